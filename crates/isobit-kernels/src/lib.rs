@@ -1,0 +1,8 @@
+//! CPU kernels: SIMD levels, vector maths, matrix products, attention, reductions, sort and scan.
+//!
+//! Plain functions over slices and strides, benchable alone. This crate knows no graph, no array type and no
+//! transform. Every function gives the same bits at every [`isa::Level`] and for every thread count
+//! (`docs/numerics.md` states the orders).
+
+pub mod isa;
+pub mod par;
