@@ -42,7 +42,8 @@ static CURRENT: AtomicU8 = AtomicU8::new(0);
 pub fn detected() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+        let avx2 =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
         let avx512 = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
@@ -60,6 +61,14 @@ pub fn detected() -> Level {
     }
     #[allow(unreachable_code)]
     Level::Scalar
+}
+
+/// [`detected`], found once.
+#[inline]
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn detected_cached() -> Level {
+    static DETECTED: std::sync::OnceLock<Level> = std::sync::OnceLock::new();
+    *DETECTED.get_or_init(detected)
 }
 
 /// Every level that this machine can run, weakest first.

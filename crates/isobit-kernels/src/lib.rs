@@ -6,3 +6,4 @@
 
 pub mod isa;
 pub mod par;
+pub mod simd;
