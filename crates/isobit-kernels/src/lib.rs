@@ -6,4 +6,10 @@
 
 pub mod isa;
 pub mod par;
+pub mod rng;
 pub mod simd;
+pub mod sort;
+
+mod disjoint;
+#[cfg(test)]
+mod test_settings;

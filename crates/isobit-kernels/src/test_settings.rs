@@ -1,0 +1,25 @@
+//! For tests: runs a check at every ISA level and several thread counts, one test at a time.
+
+use crate::{isa, par};
+use std::sync::{Mutex, MutexGuard};
+
+static LOCK: Mutex<()> = Mutex::new(());
+
+/// Held by a test that changes the process-wide level or thread count.
+pub(crate) fn lock() -> MutexGuard<'static, ()> {
+    LOCK.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// Calls `check` (with a description) for every available level with 1, 2, 3 and 7 threads, then restores both.
+pub(crate) fn each(mut check: impl FnMut(&str)) {
+    let (level, threads) = (isa::level(), par::threads());
+    for l in isa::available() {
+        for t in [1, 2, 3, 7] {
+            assert!(isa::set_level(l));
+            par::set_threads(t);
+            check(&format!("{} level, {t} threads", l.name()));
+        }
+    }
+    isa::set_level(level);
+    par::set_threads(threads);
+}
