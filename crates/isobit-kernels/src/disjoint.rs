@@ -20,6 +20,17 @@ impl<'a, T> Disjoint<'a, T> {
         Disjoint { ptr: s.as_mut_ptr(), len: s.len(), life: PhantomData }
     }
 
+    /// Shares `s` for reading through [`Disjoint::ptr`] only.
+    pub fn of_shared(s: &'a [T]) -> Self {
+        Disjoint { ptr: s.as_ptr().cast_mut(), len: s.len(), life: PhantomData }
+    }
+
+    /// The first element's address.
+    #[inline(always)]
+    pub fn ptr(&self) -> *mut T {
+        self.ptr
+    }
+
     /// The elements `start .. start + len`.
     ///
     /// # Safety

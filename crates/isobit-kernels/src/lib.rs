@@ -7,9 +7,11 @@
 pub mod isa;
 pub mod par;
 pub mod rng;
+pub mod scan;
 pub mod simd;
 pub mod sort;
 
 mod disjoint;
 #[cfg(test)]
 mod test_settings;
+mod transpose16;

@@ -1,0 +1,456 @@
+//! Scans of f32, f16 and bf16 with f32 accumulators, 16 lanes at a time.
+//!
+//! ```text
+//! contiguous lines: take 16 blocks of 16; transpose, so that lane b is block b; the block tree as 32 lane-wise
+//!                   operations; 16 scalar steps carry the block totals; carries on; transpose back
+//! columns:          lanes are columns; 16 rows at a time the same tree, with the carries of the strip on the stack
+//! ```
+//!
+//! A rest of up to four blocks runs the tree in scalar code: the same operations on the same operands.
+
+use super::{CHUNK, LineScan, Lines, STRIP, ScanElement, ScanOp, ScanSpec, drive};
+use crate::isa::{self, Level};
+use crate::simd::{Kernel, Simd, bf16_to_f32, dispatch_at, f16_to_f32, f32_to_bf16, f32_to_f16};
+use crate::transpose16::transpose16;
+use half::{bf16, f16};
+use std::marker::PhantomData;
+
+/// Sixteen blocks of sixteen.
+const GROUP: usize = 256;
+
+/// A float type that is scanned in f32.
+pub(super) trait ScanFloat: Copy + Send + Sync + 'static {
+    unsafe fn load<S: Simd>(s: S, p: *const Self) -> S::F;
+    unsafe fn load_n<S: Simd>(s: S, p: *const Self, n: usize) -> S::F;
+    unsafe fn store<S: Simd>(s: S, p: *mut Self, v: S::F);
+    unsafe fn store_n<S: Simd>(s: S, p: *mut Self, v: S::F, n: usize);
+    fn widen(self) -> f32;
+    fn narrow(x: f32) -> Self;
+}
+
+impl ScanFloat for f32 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(s: S, p: *const f32) -> S::F {
+        // SAFETY: the caller's promise.
+        unsafe { s.load(p) }
+    }
+    #[inline(always)]
+    unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+        // SAFETY: the caller's promise.
+        unsafe { s.load_n(p, n, 0.0) }
+    }
+    #[inline(always)]
+    unsafe fn store<S: Simd>(s: S, p: *mut f32, v: S::F) {
+        // SAFETY: the caller's promise.
+        unsafe { s.store(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_n<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { s.store_n(p, v, n) }
+    }
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+    #[inline(always)]
+    fn narrow(x: f32) -> f32 {
+        x
+    }
+}
+
+macro_rules! half_float {
+    ($t:ty, $load:ident, $load_n:ident, $store:ident, $store_n:ident, $widen:ident, $narrow:ident) => {
+        impl ScanFloat for $t {
+            #[inline(always)]
+            unsafe fn load<S: Simd>(s: S, p: *const $t) -> S::F {
+                // SAFETY: the caller's promise.
+                unsafe { s.$load(p.cast()) }
+            }
+            #[inline(always)]
+            unsafe fn load_n<S: Simd>(s: S, p: *const $t, n: usize) -> S::F {
+                // SAFETY: the caller's promise.
+                unsafe { s.$load_n(p.cast(), n) }
+            }
+            #[inline(always)]
+            unsafe fn store<S: Simd>(s: S, p: *mut $t, v: S::F) {
+                // SAFETY: the caller's promise.
+                unsafe { s.$store(p.cast(), v) }
+            }
+            #[inline(always)]
+            unsafe fn store_n<S: Simd>(s: S, p: *mut $t, v: S::F, n: usize) {
+                // SAFETY: the caller's promise.
+                unsafe { s.$store_n(p.cast(), v, n) }
+            }
+            #[inline(always)]
+            fn widen(self) -> f32 {
+                $widen(self.to_bits())
+            }
+            #[inline(always)]
+            fn narrow(x: f32) -> $t {
+                <$t>::from_bits($narrow(x))
+            }
+        }
+    };
+}
+half_float!(f16, load_f16, load_f16_n, store_f16, store_f16_n, f16_to_f32, f32_to_f16);
+half_float!(bf16, load_bf16, load_bf16_n, store_bf16, store_bf16_n, bf16_to_f32, f32_to_bf16);
+
+/// An operation on lanes of f32.
+pub(super) trait FloatOp: Copy + Send + Sync + 'static {
+    /// Changes no bit of the other operand.
+    const IDENTITY: f32;
+    /// What an exclusive scan starts with.
+    const START: f32;
+    /// `a * b`, `a` coming first in the line.
+    fn lanes<S: Simd>(s: S, a: S::F, b: S::F) -> S::F;
+    /// The same for one pair.
+    fn one<S: Simd>(s: S, a: f32, b: f32) -> f32;
+    /// Whether [`FloatOp::one`] costs much less than [`FloatOp::lanes`].
+    const CHEAP: bool = true;
+}
+
+#[derive(Clone, Copy)]
+struct Sum;
+impl FloatOp for Sum {
+    const IDENTITY: f32 = -0.0;
+    const START: f32 = 0.0;
+    #[inline(always)]
+    fn lanes<S: Simd>(s: S, a: S::F, b: S::F) -> S::F {
+        s.add(a, b)
+    }
+    #[inline(always)]
+    fn one<S: Simd>(_: S, a: f32, b: f32) -> f32 {
+        a + b
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Prod;
+impl FloatOp for Prod {
+    const IDENTITY: f32 = 1.0;
+    const START: f32 = 1.0;
+    #[inline(always)]
+    fn lanes<S: Simd>(s: S, a: S::F, b: S::F) -> S::F {
+        s.mul(a, b)
+    }
+    #[inline(always)]
+    fn one<S: Simd>(_: S, a: f32, b: f32) -> f32 {
+        a * b
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Max;
+impl FloatOp for Max {
+    const IDENTITY: f32 = f32::NEG_INFINITY;
+    const START: f32 = f32::NEG_INFINITY;
+    #[inline(always)]
+    fn lanes<S: Simd>(s: S, a: S::F, b: S::F) -> S::F {
+        // `a` stays when it is a NaN, greater or equal; a NaN in `b` alone makes the comparison false.
+        s.select(s.is_nan(a), a, s.select(s.ge(a, b), a, b))
+    }
+    #[inline(always)]
+    fn one<S: Simd>(_: S, a: f32, b: f32) -> f32 {
+        if a.is_nan() || a >= b { a } else { b }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Min;
+impl FloatOp for Min {
+    const IDENTITY: f32 = f32::INFINITY;
+    const START: f32 = f32::INFINITY;
+    #[inline(always)]
+    fn lanes<S: Simd>(s: S, a: S::F, b: S::F) -> S::F {
+        s.select(s.is_nan(a), a, s.select(s.le(a, b), a, b))
+    }
+    #[inline(always)]
+    fn one<S: Simd>(_: S, a: f32, b: f32) -> f32 {
+        if a.is_nan() || a <= b { a } else { b }
+    }
+}
+
+struct Float<T, O> {
+    level: Level,
+    types: PhantomData<(T, O)>,
+}
+
+impl<T, O> Clone for Float<T, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T, O> Copy for Float<T, O> {}
+
+struct Call<'a, T, O> {
+    lines: Lines<T>,
+    carry: Option<&'a mut [f32]>,
+    op: PhantomData<O>,
+}
+
+impl<T: ScanFloat, O: FloatOp> LineScan<T> for Float<T, O> {
+    type Acc = f32;
+    fn identity(self) -> f32 {
+        O::IDENTITY
+    }
+    fn combine(self, a: f32, b: f32) -> f32 {
+        struct One<O>(f32, f32, PhantomData<O>);
+        impl<O: FloatOp> Kernel for One<O> {
+            type Out = f32;
+            #[inline(always)]
+            fn run<S: Simd>(self, s: S) -> f32 {
+                O::one(s, self.0, self.1)
+            }
+        }
+        dispatch_at(self.level, One(a, b, PhantomData::<O>))
+    }
+    unsafe fn run(self, lines: Lines<T>, carry: Option<&mut [f32]>) {
+        dispatch_at(self.level, Call { lines, carry, op: PhantomData::<O> })
+    }
+}
+
+impl<T: ScanFloat, O: FloatOp> Kernel for Call<'_, T, O> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Call { lines, mut carry, .. } = self;
+        let slab = lines.spec.n * lines.spec.inner;
+        let width = lines.cols.len();
+        for o in lines.outer.clone() {
+            let mut own = [O::IDENTITY; STRIP];
+            let carry = match &mut carry {
+                Some(c) => &mut c[..width],
+                None => &mut own[..width],
+            };
+            // SAFETY: the slab lies in the array (the promise of `LineScan::run`).
+            unsafe {
+                let src = lines.src.add(o * slab);
+                let dst = if lines.dst.is_null() { lines.dst } else { lines.dst.add(o * slab) };
+                if !lines.spec.inclusive && lines.rows.start == 0 && !dst.is_null() {
+                    for j in lines.cols.clone() {
+                        dst.add(lines.spec.at(0) + j).write(T::narrow(O::START));
+                    }
+                }
+                let mut row = lines.rows.start;
+                while row < lines.rows.end {
+                    let end = (row + CHUNK).min(lines.rows.end);
+                    if lines.spec.inner == 1 {
+                        let total = row_chunk::<S, T, O>(s, src, dst, lines.spec, row..end, carry[0]);
+                        carry[0] = O::one(s, carry[0], total);
+                    } else {
+                        column_chunk::<S, T, O>(s, src, dst, lines.spec, row..end, lines.cols.clone(), carry);
+                    }
+                    row = end;
+                }
+            }
+        }
+    }
+}
+
+/// The block tree, lane-wise.
+#[inline(always)]
+fn tree<S: Simd, O: FloatOp>(s: S, x: &mut [S::F; 16]) {
+    for w in [1, 2, 4, 8] {
+        for i in 0..16 {
+            if i & w != 0 {
+                x[i] = O::lanes(s, x[(i & !(2 * w - 1)) + w - 1], x[i]);
+            }
+        }
+    }
+}
+
+/// 256 elements, block by block; returns the block carry after them.
+#[inline(always)]
+fn group<S: Simd, O: FloatOp>(
+    s: S,
+    blocks: [S::F; 16],
+    reverse: bool,
+    mut block_carry: f32,
+    chunk_carry: f32,
+) -> ([S::F; 16], f32) {
+    let mut x = transpose16(s, blocks);
+    if reverse {
+        x.reverse();
+    }
+    tree::<S, O>(s, &mut x);
+    let totals = s.to_array(x[15]);
+    let mut before = [0.0; 16];
+    for b in 0..16 {
+        before[b] = block_carry;
+        block_carry = O::one(s, block_carry, totals[b]);
+    }
+    let (before, chunk) = (s.from_array(before), s.splat(chunk_carry));
+    for x in &mut x {
+        *x = O::lanes(s, chunk, O::lanes(s, before, *x));
+    }
+    if reverse {
+        x.reverse();
+    }
+    (transpose16(s, x), block_carry)
+}
+
+/// A part of a contiguous line within one chunk; returns its total.
+///
+/// # Safety
+/// `src` and `dst` (unless null) are the line's first element in memory.
+#[inline(always)]
+unsafe fn row_chunk<S: Simd, T: ScanFloat, O: FloatOp>(
+    s: S,
+    src: *const T,
+    dst: *mut T,
+    spec: ScanSpec,
+    rows: std::ops::Range<usize>,
+    chunk_carry: f32,
+) -> f32 {
+    let (n, shift) = (spec.n, !spec.inclusive as usize);
+    let mut carry = O::IDENTITY;
+    let mut p = rows.start;
+    // Where block 0 of a group lies, and the step from block to block.
+    let first = |p: usize| if spec.reverse { n - 16 - p } else { p } as isize;
+    let step: isize = if spec.reverse { -16 } else { 16 };
+    while p + GROUP <= rows.end && p + GROUP + shift <= n {
+        // SAFETY: elements p .. p + 256, and their shifted outputs, are in the line.
+        unsafe {
+            let blocks = std::array::from_fn(|b| T::load(s, src.offset(first(p) + b as isize * step)));
+            let (out, after) = group::<S, O>(s, blocks, spec.reverse, carry, chunk_carry);
+            carry = after;
+            if !dst.is_null() {
+                for (b, v) in out.into_iter().enumerate() {
+                    T::store(s, dst.offset(first(p + shift) + b as isize * step), v);
+                }
+            }
+        }
+        p += GROUP;
+    }
+    if p < rows.end {
+        let len = rows.end - p;
+        let mut rest = [O::IDENTITY; GROUP];
+        for (i, r) in rest[..len].iter_mut().enumerate() {
+            // SAFETY: element p + i is in the line.
+            *r = unsafe { src.add(spec.at(p + i)).read() }.widen();
+        }
+        carry = rest_of_chunk::<S, O>(s, &mut rest, len, carry, chunk_carry);
+        if !dst.is_null() {
+            for (i, &r) in rest[..len].iter().enumerate() {
+                if let Some(to) = spec.goes(p + i) {
+                    // SAFETY: `to` is in the line.
+                    unsafe { dst.add(to).write(T::narrow(r)) };
+                }
+            }
+        }
+    }
+    carry
+}
+
+/// The last `len` elements of a chunk, padded with the identity, in sequence order.
+#[inline(always)]
+fn rest_of_chunk<S: Simd, O: FloatOp>(s: S, x: &mut [f32; GROUP], len: usize, mut carry: f32, chunk_carry: f32) -> f32 {
+    if len > 64 || !O::CHEAP {
+        // SAFETY: the array has 256 elements.
+        unsafe {
+            let blocks = std::array::from_fn(|b| s.load(x.as_ptr().add(16 * b)));
+            let (out, after) = group::<S, O>(s, blocks, false, carry, chunk_carry);
+            for (b, v) in out.into_iter().enumerate() {
+                s.store(x.as_mut_ptr().add(16 * b), v);
+            }
+            return after;
+        }
+    }
+    for block in x[..len.next_multiple_of(16)].as_chunks_mut::<16>().0 {
+        for w in [1, 2, 4, 8] {
+            for i in 0..16 {
+                if i & w != 0 {
+                    block[i] = O::one(s, block[(i & !(2 * w - 1)) + w - 1], block[i]);
+                }
+            }
+        }
+        let total = block[15];
+        for x in block {
+            *x = O::one(s, chunk_carry, O::one(s, carry, *x));
+        }
+        carry = O::one(s, carry, total);
+    }
+    carry
+}
+
+/// A strip of columns within one chunk; `chunk_carry` moves on.
+///
+/// # Safety
+/// `src` and `dst` (unless null) are the slab's first element in memory.
+#[inline(always)]
+unsafe fn column_chunk<S: Simd, T: ScanFloat, O: FloatOp>(
+    s: S,
+    src: *const T,
+    dst: *mut T,
+    spec: ScanSpec,
+    rows: std::ops::Range<usize>,
+    cols: std::ops::Range<usize>,
+    chunk_carry: &mut [f32],
+) {
+    let width = cols.len();
+    let mut block_carry = [s.splat(O::IDENTITY); STRIP / 16];
+    let mut chunk = [s.splat(O::IDENTITY); STRIP / 16];
+    let vectors = width.div_ceil(16);
+    for v in 0..vectors {
+        let m = (width - 16 * v).min(16);
+        // SAFETY: `m` carries are there.
+        chunk[v] = unsafe { s.load_n(chunk_carry.as_ptr().add(16 * v), m, O::IDENTITY) };
+    }
+    let mut p = rows.start;
+    while p < rows.end {
+        let h = (rows.end - p).min(16);
+        for v in 0..vectors {
+            let (j, m) = (cols.start + 16 * v, (width - 16 * v).min(16));
+            let mut x = [s.splat(O::IDENTITY); 16];
+            for (i, x) in x[..h].iter_mut().enumerate() {
+                // SAFETY: row p + i, columns j .. j + m are in the slab.
+                *x = unsafe {
+                    let from = src.add(spec.at(p + i) + j);
+                    if m == 16 { T::load(s, from) } else { T::load_n(s, from, m) }
+                };
+            }
+            tree::<S, O>(s, &mut x);
+            let before = block_carry[v];
+            block_carry[v] = O::lanes(s, before, x[15]);
+            if dst.is_null() {
+                continue;
+            }
+            for (i, &x) in x[..h].iter().enumerate() {
+                let Some(to) = spec.goes(p + i) else { continue };
+                let y = O::lanes(s, chunk[v], O::lanes(s, before, x));
+                // SAFETY: row `to`, columns j .. j + m are in the slab.
+                unsafe {
+                    let to = dst.add(to + j);
+                    if m == 16 { T::store(s, to, y) } else { T::store_n(s, to, y, m) }
+                }
+            }
+        }
+        p += h;
+    }
+    for v in 0..vectors {
+        let m = (width - 16 * v).min(16);
+        // SAFETY: `m` carries are there.
+        unsafe { s.store_n(chunk_carry.as_mut_ptr().add(16 * v), O::lanes(s, chunk[v], block_carry[v]), m) };
+    }
+}
+
+fn start<T: ScanFloat, O: FloatOp>(src: &[T], dst: &mut [T], spec: ScanSpec) {
+    drive(Float { level: isa::level(), types: PhantomData::<(T, O)> }, src, dst, spec)
+}
+
+macro_rules! scan_float {
+    ($($t:ty)*) => {$(
+        impl ScanElement for $t {
+            fn scan(op: ScanOp, src: &[Self], dst: &mut [Self], spec: ScanSpec) {
+                match op {
+                    ScanOp::Sum => start::<$t, Sum>(src, dst, spec),
+                    ScanOp::Prod => start::<$t, Prod>(src, dst, spec),
+                    ScanOp::Max => start::<$t, Max>(src, dst, spec),
+                    ScanOp::Min => start::<$t, Min>(src, dst, spec),
+                }
+            }
+        }
+    )*};
+}
+scan_float!(f32 f16 bf16);
