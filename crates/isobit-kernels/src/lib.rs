@@ -4,6 +4,7 @@
 //! transform. Every function gives the same bits at every [`isa::Level`] and for every thread count
 //! (`docs/numerics.md` states the orders).
 
+pub mod gemm;
 pub mod isa;
 pub mod par;
 pub mod rng;

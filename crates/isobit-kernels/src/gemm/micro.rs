@@ -1,0 +1,532 @@
+//! The micro-kernel: one block of K (at most 256) of one small tile of outputs.
+//!
+//! ```text
+//! acc[i][j] = +0
+//! for k in 0..words { for i, j { acc[i][j] = fma(a[k*mr + i], b[k*ldb + j], acc[i][j]) } }
+//! dst[i][j] = prev.is_null() ? acc[i][j] : prev[i][j] + acc[i][j]          (canonical NaN if `canon`)
+//! ```
+//!
+//! Lanes run along the columns, so that every output has one accumulator and the order of its sum is the contract's.
+//! A word is an f32, an f64 or a pair of bf16 (`VDPBF16PS`: two fused steps, the odd element first).
+
+/// What one micro-kernel call works on. `A` is the packed word, `T` the accumulator.
+pub(super) struct Tile<A, T> {
+    /// Packed left panel, `[words][mr]`.
+    pub a: *const A,
+    /// Right panel, `[words][ldb]`, `n` columns used; readable up to the panel's full width.
+    pub b: *const A,
+    /// Words from one step of `b` to the next.
+    pub ldb: usize,
+    /// Steps along K.
+    pub words: usize,
+    /// Totals of the blocks before this one, or null for the first block.
+    pub prev: *const T,
+    /// Row stride of `prev`.
+    pub ldp: isize,
+    /// Where the totals go (may equal `prev`).
+    pub dst: *mut T,
+    /// Row stride of `dst`.
+    pub ldd: isize,
+    /// Columns to store, 1 to the panel's width.
+    pub n: usize,
+    /// Whether a NaN is stored as the canonical quiet NaN (the last block does).
+    pub canon: bool,
+}
+
+/// AVX-512: up to 14 rows of two vectors. Cost per step at 14 rows: 28 FMAs, 14 broadcasts, 2 loads.
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512 {
+    use super::Tile;
+    use std::arch::x86_64::*;
+
+    /// Rows of the largest tile.
+    pub(in super::super) const MR: usize = 14;
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn step_f32(x: *const f32, b: __m512, acc: __m512) -> __m512 {
+        // SAFETY: the caller's panel holds the word.
+        unsafe { _mm512_fmadd_ps(_mm512_set1_ps(*x), b, acc) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn step_f64(x: *const f64, b: __m512d, acc: __m512d) -> __m512d {
+        // SAFETY: the caller's panel holds the word.
+        unsafe { _mm512_fmadd_pd(_mm512_set1_pd(*x), b, acc) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn step_pair(x: *const u32, b: __m512i, acc: __m512) -> __m512 {
+        // SAFETY: the caller's panel holds the word; the transmutes only rename 512-bit vectors.
+        unsafe {
+            let x = _mm512_set1_epi32(*x as i32);
+            _mm512_dpbf16_ps(
+                acc,
+                std::mem::transmute::<__m512i, __m512bh>(x),
+                std::mem::transmute::<__m512i, __m512bh>(b),
+            )
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load_pair(p: *const u32) -> __m512i {
+        // SAFETY: the caller's panel holds sixteen words.
+        unsafe { _mm512_loadu_si512(p.cast()) }
+    }
+
+    macro_rules! micro {
+        ($name:ident, $rows:ident, $feat:literal, $word:ty, $acc:ty, $lanes:literal, $mask:ty, $step:ident, $loadb:ident,
+         $zero:ident, $load:ident, $maskload:ident, $store:ident, $maskstore:ident, $add:ident, $cmp:ident, $blend:ident, $set1:ident) => {
+            #[target_feature(enable = $feat)]
+            unsafe fn $rows<const R: usize, const V: usize>(t: &Tile<$word, $acc>) {
+                // SAFETY: the caller's tile describes panels and rows that exist; partial vectors are masked.
+                unsafe {
+                    if !t.prev.is_null() {
+                        for i in 0..R {
+                            let p = t.prev.offset(i as isize * t.ldp);
+                            _mm_prefetch::<_MM_HINT_T0>(p.cast());
+                            _mm_prefetch::<_MM_HINT_T0>(p.add($lanes * (V - 1)).cast());
+                        }
+                    }
+                    let mut c = [[$zero(); V]; R];
+                    let (mut a, mut b) = (t.a, t.b);
+                    for _ in 0..t.words {
+                        let mut bv = [$loadb(b); V];
+                        for v in 1..V {
+                            bv[v] = $loadb(b.add(v * $lanes));
+                        }
+                        for i in 0..R {
+                            for v in 0..V {
+                                c[i][v] = $step(a.add(i), bv[v], c[i][v]);
+                            }
+                        }
+                        a = a.add(R);
+                        b = b.add(t.ldb);
+                    }
+                    let last: $mask = if t.n % $lanes == 0 { !0 } else { (1 << (t.n % $lanes)) - 1 };
+                    for i in 0..R {
+                        for v in 0..V {
+                            let mask = if v == V - 1 { last } else { !0 };
+                            let mut x = c[i][v];
+                            if !t.prev.is_null() {
+                                x = $add($maskload(mask, t.prev.offset(i as isize * t.ldp).add(v * $lanes)), x);
+                            }
+                            if t.canon {
+                                x = $blend($cmp::<_CMP_UNORD_Q>(x, x), x, $set1(<$acc>::NAN));
+                            }
+                            $maskstore(t.dst.offset(i as isize * t.ldd).add(v * $lanes), mask, x);
+                        }
+                    }
+                }
+            }
+
+            /// # Safety
+            /// The tile's pointers are valid for `rows` rows and the machine has the features.
+            #[target_feature(enable = $feat)]
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<$word, $acc>) {
+                // SAFETY: as promised by the caller.
+                unsafe {
+                    if t.n > $lanes {
+                        match rows {
+                            1 => $rows::<1, 2>(t),
+                            2 => $rows::<2, 2>(t),
+                            3 => $rows::<3, 2>(t),
+                            4 => $rows::<4, 2>(t),
+                            5 => $rows::<5, 2>(t),
+                            6 => $rows::<6, 2>(t),
+                            7 => $rows::<7, 2>(t),
+                            8 => $rows::<8, 2>(t),
+                            9 => $rows::<9, 2>(t),
+                            10 => $rows::<10, 2>(t),
+                            11 => $rows::<11, 2>(t),
+                            12 => $rows::<12, 2>(t),
+                            13 => $rows::<13, 2>(t),
+                            _ => $rows::<14, 2>(t),
+                        }
+                    } else {
+                        match rows {
+                            1 => $rows::<1, 1>(t),
+                            2 => $rows::<2, 1>(t),
+                            3 => $rows::<3, 1>(t),
+                            4 => $rows::<4, 1>(t),
+                            5 => $rows::<5, 1>(t),
+                            6 => $rows::<6, 1>(t),
+                            7 => $rows::<7, 1>(t),
+                            8 => $rows::<8, 1>(t),
+                            9 => $rows::<9, 1>(t),
+                            10 => $rows::<10, 1>(t),
+                            11 => $rows::<11, 1>(t),
+                            12 => $rows::<12, 1>(t),
+                            13 => $rows::<13, 1>(t),
+                            _ => $rows::<14, 1>(t),
+                        }
+                    }
+                }
+            }
+        };
+    }
+
+    micro!(
+        f32,
+        f32_rows,
+        "avx512f",
+        f32,
+        f32,
+        16,
+        __mmask16,
+        step_f32,
+        _mm512_loadu_ps,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_maskz_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_mask_storeu_ps,
+        _mm512_add_ps,
+        _mm512_cmp_ps_mask,
+        _mm512_mask_blend_ps,
+        _mm512_set1_ps
+    );
+    micro!(
+        f64,
+        f64_rows,
+        "avx512f",
+        f64,
+        f64,
+        8,
+        __mmask8,
+        step_f64,
+        _mm512_loadu_pd,
+        _mm512_setzero_pd,
+        _mm512_loadu_pd,
+        _mm512_maskz_loadu_pd,
+        _mm512_storeu_pd,
+        _mm512_mask_storeu_pd,
+        _mm512_add_pd,
+        _mm512_cmp_pd_mask,
+        _mm512_mask_blend_pd,
+        _mm512_set1_pd
+    );
+    micro!(
+        pair,
+        pair_rows,
+        "avx512f,avx512bf16",
+        u32,
+        f32,
+        16,
+        __mmask16,
+        step_pair,
+        load_pair,
+        _mm512_setzero_ps,
+        _mm512_loadu_ps,
+        _mm512_maskz_loadu_ps,
+        _mm512_storeu_ps,
+        _mm512_mask_storeu_ps,
+        _mm512_add_ps,
+        _mm512_cmp_ps_mask,
+        _mm512_mask_blend_ps,
+        _mm512_set1_ps
+    );
+}
+
+/// AVX2: up to 6 rows of two vectors; a panel is walked in strips of that width.
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2 {
+    use super::Tile;
+    use std::arch::x86_64::*;
+
+    /// Rows of the largest tile.
+    pub(in super::super) const MR: usize = 6;
+
+    macro_rules! micro {
+        ($name:ident, $rows:ident, $acc:ty, $lanes:literal, $vec:ty, $zero:ident, $load:ident, $store:ident, $set1:ident,
+         $fma:ident, $add:ident, $cmp:ident, $blend:ident) => {
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn $rows<const R: usize>(t: &Tile<$acc, $acc>) {
+                // SAFETY: the caller's tile describes panels and rows that exist; partial strips go through a local.
+                unsafe {
+                    let mut c = [[$zero(); 2]; R];
+                    let (mut a, mut b) = (t.a, t.b);
+                    for _ in 0..t.words {
+                        let b0 = $load(b);
+                        let b1 = $load(b.add($lanes));
+                        for i in 0..R {
+                            let x = $set1(*a.add(i));
+                            c[i][0] = $fma(x, b0, c[i][0]);
+                            c[i][1] = $fma(x, b1, c[i][1]);
+                        }
+                        a = a.add(R);
+                        b = b.add(t.ldb);
+                    }
+                    let nan = $set1(<$acc>::NAN);
+                    for i in 0..R {
+                        let prev = t.prev.wrapping_offset(i as isize * t.ldp);
+                        let dst = t.dst.offset(i as isize * t.ldd);
+                        if t.n == 2 * $lanes {
+                            for v in 0..2 {
+                                let mut x = c[i][v];
+                                if !t.prev.is_null() {
+                                    x = $add($load(prev.add(v * $lanes)), x);
+                                }
+                                if t.canon {
+                                    x = $blend(x, nan, $cmp::<_CMP_UNORD_Q>(x, x));
+                                }
+                                $store(dst.add(v * $lanes), x);
+                            }
+                        } else {
+                            let mut row = [0.0; 2 * $lanes];
+                            if !t.prev.is_null() {
+                                std::ptr::copy_nonoverlapping(prev, row.as_mut_ptr(), t.n);
+                            }
+                            for v in 0..2 {
+                                let mut x = c[i][v];
+                                if !t.prev.is_null() {
+                                    x = $add($load(row.as_ptr().add(v * $lanes)), x);
+                                }
+                                if t.canon {
+                                    x = $blend(x, nan, $cmp::<_CMP_UNORD_Q>(x, x));
+                                }
+                                $store(row.as_mut_ptr().add(v * $lanes), x);
+                            }
+                            std::ptr::copy_nonoverlapping(row.as_ptr(), dst, t.n);
+                        }
+                    }
+                }
+            }
+
+            /// # Safety
+            /// The tile's pointers are valid for `rows` rows and the machine has the features.
+            #[target_feature(enable = "avx2,fma")]
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<$acc, $acc>) {
+                let mut done = 0;
+                while done < t.n {
+                    let strip = Tile {
+                        b: t.b.wrapping_add(done),
+                        prev: if t.prev.is_null() { t.prev } else { t.prev.wrapping_add(done) },
+                        dst: t.dst.wrapping_add(done),
+                        n: (t.n - done).min(2 * $lanes),
+                        ..*t
+                    };
+                    // SAFETY: as promised by the caller; a strip lies inside its panel.
+                    unsafe {
+                        match rows {
+                            1 => $rows::<1>(&strip),
+                            2 => $rows::<2>(&strip),
+                            3 => $rows::<3>(&strip),
+                            4 => $rows::<4>(&strip),
+                            5 => $rows::<5>(&strip),
+                            _ => $rows::<6>(&strip),
+                        }
+                    }
+                    done += 2 * $lanes;
+                }
+            }
+        };
+    }
+
+    micro!(
+        f32,
+        f32_rows,
+        f32,
+        8,
+        __m256,
+        _mm256_setzero_ps,
+        _mm256_loadu_ps,
+        _mm256_storeu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_cmp_ps,
+        _mm256_blendv_ps
+    );
+    micro!(
+        f64,
+        f64_rows,
+        f64,
+        4,
+        __m256d,
+        _mm256_setzero_pd,
+        _mm256_loadu_pd,
+        _mm256_storeu_pd,
+        _mm256_set1_pd,
+        _mm256_fmadd_pd,
+        _mm256_add_pd,
+        _mm256_cmp_pd,
+        _mm256_blendv_pd
+    );
+}
+
+/// NEON: up to 12 rows of two vectors (24 accumulators, 2 of `b`, lanes of `a` by `vfmaq_n`).
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon {
+    use super::Tile;
+    use std::arch::aarch64::*;
+
+    /// Rows of the largest tile.
+    pub(in super::super) const MR: usize = 12;
+
+    macro_rules! micro {
+        ($name:ident, $rows:ident, $acc:ty, $lanes:literal, $dup:ident, $load:ident, $store:ident, $fma:ident, $add:ident) => {
+            #[target_feature(enable = "neon")]
+            unsafe fn $rows<const R: usize>(t: &Tile<$acc, $acc>) {
+                // SAFETY: the caller's tile describes panels and rows that exist; results go through a local row.
+                unsafe {
+                    let mut c = [[$dup(0.0); 2]; R];
+                    let (mut a, mut b) = (t.a, t.b);
+                    for _ in 0..t.words {
+                        let b0 = $load(b);
+                        let b1 = $load(b.add($lanes));
+                        for i in 0..R {
+                            c[i][0] = $fma(c[i][0], b0, *a.add(i));
+                            c[i][1] = $fma(c[i][1], b1, *a.add(i));
+                        }
+                        a = a.add(R);
+                        b = b.add(t.ldb);
+                    }
+                    for i in 0..R {
+                        let mut row = [0.0; 2 * $lanes];
+                        if !t.prev.is_null() {
+                            std::ptr::copy_nonoverlapping(t.prev.offset(i as isize * t.ldp), row.as_mut_ptr(), t.n);
+                        }
+                        for v in 0..2 {
+                            let mut x = c[i][v];
+                            if !t.prev.is_null() {
+                                x = $add($load(row.as_ptr().add(v * $lanes)), x);
+                            }
+                            $store(row.as_mut_ptr().add(v * $lanes), x);
+                        }
+                        if t.canon {
+                            for x in &mut row {
+                                if x.is_nan() {
+                                    *x = <$acc>::NAN;
+                                }
+                            }
+                        }
+                        std::ptr::copy_nonoverlapping(row.as_ptr(), t.dst.offset(i as isize * t.ldd), t.n);
+                    }
+                }
+            }
+
+            /// # Safety
+            /// The tile's pointers are valid for `rows` rows.
+            #[target_feature(enable = "neon")]
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<$acc, $acc>) {
+                let mut done = 0;
+                while done < t.n {
+                    let strip = Tile {
+                        b: t.b.wrapping_add(done),
+                        prev: if t.prev.is_null() { t.prev } else { t.prev.wrapping_add(done) },
+                        dst: t.dst.wrapping_add(done),
+                        n: (t.n - done).min(2 * $lanes),
+                        ..*t
+                    };
+                    // SAFETY: as promised by the caller; a strip lies inside its panel.
+                    unsafe {
+                        match rows {
+                            1 => $rows::<1>(&strip),
+                            2 => $rows::<2>(&strip),
+                            3 => $rows::<3>(&strip),
+                            4 => $rows::<4>(&strip),
+                            5 => $rows::<5>(&strip),
+                            6 => $rows::<6>(&strip),
+                            7 => $rows::<7>(&strip),
+                            8 => $rows::<8>(&strip),
+                            9 => $rows::<9>(&strip),
+                            10 => $rows::<10>(&strip),
+                            11 => $rows::<11>(&strip),
+                            _ => $rows::<12>(&strip),
+                        }
+                    }
+                    done += 2 * $lanes;
+                }
+            }
+        };
+    }
+
+    micro!(f32, f32_rows, f32, 4, vdupq_n_f32, vld1q_f32, vst1q_f32, vfmaq_n_f32, vaddq_f32);
+    micro!(f64, f64_rows, f64, 2, vdupq_n_f64, vld1q_f64, vst1q_f64, vfmaq_n_f64, vaddq_f64);
+
+    /// The bf16 product's steps on widened pairs. FZ decides tininess *before* rounding where SSE decides after, so if
+    /// the underflow flag rises the block is computed again by the exact scalar twin.
+    ///
+    /// # Safety
+    /// As for [`f32`]; the thread flushes (FPCR.FZ).
+    #[target_feature(enable = "neon")]
+    pub(in super::super) unsafe fn flushed(rows: usize, t: &Tile<f32, f32>) {
+        const UFC: u64 = 1 << 3;
+        let before: u64;
+        let after: u64;
+        // The block's own sums, away from `dst`: `prev` may be `dst`, and must survive for a second run.
+        let mut sums = [0.0f32; MR * 32];
+        let block = Tile { prev: std::ptr::null(), ldp: 0, dst: sums.as_mut_ptr(), ldd: 32, canon: false, ..*t };
+        // SAFETY: FPSR holds cumulative flags only; the tile is the caller's, the sums are a local of `MR` full rows.
+        unsafe {
+            std::arch::asm!("mrs {}, fpsr", out(reg) before, options(nostack));
+            std::arch::asm!("msr fpsr, {}", in(reg) before & !UFC, options(nostack));
+            f32(rows, &block);
+            std::arch::asm!("mrs {}, fpsr", out(reg) after, options(nostack));
+            if after & UFC != 0 {
+                let control: u64;
+                std::arch::asm!("mrs {}, fpcr", out(reg) control, options(nostack));
+                std::arch::asm!("msr fpcr, {}", in(reg) control & !(1 << 24), options(nostack));
+                super::scalar::flushed(rows, &block);
+                std::arch::asm!("msr fpcr, {}", in(reg) control, options(nostack));
+            }
+            for i in 0..rows {
+                for j in 0..t.n {
+                    let mut x = sums[i * 32 + j];
+                    if !t.prev.is_null() {
+                        // Exact where it is subnormal, so that both ideas of tininess agree.
+                        x += *t.prev.offset(i as isize * t.ldp).add(j);
+                    }
+                    if t.canon && x.is_nan() {
+                        x = f32::NAN;
+                    }
+                    *t.dst.offset(i as isize * t.ldd).add(j) = x;
+                }
+            }
+        }
+    }
+}
+
+/// Portable code: one output after another, each with its fused steps in order.
+pub(super) mod scalar {
+    use super::super::flush;
+    use super::Tile;
+
+    /// Rows of the largest tile.
+    pub(in super::super) const MR: usize = 4;
+
+    macro_rules! micro {
+        ($name:ident, $acc:ty, $fma:expr, $add:expr) => {
+            /// # Safety
+            /// The tile's pointers are valid for `rows` rows.
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<$acc, $acc>) {
+                for i in 0..rows {
+                    for j in 0..t.n {
+                        // SAFETY: as promised by the caller.
+                        unsafe {
+                            let mut acc: $acc = 0.0;
+                            for k in 0..t.words {
+                                acc = $fma(*t.a.add(k * rows + i), *t.b.add(k * t.ldb + j), acc);
+                            }
+                            if !t.prev.is_null() {
+                                acc = $add(*t.prev.offset(i as isize * t.ldp).add(j), acc);
+                            }
+                            if t.canon && acc.is_nan() {
+                                acc = <$acc>::NAN;
+                            }
+                            *t.dst.offset(i as isize * t.ldd).add(j) = acc;
+                        }
+                    }
+                }
+            }
+        };
+    }
+
+    micro!(f32, f32, f32::mul_add, |a: f32, b: f32| a + b);
+    micro!(f64, f64, f64::mul_add, |a: f64, b: f64| a + b);
+    micro!(flushed, f32, flush::fma, flush::add);
+}

@@ -1,0 +1,208 @@
+//! How each element type is packed and which micro-kernel multiplies it.
+//!
+//! | scheme | packed word | steps |
+//! |---|---|---|
+//! | [`F32`] | f32 | k ascending |
+//! | [`F64`] | f64 | k ascending |
+//! | [`F16`] | f32, widened | k ascending |
+//! | [`Bf16Fma`] | f32, widened, each pair swapped | odd k before even k, flush to zero |
+//! | [`Bf16Dot`] | pair of bf16 | the same steps by `VDPBF16PS` |
+//!
+//! An odd K leaves the last pair's odd element missing: both its factors are exact zeros.
+
+use super::micro::{self, Tile};
+use super::pack;
+use crate::isa::Level;
+use half::{bf16, f16};
+
+/// Length of a block of K: part of the contract.
+pub(super) const KB: usize = 256;
+
+/// Lanes of one panel in one block, as they lie in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes<T> {
+    /// Lane 0 at the block's first k.
+    pub ptr: *const T,
+    /// Elements from lane to lane.
+    pub lane: isize,
+    /// Elements from k to k.
+    pub k: isize,
+    /// Lanes that exist.
+    pub count: usize,
+    /// Lanes to write; those beyond `count` are zero.
+    pub width: usize,
+    /// How many k.
+    pub len: usize,
+}
+
+/// Packing and micro-kernel of one operand type.
+pub(super) trait Scheme: Sized + 'static {
+    /// Element in memory.
+    type T: super::Element<Acc = Self::Acc>;
+    /// Element of a packed panel.
+    type Word: Copy;
+    /// Accumulator.
+    type Acc: Copy;
+    /// Columns of a right panel.
+    const NR: usize;
+    /// How many k one word covers.
+    const PER_WORD: usize;
+    /// Whether products flush to zero.
+    const FLUSH: bool;
+
+    /// Words (per lane) of a block of `len` k.
+    fn words(len: usize) -> usize;
+    /// Rows of the largest tile at this level.
+    fn mr(level: Level) -> usize;
+    /// Packs lanes as `[words][width]`.
+    ///
+    /// # Safety
+    /// The lanes are readable and `dst` has room for `words(len) * width` words.
+    unsafe fn pack(level: Level, lanes: Lanes<Self::T>, dst: *mut Self::Word);
+    /// One micro-kernel call.
+    ///
+    /// # Safety
+    /// The tile's pointers are valid for `rows <= mr(level)` rows.
+    unsafe fn micro(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
+}
+
+fn mr(level: Level) -> usize {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => micro::avx512::MR,
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => micro::avx2::MR,
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon => micro::neon::MR,
+        _ => micro::scalar::MR,
+    }
+}
+
+macro_rules! wide_scheme {
+    ($(#[$doc:meta])* $scheme:ident, $elem:ty, $word:ident, $nr:literal, $pack:ident) => {
+        $(#[$doc])*
+        pub(super) struct $scheme;
+
+        impl Scheme for $scheme {
+            type T = $elem;
+            type Word = $word;
+            type Acc = $word;
+            const NR: usize = $nr;
+            const PER_WORD: usize = 1;
+            const FLUSH: bool = false;
+
+            fn words(len: usize) -> usize {
+                len
+            }
+
+            fn mr(level: Level) -> usize {
+                mr(level)
+            }
+
+            unsafe fn pack(level: Level, lanes: Lanes<$elem>, dst: *mut $word) {
+                // SAFETY: as promised by the caller.
+                unsafe { pack::$pack(level, lanes, dst) }
+            }
+
+            unsafe fn micro(level: Level, rows: usize, tile: &Tile<$word, $word>) {
+                // SAFETY: as promised by the caller; a level in force is one that the machine has.
+                unsafe {
+                    match level {
+                        #[cfg(target_arch = "x86_64")]
+                        Level::Avx512 => micro::avx512::$word(rows, tile),
+                        #[cfg(target_arch = "x86_64")]
+                        Level::Avx2 => micro::avx2::$word(rows, tile),
+                        #[cfg(target_arch = "aarch64")]
+                        Level::Neon => micro::neon::$word(rows, tile),
+                        _ => micro::scalar::$word(rows, tile),
+                    }
+                }
+            }
+        }
+    };
+}
+
+wide_scheme!(
+    /// f32 by f32 FMAs.
+    F32, f32, f32, 32, f32
+);
+wide_scheme!(
+    /// f64 by f64 FMAs.
+    F64, f64, f64, 16, f64
+);
+wide_scheme!(
+    /// f16 widened to f32.
+    F16, f16, f32, 32, f16
+);
+
+/// bf16 widened to f32, pairs swapped, by f32 FMAs that flush to zero.
+pub(super) struct Bf16Fma;
+
+impl Scheme for Bf16Fma {
+    type T = bf16;
+    type Word = f32;
+    type Acc = f32;
+    const NR: usize = 32;
+    const PER_WORD: usize = 1;
+    const FLUSH: bool = true;
+
+    fn words(len: usize) -> usize {
+        len.next_multiple_of(2)
+    }
+
+    fn mr(level: Level) -> usize {
+        mr(level)
+    }
+
+    unsafe fn pack(level: Level, lanes: Lanes<bf16>, dst: *mut f32) {
+        // SAFETY: as promised by the caller.
+        unsafe { pack::bf16_swapped(level, lanes, dst) }
+    }
+
+    unsafe fn micro(level: Level, rows: usize, tile: &Tile<f32, f32>) {
+        // SAFETY: as promised by the caller; the driver has switched vector levels to flush-to-zero.
+        unsafe {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => micro::avx512::f32(rows, tile),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => micro::avx2::f32(rows, tile),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon => micro::neon::flushed(rows, tile),
+                _ => micro::scalar::flushed(rows, tile),
+            }
+        }
+    }
+}
+
+/// bf16 pairs by `VDPBF16PS`; chosen only where `isa::has_bf16_dot()`.
+#[cfg(target_arch = "x86_64")]
+pub(super) struct Bf16Dot;
+
+#[cfg(target_arch = "x86_64")]
+impl Scheme for Bf16Dot {
+    type T = bf16;
+    type Word = u32;
+    type Acc = f32;
+    const NR: usize = 32;
+    const PER_WORD: usize = 2;
+    const FLUSH: bool = true;
+
+    fn words(len: usize) -> usize {
+        len.div_ceil(2)
+    }
+
+    fn mr(_level: Level) -> usize {
+        micro::avx512::MR
+    }
+
+    unsafe fn pack(level: Level, lanes: Lanes<bf16>, dst: *mut u32) {
+        // SAFETY: as promised by the caller.
+        unsafe { pack::bf16_pairs(level, lanes, dst) }
+    }
+
+    unsafe fn micro(_level: Level, rows: usize, tile: &Tile<u32, f32>) {
+        // SAFETY: as promised by the caller; the scheme is used only where the instruction exists.
+        unsafe { micro::avx512::pair(rows, tile) }
+    }
+}
