@@ -1,1 +1,27 @@
-//! isobit-core.
+//! The isobit graph: dtypes, lazy arrays, primitives and their rules, evaluation, function transforms.
+//!
+//! This crate never reads an element of an array: values are made and read by a [`backend::Backend`], and by
+//! [`mod@host`], the one module that moves bytes between Rust values and buffers.
+
+pub mod alloc;
+pub mod array;
+pub mod backend;
+pub mod dtype;
+pub mod error;
+pub mod eval;
+pub mod host;
+pub mod layout;
+pub mod ops;
+pub mod prim;
+pub mod spec;
+pub mod tensor;
+pub mod transforms;
+pub mod view;
+
+pub use array::Array;
+pub use dtype::Dtype;
+pub use error::{Error, ErrorKind, Result};
+pub use eval::{async_eval, eval};
+pub use prim::{Prim, Primitive};
+pub use spec::{Axes, Shape, Spec};
+pub use tensor::Tensor;

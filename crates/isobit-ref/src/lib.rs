@@ -1,1 +1,80 @@
-//! isobit-ref.
+//! The oracle backend: naive loops in f64 and i128 that follow each operation's definition.
+//!
+//! It defines what operations mean. No SIMD, no threads, no cleverness; the only `unsafe` is in [`value`], which moves
+//! elements between tensors and numbers.
+
+mod elementwise;
+mod movement;
+mod reduce;
+mod value;
+
+use isobit_core::backend::{BACKENDS, Backend, Inputs, Outputs, Ran};
+use isobit_core::{Prim, Result, Spec, Tensor};
+use smallvec::smallvec;
+use value::{Values, load, store};
+
+/// The oracle.
+pub struct Reference;
+
+/// The one instance.
+pub static REFERENCE: Reference = Reference;
+
+#[linkme::distributed_slice(BACKENDS)]
+static ENTRY: fn() -> &'static dyn Backend = || &REFERENCE;
+
+impl Backend for Reference {
+    fn name(&self) -> &'static str {
+        "ref"
+    }
+
+    fn copy(&self, t: &Tensor) -> Result<Tensor> {
+        store(&load(t), &t.spec())
+    }
+
+    fn run(&self, prim: &Prim, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+        let inputs = match isobit_core::view::run(self, prim, inputs, outs)? {
+            Ok(t) => return Ok(Ran::Done(smallvec![t])),
+            Err(inputs) => inputs,
+        };
+        let inputs = match prim {
+            Prim::Custom(c) => return c.0.run(inputs, outs).map(Ran::Done),
+            Prim::Depends(p) => return Ok(Ran::Done(inputs.into_iter().take(p.count()).collect())),
+            _ => inputs,
+        };
+        let x: Vec<Values> = inputs.iter().map(load).collect();
+        let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
+        let values = self.values(prim, &x, &shapes, outs);
+        let outs: Result<Outputs> = values.iter().zip(outs).map(|(v, s)| store(v, s)).collect();
+        Ok(Ran::Done(outs?))
+    }
+}
+
+impl Reference {
+    /// One arm per primitive, no wildcard: a primitive without a definition does not compile.
+    fn values(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]], outs: &[Spec]) -> Vec<Values> {
+        let out = &outs[0];
+        let one = match prim {
+            // Views, and those that `run` has handled.
+            Prim::Broadcast(_)
+            | Prim::Custom(_)
+            | Prim::Depends(_)
+            | Prim::ExpandDims(_)
+            | Prim::Identity(_)
+            | Prim::Reshape(_)
+            | Prim::Slice(_)
+            | Prim::Squeeze(_)
+            | Prim::StopGradient(_)
+            | Prim::Transpose(_)
+            | Prim::View(_) => unreachable!("{} is run as a view", prim.name()),
+            Prim::Add(_) => elementwise::binary(x, out, |a, b| a + b, |a, b| a + b),
+            Prim::Astype(_) => elementwise::convert(&x[0], out),
+            Prim::Concatenate(p) => movement::concatenate(x, shapes, p.axis(), out),
+            Prim::Exp(_) => elementwise::real(&x[0], libm::exp),
+            Prim::Multiply(_) => elementwise::binary(x, out, |a, b| a * b, |a, b| a.wrapping_mul(b)),
+            Prim::Negative(_) => elementwise::unary(&x[0], |a| -a, |a| -a),
+            Prim::SliceUpdate(p) => movement::slice_update(&x[0], &x[1], p.region(), shapes[0]),
+            Prim::Sum(p) => reduce::fold(&x[0], shapes[0], p.axes(), 0.0, 0, |a, b| a + b, |a, b| a.wrapping_add(b)),
+        };
+        vec![one]
+    }
+}

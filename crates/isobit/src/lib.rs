@@ -1,1 +1,8 @@
-//! isobit.
+//! isobit: array computing for machine learning that gives the same bits every time.
+
+pub use half::{bf16, f16};
+pub use isobit_core::*;
+
+// Linking a backend registers it.
+#[doc(hidden)]
+pub use isobit_ref as _ref;

@@ -1,0 +1,238 @@
+//! Evaluation: an iterative topological order, one primitive at a time, buffers donated and freed as it goes.
+
+use crate::array::{Array, Call, Node, State};
+use crate::backend::{self, Backend, Inputs, Outputs, Ran};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use parking_lot::{Condvar, Mutex};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+
+/// How many transforms are recording right now, on any thread. While there are any, evaluated nodes that depend on a
+/// transform's argument keep their graph, since a rule may still need it.
+static LIVE_TRACES: AtomicUsize = AtomicUsize::new(0);
+
+/// Held while a transform records and walks a function.
+pub(crate) struct TraceGuard;
+
+impl TraceGuard {
+    pub fn new() -> TraceGuard {
+        LIVE_TRACES.fetch_add(1, Ordering::SeqCst);
+        TraceGuard
+    }
+}
+
+impl Drop for TraceGuard {
+    fn drop(&mut self) {
+        LIVE_TRACES.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Computes the values of all these arrays.
+pub fn eval(arrays: &[Array]) -> Result<()> {
+    if arrays.iter().all(|a| a.node.is_ready()) {
+        return Ok(());
+    }
+    let backend = backend::current()?;
+    for node in order(arrays)? {
+        run_node(backend, &node)?;
+    }
+    for a in arrays {
+        if let State::Failed(e) = &*a.node.state.lock() {
+            return Err(e.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Starts computing and returns at once; whoever needs a value waits for it. An error comes back from that later call.
+pub fn async_eval(arrays: &[Array]) -> Result<()> {
+    let todo: Vec<Array> = arrays.iter().filter(|a| !a.node.is_ready()).cloned().collect();
+    if todo.is_empty() {
+        return Ok(());
+    }
+    type Job = (Vec<Array>, &'static dyn Backend);
+    static QUEUE: OnceLock<Option<Mutex<mpsc::Sender<Job>>>> = OnceLock::new();
+    let queue = QUEUE.get_or_init(|| {
+        let (send, receive) = mpsc::channel::<Job>();
+        let worker = move || {
+            for (arrays, backend) in receive {
+                // An error stays in the node and is reported to whoever asks for the value.
+                let _ = backend::with(backend, || eval(&arrays));
+            }
+        };
+        std::thread::Builder::new().name("isobit-eval".into()).spawn(worker).ok().map(|_| Mutex::new(send))
+    });
+    let backend = backend::current()?;
+    match queue {
+        Some(q) => match q.lock().send((todo, backend)) {
+            Ok(()) => Ok(()),
+            Err(mpsc::SendError((todo, _))) => eval(&todo),
+        },
+        None => eval(&todo),
+    }
+}
+
+/// Unevaluated nodes, inputs before users. Takes no recursion, so a graph may be arbitrarily deep.
+fn order(arrays: &[Array]) -> Result<Vec<Arc<Node>>> {
+    enum Visit {
+        Enter(Arc<Node>),
+        Exit(Arc<Node>),
+    }
+    let mut out = Vec::new();
+    let mut seen: FxHashSet<usize> = FxHashSet::default();
+    let mut stack: Vec<Visit> = arrays.iter().rev().map(|a| Visit::Enter(Arc::clone(&a.node))).collect();
+    while let Some(visit) = stack.pop() {
+        match visit {
+            Visit::Exit(node) => out.push(node),
+            Visit::Enter(node) => {
+                let inputs = match &*node.state.lock() {
+                    State::Ready { .. } => continue,
+                    State::Failed(e) => return Err(e.clone()),
+                    State::Placeholder(transform) => {
+                        return Err(Error::runtime(
+                            transform,
+                            "a value was needed inside a function that is being transformed: expected operations on \
+                             arrays only, got an evaluation (eval, item, to_vec or a condition on an array)",
+                        ));
+                    }
+                    // Another thread runs it: `run_node` waits for that.
+                    State::Running => SmallVec::<[Arc<Node>; 2]>::new(),
+                    State::Lazy(call) => call.inputs.iter().map(|a| Arc::clone(&a.node)).collect(),
+                };
+                if !seen.insert(Arc::as_ptr(&node) as usize) {
+                    continue;
+                }
+                stack.push(Visit::Exit(node));
+                stack.extend(inputs.into_iter().rev().map(Visit::Enter));
+            }
+        }
+    }
+    Ok(out)
+}
+
+static DONE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+/// How many threads wait for another thread's node.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+fn publish(node: &Node, state: State) {
+    *node.state.lock() = state;
+    if WAITING.load(Ordering::SeqCst) > 0 {
+        let _guard = DONE.0.lock();
+        DONE.1.notify_all();
+    }
+}
+
+fn wait_for(node: &Node) {
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    let mut guard = DONE.0.lock();
+    while matches!(&*node.state.lock(), State::Running) {
+        DONE.1.wait(&mut guard);
+    }
+    drop(guard);
+    WAITING.fetch_sub(1, Ordering::SeqCst);
+}
+
+fn run_node(backend: &'static dyn Backend, node: &Node) -> Result<()> {
+    let call = {
+        let mut state = node.state.lock();
+        match &*state {
+            State::Ready { .. } => return Ok(()),
+            State::Failed(e) => return Err(e.clone()),
+            State::Placeholder(_) => return Ok(()),
+            State::Running => {
+                drop(state);
+                wait_for(node);
+                return match &*node.state.lock() {
+                    State::Failed(e) => Err(e.clone()),
+                    _ => Ok(()),
+                };
+            }
+            State::Lazy(_) => match std::mem::replace(&mut *state, State::Running) {
+                State::Lazy(call) => call,
+                _ => return Ok(()),
+            },
+        }
+    };
+    /// A kernel that panics must not leave other threads waiting for this node.
+    struct OnPanic<'a>(&'a Node);
+    impl Drop for OnPanic<'_> {
+        fn drop(&mut self) {
+            publish(self.0, State::Failed(Error::runtime("eval", "a kernel panicked")));
+        }
+    }
+    let guard = OnPanic(node);
+    let keep = node.traced && LIVE_TRACES.load(Ordering::SeqCst) > 0;
+    let kept = keep.then(|| call.clone());
+    let result = run_call(backend, node, call);
+    std::mem::forget(guard);
+    match result {
+        Ok(outs) => {
+            publish(node, State::Ready { outs, call: kept });
+            Ok(())
+        }
+        Err(e) => {
+            publish(node, State::Failed(e.clone()));
+            Err(e)
+        }
+    }
+}
+
+fn run_call(backend: &'static dyn Backend, node: &Node, call: Call) -> Result<Outputs> {
+    let Call { prim, inputs } = call;
+    let tensors = inputs.into_iter().map(take_tensor).collect::<Result<Inputs>>()?;
+    match backend.run(&prim, tensors, &node.specs)? {
+        Ran::Done(outs) => {
+            debug_assert_eq!(outs.len(), node.specs.len(), "{}", prim.name());
+            debug_assert!(
+                outs.iter().zip(&node.specs).all(|(t, s)| t.spec() == *s),
+                "{}: {:?}",
+                prim.name(),
+                node.specs
+            );
+            Ok(outs)
+        }
+        Ran::Decompose(tensors) => {
+            let arrays: Vec<Array> = tensors.into_iter().map(Array::from_tensor).collect();
+            let outs = prim.decompose(&arrays)?;
+            drop(arrays);
+            eval(&outs)?;
+            outs.into_iter().map(take_tensor).collect()
+        }
+    }
+}
+
+/// The value of an input. If this was the last handle on it, nothing else refers to its buffer through the graph, and
+/// the kernel may reuse it.
+fn take_tensor(array: Array) -> Result<Tensor> {
+    let index = array.index as usize;
+    let missing = || Error::runtime("eval", "an input has no value");
+    match Arc::try_unwrap(array.node) {
+        Ok(mut node) => match std::mem::replace(node.state.get_mut(), State::Running) {
+            State::Ready { mut outs, .. } if index < outs.len() => Ok(outs.swap_remove(index)),
+            State::Failed(e) => Err(e),
+            _ => Err(missing()),
+        },
+        Err(node) => match &*node.state.lock() {
+            State::Ready { outs, .. } => outs.get(index).cloned().ok_or_else(missing),
+            State::Failed(e) => Err(e.clone()),
+            _ => Err(missing()),
+        },
+    }
+}
+
+/// Drops the graph behind evaluated nodes that a finished transform no longer needs.
+pub(crate) fn release_graph(nodes: impl Iterator<Item = Arc<Node>>) {
+    if LIVE_TRACES.load(Ordering::SeqCst) > 0 {
+        return;
+    }
+    for node in nodes {
+        let call = match &mut *node.state.lock() {
+            State::Ready { call, .. } => call.take(),
+            _ => None,
+        };
+        drop(call);
+    }
+}

@@ -1,0 +1,205 @@
+//! Between Rust values and buffers: the one module that knows host element types.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::spec::checked_size;
+use crate::tensor::Tensor;
+use half::{bf16, f16};
+
+/// A Rust type that is the element type of a [`Dtype`].
+///
+/// # Safety
+/// Every value of the type must be a bit pattern of the dtype, and the sizes must agree.
+pub unsafe trait Element: Copy + Send + Sync + 'static {
+    /// The dtype.
+    const DTYPE: Dtype;
+}
+
+macro_rules! elements {
+    ($($t:ty => $d:ident),*) => {
+        // SAFETY: plain numbers of the dtype's size; `bool` is 0 or 1.
+        $(unsafe impl Element for $t { const DTYPE: Dtype = Dtype::$d; })*
+    };
+}
+elements!(bool => Bool, u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, i32 => I32, i64 => I64,
+    f16 => F16, bf16 => BF16, f32 => F32, f64 => F64);
+
+/// A number from the host whose dtype is still open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar {
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An integer beyond `i64`.
+    UInt(u64),
+    /// A real number.
+    Float(f64),
+}
+
+impl Scalar {
+    /// The dtype that a scalar takes beside an array of `other` (weak typing, as in MLX): an integer takes the
+    /// array's dtype (a bool array's becomes int32), a float takes it if it is a float, else float32.
+    pub fn dtype_beside(self, other: Dtype) -> Dtype {
+        match self {
+            Scalar::Bool(_) => other,
+            Scalar::Int(_) | Scalar::UInt(_) if other == Dtype::Bool => Dtype::I32,
+            Scalar::Int(_) | Scalar::UInt(_) => other,
+            Scalar::Float(_) if other.is_inexact() => other,
+            Scalar::Float(_) => Dtype::F32,
+        }
+    }
+
+    /// The dtype of an array made of this scalar alone.
+    pub fn default_dtype(self) -> Dtype {
+        match self {
+            Scalar::Bool(_) => Dtype::Bool,
+            Scalar::Int(i) if i32::try_from(i).is_ok() => Dtype::I32,
+            Scalar::Int(_) => Dtype::I64,
+            Scalar::UInt(_) => Dtype::U64,
+            Scalar::Float(_) => Dtype::F32,
+        }
+    }
+
+    fn as_f64(self) -> f64 {
+        match self {
+            Scalar::Bool(b) => f64::from(u8::from(b)),
+            Scalar::Int(i) => i as f64,
+            Scalar::UInt(u) => u as f64,
+            Scalar::Float(f) => f,
+        }
+    }
+
+    fn as_f32(self) -> f32 {
+        match self {
+            Scalar::Int(i) => i as f32,
+            Scalar::UInt(u) => u as f32,
+            other => other.as_f64() as f32,
+        }
+    }
+
+    /// The integer whose low bits are this scalar's value in any integer dtype.
+    fn as_bits(self, signed: bool) -> u64 {
+        match self {
+            Scalar::Bool(b) => u64::from(b),
+            Scalar::Int(i) => i as u64,
+            Scalar::UInt(u) => u,
+            Scalar::Float(f) if signed => f as i64 as u64,
+            Scalar::Float(f) if f < 0.0 => f as i64 as u64,
+            Scalar::Float(f) => f as u64,
+        }
+    }
+}
+
+macro_rules! scalars {
+    ($($t:ty => $v:ident as $w:ty),*) => { $(impl From<$t> for Scalar { fn from(x: $t) -> Scalar { Scalar::$v(x as $w) } })* };
+}
+scalars!(bool => Bool as bool, i32 => Int as i64, i64 => Int as i64, usize => UInt as u64, u32 => Int as i64, u64 => UInt as u64,
+    f64 => Float as f64, f32 => Float as f64, isize => Int as i64, u8 => Int as i64);
+
+impl Array {
+    /// An array of those elements, row-major.
+    ///
+    /// # Errors
+    /// A slice whose length is not the shape's size.
+    ///
+    /// # Examples
+    /// ```ignore
+    /// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+    /// ```
+    pub fn from_slice<T: Element>(data: &[T], shape: &[usize]) -> Result<Array> {
+        let n = checked_size("array", shape, T::DTYPE.size())?;
+        if n != data.len() {
+            return Err(Error::value(
+                "array",
+                format!("expected {n} elements for shape {shape:?}, got {}", data.len()),
+            ));
+        }
+        let t = Tensor::alloc(shape, T::DTYPE)?;
+        // SAFETY: the fresh buffer has room for `n` elements of `T`.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), t.as_mut_ptr::<T>(), n) };
+        Ok(Array::from_tensor(t))
+    }
+
+    /// An array of dtype `dtype` from its elements' bytes, row-major, in this machine's byte order.
+    ///
+    /// # Errors
+    /// A number of bytes that is not the shape's, or bytes of a bool array other than 0 and 1.
+    pub fn from_bytes(bytes: &[u8], shape: &[usize], dtype: Dtype) -> Result<Array> {
+        let n = checked_size("array", shape, dtype.size())? * dtype.size();
+        if n != bytes.len() {
+            return Err(Error::value(
+                "array",
+                format!("expected {n} bytes for {dtype} {shape:?}, got {}", bytes.len()),
+            ));
+        }
+        if dtype == Dtype::Bool && bytes.iter().any(|&b| b > 1) {
+            return Err(Error::value("array", "expected bytes 0 and 1 in a bool array"));
+        }
+        let t = Tensor::alloc(shape, dtype)?;
+        // SAFETY: the fresh buffer has room for `n` bytes.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), t.as_mut_byte_ptr(), n) };
+        Ok(Array::from_tensor(t))
+    }
+
+    /// A 0-dimensional array.
+    pub fn scalar(value: impl Into<Scalar>, dtype: Dtype) -> Array {
+        let v = value.into();
+        let bytes: [u8; 8] = match dtype {
+            Dtype::Bool => u64::from(v.as_f64() != 0.0).to_le_bytes(),
+            Dtype::F16 => widen(f16::from_f64(v.as_f64()).to_bits().to_le_bytes()),
+            Dtype::BF16 => widen(bf16::from_f64(v.as_f64()).to_bits().to_le_bytes()),
+            Dtype::F32 | Dtype::C64 => widen(v.as_f32().to_le_bytes()),
+            Dtype::F64 => v.as_f64().to_le_bytes(),
+            d => v.as_bits(d.is_signed()).to_le_bytes(),
+        };
+        let t = match Tensor::alloc(&[], dtype) {
+            Ok(t) => t,
+            // A tensor of at most 8 bytes lives inside its own allocation.
+            Err(_) => unreachable!("tiny buffers do not fail"),
+        };
+        // SAFETY: the buffer has `dtype.size()` bytes; little endian puts the low bytes first.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), t.as_mut_byte_ptr(), dtype.size()) };
+        Array::from_tensor(t)
+    }
+
+    /// The elements, row-major. Evaluates.
+    ///
+    /// # Errors
+    /// Another dtype than `T`'s; whatever evaluation returns.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        if self.dtype() != T::DTYPE {
+            return Err(Error::dtype("to_vec", format!("expected an array of {}, got {}", T::DTYPE, self.dtype())));
+        }
+        let t = crate::backend::current()?.contiguous(self.tensor()?)?;
+        // SAFETY: the dtype is `T`'s and the tensor is contiguous.
+        let all = unsafe { t.as_slice::<T>() };
+        all.map(<[T]>::to_vec).ok_or_else(|| Error::runtime("to_vec", "the backend returned a strided tensor"))
+    }
+
+    /// The elements' bytes, row-major. Evaluates.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let t = crate::backend::current()?.contiguous(self.tensor()?)?;
+        // SAFETY: a contiguous tensor spans `nbytes` from its first byte.
+        Ok(unsafe { std::slice::from_raw_parts(t.as_byte_ptr(), self.nbytes()) }.to_vec())
+    }
+
+    /// The one element of an array of size 1. Evaluates.
+    ///
+    /// # Errors
+    /// More or fewer elements than one; another dtype than `T`'s.
+    pub fn item<T: Element>(&self) -> Result<T> {
+        if self.size() != 1 {
+            return Err(Error::value("item", format!("expected one element, got shape {:?}", self.shape())));
+        }
+        let all = self.to_vec::<T>()?;
+        all.first().copied().ok_or_else(|| Error::runtime("item", "the array has no value"))
+    }
+}
+
+fn widen<const N: usize>(b: [u8; N]) -> [u8; 8] {
+    let mut out = [0; 8];
+    out[..N].copy_from_slice(&b);
+    out
+}

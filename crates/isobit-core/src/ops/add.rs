@@ -1,0 +1,47 @@
+//! Sum of two arrays.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::prim::adaptors::Elementwise;
+use crate::prim::{Case, Cases, Domain};
+
+/// Element-wise sum.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Any, promoted; the sum of two bools is their disjunction.
+///
+/// # Gradients
+/// The cotangent, for both.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn add(a: &Array, b: &Array) -> Result<Array> {
+    super::binary("add", Add, a, b)
+}
+
+/// The primitive of [`add`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Add;
+
+impl Elementwise for Add {
+    const NAME: &'static str = "add";
+    const ARITY: usize = 2;
+
+    fn dtype(&self, inputs: &[Dtype]) -> Result<Dtype> {
+        Ok(inputs[0])
+    }
+
+    fn scaled(&self, _: usize, _: &[Array], _: &Array, t: &Array) -> Result<Option<Array>> {
+        Ok(Some(t.clone()))
+    }
+
+    fn cases() -> Cases {
+        Case::elementwise(Add, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)])
+    }
+}
+
+crate::primitive_via!(Elementwise, Add);

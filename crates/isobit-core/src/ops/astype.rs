@@ -1,0 +1,59 @@
+//! Conversion between dtypes.
+
+use crate::array::{Array, apply};
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::prim::adaptors::Linear;
+use crate::prim::{Case, Cases, Domain};
+use crate::spec::Spec;
+
+/// `a` converted to `dtype`; `a` itself if it has it already.
+///
+/// # Dtypes
+/// Floats are rounded to nearest, ties to even; a float becomes an integer by truncation, saturating at the integer's
+/// range, NaN becomes 0; integers wrap into narrower ones; anything non-zero becomes `true`.
+///
+/// # Gradients
+/// The cotangent converted back, between floats; zero otherwise.
+pub fn astype(a: &Array, dtype: Dtype) -> Result<Array> {
+    if a.dtype() == dtype {
+        return Ok(a.clone());
+    }
+    apply(Astype { dtype }, &[a])
+}
+
+/// The primitive of [`astype`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Astype {
+    dtype: Dtype,
+}
+
+impl Linear for Astype {
+    const NAME: &'static str = "astype";
+
+    fn infer(&self, x: &Spec) -> Result<Spec> {
+        Ok(Spec { shape: x.shape.clone(), dtype: self.dtype })
+    }
+
+    fn transposed(&self, x: &Spec, ct: &Array) -> Result<Array> {
+        astype(ct, x.dtype)
+    }
+
+    fn batched(&self, x: &Array) -> Result<Array> {
+        astype(x, self.dtype)
+    }
+
+    fn cases() -> Cases {
+        Dtype::ALL
+            .into_iter()
+            .filter(|&d| d != Dtype::C64)
+            .map(|dtype| {
+                let case = Case::new(Astype { dtype }).input(&[5, 9], Domain::Any(-100.0, 100.0)).exact();
+                // Differences are taken in float64; rounding to a narrower dtype would hide them.
+                if dtype == Dtype::F64 { case } else { case.no_grad() }
+            })
+            .collect()
+    }
+}
+
+crate::primitive_via!(Linear, Astype);

@@ -1,0 +1,47 @@
+//! Constant arrays: a scalar, broadcast.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::host::Scalar;
+use crate::spec::checked_size;
+
+/// An array filled with one value.
+///
+/// # Shapes
+/// `shape`; a view that repeats one element, so it takes no memory.
+///
+/// # Gradients
+/// With respect to an array `value`: the sum of the cotangent.
+///
+/// # Errors
+/// A shape with too many elements.
+pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: Dtype) -> Result<Array> {
+    checked_size("full", shape, dtype.size())?;
+    super::broadcast_to(&Array::scalar(value, dtype), shape)
+}
+
+/// [`full`] with the shape and dtype of `a`.
+pub fn full_like(a: &Array, value: impl Into<Scalar>) -> Result<Array> {
+    full(a.shape(), value, a.dtype())
+}
+
+/// An array of zeros.
+pub fn zeros(shape: &[usize], dtype: Dtype) -> Result<Array> {
+    full(shape, 0i64, dtype)
+}
+
+/// An array of ones.
+pub fn ones(shape: &[usize], dtype: Dtype) -> Result<Array> {
+    full(shape, 1i64, dtype)
+}
+
+/// Zeros with the shape and dtype of `a`.
+pub fn zeros_like(a: &Array) -> Result<Array> {
+    zeros(a.shape(), a.dtype())
+}
+
+/// Ones with the shape and dtype of `a`.
+pub fn ones_like(a: &Array) -> Result<Array> {
+    ones(a.shape(), a.dtype())
+}

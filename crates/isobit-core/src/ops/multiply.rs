@@ -1,0 +1,47 @@
+//! Product of two arrays.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::prim::adaptors::Elementwise;
+use crate::prim::{Case, Cases, Domain};
+
+/// Element-wise product.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Any, promoted; the product of two bools is their conjunction.
+///
+/// # Gradients
+/// The cotangent times the other factor.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn multiply(a: &Array, b: &Array) -> Result<Array> {
+    super::binary("multiply", Multiply, a, b)
+}
+
+/// The primitive of [`multiply`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Multiply;
+
+impl Elementwise for Multiply {
+    const NAME: &'static str = "multiply";
+    const ARITY: usize = 2;
+
+    fn dtype(&self, inputs: &[Dtype]) -> Result<Dtype> {
+        Ok(inputs[0])
+    }
+
+    fn scaled(&self, i: usize, inputs: &[Array], _: &Array, t: &Array) -> Result<Option<Array>> {
+        multiply(t, &inputs[1 - i]).map(Some)
+    }
+
+    fn cases() -> Cases {
+        Case::elementwise(Multiply, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)])
+    }
+}
+
+crate::primitive_via!(Elementwise, Multiply);

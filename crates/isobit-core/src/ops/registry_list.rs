@@ -1,0 +1,99 @@
+//! The one list of primitives. It expands to the closed enum, its dispatch and the registry that tests walk.
+
+use crate::array::Array;
+use crate::error::{Error, Result};
+#[allow(unused_imports)]
+use crate::prim::adaptors::Fused;
+use crate::prim::custom::Custom;
+use crate::prim::{Batched, Cases, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
+use crate::spec::Spec;
+
+macro_rules! primitives {
+    (fused: { $($fm:ident :: $f:ident),* $(,)? } plain: { $($m:ident :: $p:ident),* $(,)? }) => {
+        /// Every primitive there is; users' own ones are `Custom`.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        pub enum Prim {
+            $($f(super::$fm::$f),)*
+            $($p(super::$m::$p),)*
+            Custom(Custom),
+        }
+        $(impl From<super::$fm::$f> for Prim { fn from(p: super::$fm::$f) -> Prim { Prim::$f(p) } })*
+        $(impl From<super::$m::$p> for Prim { fn from(p: super::$m::$p) -> Prim { Prim::$p(p) } })*
+        impl From<Custom> for Prim { fn from(p: Custom) -> Prim { Prim::Custom(p) } }
+
+        macro_rules! each {
+            ($self:ident, $x:ident => $e:expr) => {
+                match $self { $(Prim::$f($x) => $e,)* $(Prim::$p($x) => $e,)* Prim::Custom($x) => $e }
+            };
+        }
+
+        impl Prim {
+            /// The primitive's name; a custom one's own.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Prim::$f(_) => <super::$fm::$f as Primitive>::NAME,)*
+                    $(Prim::$p(_) => <super::$m::$p as Primitive>::NAME,)*
+                    Prim::Custom(c) => c.0.name(),
+                }
+            }
+            /// See [`Primitive::infer`].
+            pub fn infer(&self, inputs: &[Spec]) -> Result<Specs> { each!(self, p => p.infer(inputs)) }
+            /// See [`Primitive::jvp`].
+            pub fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> { each!(self, p => p.jvp(cx)) }
+            /// See [`Primitive::vjp`].
+            pub fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> { each!(self, p => p.vjp(cx)) }
+            /// See [`Primitive::vmap`].
+            pub fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> { each!(self, p => p.vmap(cx)) }
+            /// The primitive in terms of others, for those that are defined so.
+            pub fn decompose(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+                let _ = inputs;
+                match self {
+                    $(Prim::$f(p) => Fused::decompose(p, inputs),)*
+                    other => Err(Error::runtime("eval", format!("{} has no decomposition", other.name()))),
+                }
+            }
+        }
+
+        /// Every primitive with its test inputs.
+        pub static REGISTRY: &[Entry] = &[
+            $(Entry { name: <super::$fm::$f as Primitive>::NAME, cases: <super::$fm::$f as Primitive>::cases },)*
+            $(Entry { name: <super::$m::$p as Primitive>::NAME, cases: <super::$m::$p as Primitive>::cases },)*
+            Entry { name: <Custom as Primitive>::NAME, cases: <Custom as Primitive>::cases },
+        ];
+    };
+}
+
+/// A row of the registry.
+pub struct Entry {
+    /// The primitive's name.
+    pub name: &'static str,
+    /// Its test inputs.
+    pub cases: fn() -> Cases,
+}
+
+// Sorted. One line per primitive, so that two branches that add one each merge.
+primitives! {
+    fused: {
+    }
+    plain: {
+        add::Add,
+        astype::Astype,
+        broadcast::Broadcast,
+        concatenate::Concatenate,
+        depends::Depends,
+        exp::Exp,
+        expand_dims::ExpandDims,
+        identity::Identity,
+        multiply::Multiply,
+        negative::Negative,
+        reshape::Reshape,
+        slice::Slice,
+        slice_update::SliceUpdate,
+        squeeze::Squeeze,
+        stop_gradient::StopGradient,
+        sum::Sum,
+        transpose::Transpose,
+        view::View,
+    }
+}

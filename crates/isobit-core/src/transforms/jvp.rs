@@ -1,0 +1,61 @@
+//! Forward mode.
+
+use super::tape;
+use super::vjp::{check_like, tracers};
+use crate::array::Array;
+use crate::error::Result;
+use crate::eval::{TraceGuard, release_graph};
+use crate::ops;
+use crate::prim::Jvp;
+use rustc_hash::FxHashMap;
+
+/// Jacobian-vector product: the outputs of `f` at `primals`, and how they change when the primals change along
+/// `tangents`.
+///
+/// # Errors
+/// Whatever `f` returns; a tangent whose shape is not its primal's.
+pub fn jvp(
+    f: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
+    primals: &[Array],
+    tangents: &[Array],
+) -> Result<(Vec<Array>, Vec<Array>)> {
+    check_like("jvp", "tangent", tangents, primals)?;
+    let guard = TraceGuard::new();
+    let args = tracers(primals)?;
+    let outputs = f(&args)?;
+    let steps = tape::record(&args, &outputs);
+    let mut known: FxHashMap<(usize, u32), Array> = FxHashMap::default();
+    for (a, t) in args.iter().zip(tangents) {
+        if a.dtype().is_inexact() {
+            known.insert(a.key(), ops::astype(t, a.dtype())?);
+        }
+    }
+    for step in &steps {
+        let outs = step.outs();
+        let inputs = &step.call.inputs;
+        let tangents: Vec<Option<Array>> = inputs.iter().map(|a| known.get(&a.key()).cloned()).collect();
+        if tangents.iter().all(Option::is_none) {
+            continue;
+        }
+        let found = step.call.prim.jvp(&Jvp { inputs, outs: &outs, tangents: &tangents })?;
+        debug_assert_eq!(found.len(), outs.len(), "{}", step.call.prim.name());
+        for (out, t) in outs.iter().zip(found) {
+            if let Some(t) = t
+                && out.dtype().is_inexact()
+            {
+                debug_assert_eq!(t.shape(), out.shape(), "{}", step.call.prim.name());
+                known.insert(out.key(), t);
+            }
+        }
+    }
+    let out_tangents = outputs
+        .iter()
+        .map(|o| match known.get(&o.key()) {
+            Some(t) => Ok(t.clone()),
+            None => ops::zeros_like(o),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    drop(guard);
+    release_graph(steps.into_iter().map(|s| s.node));
+    Ok((outputs, out_tangents))
+}

@@ -1,0 +1,106 @@
+//! Reverse mode.
+
+use super::tape;
+use crate::array::Array;
+use crate::error::{Error, Result};
+use crate::eval::{TraceGuard, release_graph};
+use crate::ops;
+use crate::prim::Vjp;
+use rustc_hash::FxHashMap;
+
+/// Stand-ins for `primals` that a reverse or forward walk can recognise. They have the same values.
+pub(crate) fn tracers(primals: &[Array]) -> Result<Vec<Array>> {
+    primals.iter().map(ops::identity::tracer).collect()
+}
+
+pub(crate) fn check_like(op: &'static str, what: &str, given: &[Array], like: &[Array]) -> Result<()> {
+    if given.len() != like.len() {
+        return Err(Error::value(op, format!("expected {} {what}, got {}", like.len(), given.len())));
+    }
+    for (i, (g, l)) in given.iter().zip(like).enumerate() {
+        if g.shape() != l.shape() {
+            return Err(Error::value(op, format!("{what} {i}: expected shape {:?}, got {:?}", l.shape(), g.shape())));
+        }
+    }
+    Ok(())
+}
+
+/// Vector-Jacobian product: the outputs of `f` at `primals`, and for each primal the sum over the outputs of
+/// cotangent times derivative.
+///
+/// # Errors
+/// Whatever `f` returns; a cotangent whose shape is not its output's.
+///
+/// # Examples
+/// See the crate `isobit`.
+pub fn vjp(
+    f: impl FnOnce(&[Array]) -> Result<Vec<Array>>,
+    primals: &[Array],
+    cotangents: &[Array],
+) -> Result<(Vec<Array>, Vec<Array>)> {
+    let guard = TraceGuard::new();
+    let args = tracers(primals)?;
+    let outputs = f(&args)?;
+    check_like("vjp", "cotangent", cotangents, &outputs)?;
+    let grads = pull_back(&args, &outputs, cotangents)?;
+    drop(guard);
+    Ok((outputs, grads))
+}
+
+/// Cotangents of `args` for given cotangents of `outputs`, which were computed from `args`.
+pub(crate) fn pull_back(args: &[Array], outputs: &[Array], cotangents: &[Array]) -> Result<Vec<Array>> {
+    let steps = tape::record(args, outputs);
+    let mut on_path: FxHashMap<usize, ()> = args.iter().map(|a| (a.node_key(), ())).collect();
+    on_path.extend(steps.iter().map(|s| (s.node_key(), ())));
+    let mut cts: FxHashMap<(usize, u32), Array> = FxHashMap::default();
+    for (out, ct) in outputs.iter().zip(cotangents) {
+        if !out.dtype().is_inexact() || !on_path.contains_key(&out.node_key()) {
+            continue;
+        }
+        accumulate(&mut cts, out, ops::astype(ct, out.dtype())?)?;
+    }
+    for step in steps.iter().rev() {
+        let outs = step.outs();
+        let step_cts: Vec<Option<Array>> = outs.iter().map(|o| cts.remove(&o.key())).collect();
+        if step_cts.iter().all(Option::is_none) {
+            continue;
+        }
+        let inputs = &step.call.inputs;
+        let wanted: Vec<bool> =
+            inputs.iter().map(|a| a.dtype().is_inexact() && on_path.contains_key(&a.node_key())).collect();
+        if !wanted.contains(&true) {
+            continue;
+        }
+        let grads = step.call.prim.vjp(&Vjp { inputs, outs: &outs, cts: &step_cts, wanted: &wanted })?;
+        debug_assert_eq!(grads.len(), inputs.len(), "{}", step.call.prim.name());
+        for (i, grad) in grads.into_iter().enumerate() {
+            let (Some(grad), true) = (grad, wanted[i]) else { continue };
+            debug_assert_eq!(grad.shape(), inputs[i].shape(), "{}: input {i}", step.call.prim.name());
+            accumulate(&mut cts, &inputs[i], grad)?;
+        }
+    }
+    let grads = args
+        .iter()
+        .map(|a| match cts.remove(&a.key()) {
+            Some(g) => Ok(g),
+            None => ops::zeros_like(a),
+        })
+        .collect();
+    release_graph(steps.into_iter().map(|s| s.node));
+    grads
+}
+
+fn accumulate(cts: &mut FxHashMap<(usize, u32), Array>, at: &Array, ct: Array) -> Result<()> {
+    let total = match cts.remove(&at.key()) {
+        Some(sum) => ops::add(&sum, &ct)?,
+        None => ct,
+    };
+    cts.insert(at.key(), total);
+    Ok(())
+}
+
+impl tape::Step {
+    fn node_key(&self) -> usize {
+        std::sync::Arc::as_ptr(&self.node) as usize
+    }
+}
