@@ -5,4 +5,6 @@ pub use isobit_core::*;
 
 // Linking a backend registers it.
 #[doc(hidden)]
+pub use isobit_cpu as _cpu;
+#[doc(hidden)]
 pub use isobit_ref as _ref;
