@@ -6,6 +6,7 @@
 
 pub mod gemm;
 pub mod isa;
+pub mod math;
 pub mod par;
 pub mod rng;
 pub mod scan;

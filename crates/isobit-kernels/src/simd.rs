@@ -30,6 +30,7 @@ pub const LANES: usize = 16;
 ///
 /// A value of an implementing type is the proof that the machine has the instructions; only [`dispatch`] makes one.
 #[allow(clippy::missing_safety_doc, reason = "the pointer rule is stated once, below")]
+#[allow(clippy::wrong_self_convention, reason = "`self` is the level, not the value converted")]
 pub trait Simd: Copy + Send + Sync + 'static {
     /// Which level this is.
     const LEVEL: Level;

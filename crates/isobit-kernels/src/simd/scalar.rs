@@ -204,7 +204,7 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn interleave(self, a: F, b: F) -> (F, F) {
-        let at = |i: usize| if i % 2 == 0 { a[i / 2] } else { b[i / 2] };
+        let at = |i: usize| if i.is_multiple_of(2) { a[i / 2] } else { b[i / 2] };
         (std::array::from_fn(at), std::array::from_fn(|i| at(i + LANES)))
     }
     #[inline(always)]
