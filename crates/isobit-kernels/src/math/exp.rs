@@ -3,7 +3,7 @@
 use super::{exp2i, fast_two_sum, poly, scale, two_sum};
 use crate::simd::Simd;
 
-const LOG2E: f32 = 1.442_695;
+const LOG2E: f32 = std::f32::consts::LOG2_E;
 /// The leading 16 bits of ln 2: its product with `n` is exact.
 const LN2_HI: f32 = 0.693_145_75;
 const LN2_LO: f32 = 1.428_606_8e-6;
@@ -63,8 +63,8 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let r = s.fnma(nf, s.splat(LN2_LO), r0);
     // (exp(r) - 1 - r) / r^2, error 2^-28 relative to exp(r).
     let q = poly(s, r, [0.5, 0.166_665_15, 4.166_637_7e-2, 8.369_394e-3, 1.394_292_2e-3]);
-    let p = s.fma(s.mul(r, r), q, r);
-    scale(s, s.add(s.splat(1.0), p), s.to_i32(nf))
+    let (hi, lo) = fast_two_sum(s, s.splat(1.0), r);
+    scale(s, s.add(hi, s.fma(s.mul(r, r), q, lo)), s.to_i32(nf))
 }
 
 /// `e^x - 1`.

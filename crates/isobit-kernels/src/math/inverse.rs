@@ -4,8 +4,8 @@ use super::hyperbolic::sqrt_sum;
 use super::{divide, fast_two_sum, poly};
 use crate::simd::Simd;
 
-const PI: (f32, f32) = (3.141_592_7, -8.742_278e-8);
-const HALF_PI: (f32, f32) = (1.570_796_4, -4.371_139e-8);
+const PI: (f32, f32) = (std::f32::consts::PI, -8.742_278e-8);
+const HALF_PI: (f32, f32) = (std::f32::consts::FRAC_PI_2, -4.371_139e-8);
 
 /// `(atan(t) - t) / t^3` in `t^2`, `|t| <= 1`.
 const ATAN: [f32; 9] = [

@@ -12,7 +12,7 @@ const LN2_LO: f32 = 1.428_606_8e-6;
 /// `(ln(1 + f) - f + f^2 / 2) / f^3` on the mantissa interval, relative error 2^-30 in the logarithm.
 const LOG1P: [f32; 9] = [
     0.333_333_13,
-    -0.250_000_01,
+    -0.25,
     0.200_020_72,
     -0.166_679_9,
     0.142_203_63,
@@ -80,13 +80,13 @@ fn other_base<S: Simd>(s: S, x: S::F, c: (f32, f32), scale: (f32, f32)) -> S::F 
 /// The logarithm to base 2.
 #[inline(always)]
 pub fn log2<S: Simd>(s: S, x: S::F) -> S::F {
-    other_base(s, x, (1.442_695, 1.925_963e-8), (1.0, 0.0))
+    other_base(s, x, (std::f32::consts::LOG2_E, 1.925_963e-8), (1.0, 0.0))
 }
 
 /// The logarithm to base 10.
 #[inline(always)]
 pub fn log10<S: Simd>(s: S, x: S::F) -> S::F {
-    other_base(s, x, (0.434_294_5, -1.010_305e-8), (0.301_033_02, -3.024_355_5e-6))
+    other_base(s, x, (std::f32::consts::LOG10_E, -1.010_305e-8), (0.301_033_02, -3.024_355_5e-6))
 }
 
 /// `ln(2^extra (hi + lo))` for positive normal `hi` up to 2^126 and `|lo| <= ulp(hi)`.

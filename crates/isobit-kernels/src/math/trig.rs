@@ -4,8 +4,8 @@ use super::{divide, fast_two_sum, poly, two_prod, two_sum};
 use crate::simd::{LANES, Simd};
 
 /// pi/2 in three parts of 24 bits.
-const HALF_PI: [f32; 3] = [1.570_796_4, -4.371_139e-8, -1.715_124_5e-15];
-const TWO_OVER_PI: f32 = 0.636_619_75;
+const HALF_PI: [f32; 3] = [std::f32::consts::FRAC_PI_2, -4.371_139e-8, -1.715_124_5e-15];
+const TWO_OVER_PI: f32 = std::f32::consts::FRAC_2_PI;
 /// Up to here `n` is exact enough for the three-part reduction.
 const SMALL: f32 = 131_072.0;
 
@@ -133,7 +133,7 @@ pub fn tan<S: Simd>(s: S, x: S::F) -> S::F {
     let odd = s.eq_i(s.and(n, s.splat_i(1)), s.splat_i(1));
     let (nh, nl) = (s.select(odd, s.neg(c), r), s.select(odd, s.neg(c_lo), t));
     let (dh, dl) = (s.select(odd, r, c), s.select(odd, t, c_lo));
-    let (dh, dl) = fast_two_sum(s, dh, dl);
+    let ((nh, nl), (dh, dl)) = (fast_two_sum(s, nh, nl), fast_two_sum(s, dh, dl));
     let (q, rest) = divide(s, nh, nl, dh, dl);
     let v = s.add(q, rest);
     let v = s.select(s.lt(s.abs(x), s.splat(f32::INFINITY)), v, s.sub(x, x));
