@@ -9,6 +9,7 @@ pub mod registry {
 }
 
 pub use add::add;
+pub use addmm::addmm;
 pub use astype::astype;
 pub use broadcast::{broadcast_arrays, broadcast_to};
 pub use concatenate::{concatenate, stack};
@@ -16,6 +17,7 @@ pub use depends::depends;
 pub use exp::exp;
 pub use expand_dims::expand_dims;
 pub use full::{full, full_like, ones, ones_like, zeros, zeros_like};
+pub use matmul::matmul;
 pub use multiply::multiply;
 pub use negative::negative;
 pub use reshape::{flatten, reshape};
@@ -28,6 +30,7 @@ pub use transpose::{moveaxis, swapaxes, transpose};
 pub use view::view;
 
 pub mod add;
+pub mod addmm;
 pub mod astype;
 pub mod broadcast;
 pub mod concatenate;
@@ -36,6 +39,7 @@ pub mod exp;
 pub mod expand_dims;
 pub mod full;
 pub mod identity;
+pub mod matmul;
 pub mod multiply;
 pub mod negative;
 pub mod reshape;

@@ -7,6 +7,8 @@ use isobit_core::backend::{BACKENDS, Backend, Inputs, Ran};
 use isobit_core::{Prim, Result, Spec, Tensor};
 use smallvec::smallvec;
 
+mod matmul;
+
 /// The CPU backend.
 pub struct Cpu;
 
@@ -51,6 +53,9 @@ impl Backend for Cpu {
             // movement
             Prim::Concatenate(_) => pending(prim, inputs, outs),
             Prim::SliceUpdate(_) => pending(prim, inputs, outs),
+            // products
+            Prim::Addmm(p) => matmul::addmm(p, inputs, outs),
+            Prim::Matmul(_) => matmul::matmul(inputs, outs),
             // reductions
             Prim::Sum(_) => pending(prim, inputs, outs),
         }

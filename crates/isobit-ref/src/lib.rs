@@ -4,6 +4,7 @@
 //! elements between tensors and numbers.
 
 mod elementwise;
+mod matmul;
 mod movement;
 mod reduce;
 mod value;
@@ -67,9 +68,11 @@ impl Reference {
             | Prim::Transpose(_)
             | Prim::View(_) => unreachable!("{} is run as a view", prim.name()),
             Prim::Add(_) => elementwise::binary(x, out, |a, b| a + b, |a, b| a + b),
+            Prim::Addmm(p) => matmul::addmm(x, shapes, p.alpha(), p.beta()),
             Prim::Astype(_) => elementwise::convert(&x[0], out),
             Prim::Concatenate(p) => movement::concatenate(x, shapes, p.axis(), out),
             Prim::Exp(_) => elementwise::real(&x[0], libm::exp),
+            Prim::Matmul(_) => matmul::matmul(&x[0], shapes[0], &x[1], shapes[1]),
             Prim::Multiply(_) => elementwise::binary(x, out, |a, b| a * b, |a, b| a.wrapping_mul(b)),
             Prim::Negative(_) => elementwise::unary(&x[0], |a| -a, |a| -a),
             Prim::SliceUpdate(p) => movement::slice_update(&x[0], &x[1], p.region(), shapes[0]),

@@ -78,6 +78,7 @@ primitives! {
     }
     plain: {
         add::Add,
+        addmm::Addmm,
         astype::Astype,
         broadcast::Broadcast,
         concatenate::Concatenate,
@@ -85,6 +86,7 @@ primitives! {
         exp::Exp,
         expand_dims::ExpandDims,
         identity::Identity,
+        matmul::Matmul,
         multiply::Multiply,
         negative::Negative,
         reshape::Reshape,

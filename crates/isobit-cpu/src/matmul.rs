@@ -1,0 +1,81 @@
+//! Matrix products: strides of the operands handed to the kernels, one entry per element of the batch.
+
+use half::{bf16, f16};
+use isobit_core::backend::{Inputs, Ran};
+use isobit_core::ops::addmm::Addmm;
+use isobit_core::{Dtype, Error, Result, Spec, Tensor};
+use isobit_kernels::gemm::{self, Element, Epilogue, Mat, Offsets, OutMat};
+use smallvec::{SmallVec, smallvec};
+
+/// `a @ b`.
+pub fn matmul(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    let (a, b) = (&inputs[0], &inputs[1]);
+    match out.dtype() {
+        Dtype::F32 => run::<f32>(a, b, None, &out, |_| Epilogue::none()),
+        Dtype::F16 => run::<f16>(a, b, None, &out, |_| Epilogue::none()),
+        Dtype::BF16 => run::<bf16>(a, b, None, &out, |_| Epilogue::none()),
+        Dtype::F64 => run::<f64>(a, b, None, &out, |_| Epilogue::none()),
+        other => return Err(Error::dtype("matmul", format!("no product of {other}"))),
+    }
+    Ok(Ran::Done(smallvec![out]))
+}
+
+/// `alpha * (a @ b) + beta * c`.
+pub fn addmm(prim: &Addmm, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    let (c, a, b) = (&inputs[0], &inputs[1], &inputs[2]);
+    let (alpha, beta) = (prim.alpha(), prim.beta());
+    match out.dtype() {
+        Dtype::F32 => run::<f32>(a, b, Some(c), &out, |c| Epilogue::addmm(alpha as f32, beta as f32, c)),
+        Dtype::F16 => run::<f16>(a, b, Some(c), &out, |c| Epilogue::addmm(alpha as f32, beta as f32, c)),
+        Dtype::BF16 => run::<bf16>(a, b, Some(c), &out, |c| Epilogue::addmm(alpha as f32, beta as f32, c)),
+        Dtype::F64 => run::<f64>(a, b, Some(c), &out, |c| Epilogue::addmm(alpha, beta, c)),
+        other => return Err(Error::dtype("addmm", format!("no product of {other}"))),
+    }
+    Ok(Ran::Done(smallvec![out]))
+}
+
+fn mat<T>(t: &Tensor) -> Mat<T> {
+    let d = t.ndim();
+    Mat::new(t.as_ptr::<T>(), t.strides()[d - 2], t.strides()[d - 1])
+}
+
+fn run<T: Element>(a: &Tensor, b: &Tensor, c: Option<&Tensor>, out: &Tensor, epilogue: impl Fn(Mat<T>) -> Epilogue<T>) {
+    let d = out.ndim();
+    let (m, n, k) = (out.shape()[d - 2], out.shape()[d - 1], a.shape()[d - 1]);
+    if out.size() == 0 {
+        return;
+    }
+    let batch = offsets(a, b, c, out);
+    let to = OutMat::new(out.as_mut_ptr::<T>(), out.strides()[d - 2], out.strides()[d - 1]);
+    let after = c.map_or_else(Epilogue::none, |c| epilogue(mat(c)));
+    // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and `out` is fresh and dense, so
+    // that its matrices do not overlap.
+    unsafe { gemm::gemm_batched(m, n, k, mat(a), mat(b), to, after, &batch) };
+}
+
+/// Element offsets of every matrix of the batch.
+fn offsets(a: &Tensor, b: &Tensor, c: Option<&Tensor>, out: &Tensor) -> SmallVec<[Offsets; 1]> {
+    let lead = out.ndim() - 2;
+    let count: usize = out.shape()[..lead].iter().product();
+    let mut all = SmallVec::with_capacity(count);
+    let mut index: SmallVec<[usize; 4]> = smallvec![0; lead];
+    let mut at = Offsets::default();
+    for _ in 0..count {
+        all.push(at);
+        for d in (0..lead).rev() {
+            let step = |t: &Tensor| t.strides()[d];
+            let (sa, sb, sc, so) = (step(a), step(b), c.map_or(0, step), step(out));
+            index[d] += 1;
+            at = Offsets { a: at.a + sa, b: at.b + sb, c: at.c + sc, out: at.out + so };
+            if index[d] < out.shape()[d] {
+                break;
+            }
+            let n = out.shape()[d] as isize;
+            at = Offsets { a: at.a - n * sa, b: at.b - n * sb, c: at.c - n * sc, out: at.out - n * so };
+            index[d] = 0;
+        }
+    }
+    all
+}
