@@ -4,6 +4,7 @@
 //! transform. Every function gives the same bits at every [`isa::Level`] and for every thread count
 //! (`docs/numerics.md` states the orders).
 
+pub mod attention;
 pub mod gemm;
 pub mod isa;
 pub mod math;
@@ -14,6 +15,7 @@ pub mod simd;
 pub mod sort;
 
 mod disjoint;
+mod float_lanes;
 #[cfg(test)]
 mod test_settings;
 mod transpose16;

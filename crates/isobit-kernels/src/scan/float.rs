@@ -9,92 +9,15 @@
 //! A rest of up to four blocks runs the tree in scalar code: the same operations on the same operands.
 
 use super::{CHUNK, LineScan, Lines, STRIP, ScanElement, ScanOp, ScanSpec, drive};
+use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::{self, Level};
-use crate::simd::{Kernel, Simd, bf16_to_f32, dispatch_at, f16_to_f32, f32_to_bf16, f32_to_f16};
+use crate::simd::{Kernel, Simd, dispatch_at};
 use crate::transpose16::transpose16;
 use half::{bf16, f16};
 use std::marker::PhantomData;
 
 /// Sixteen blocks of sixteen.
 const GROUP: usize = 256;
-
-/// A float type that is scanned in f32.
-pub(super) trait ScanFloat: Copy + Send + Sync + 'static {
-    unsafe fn load<S: Simd>(s: S, p: *const Self) -> S::F;
-    unsafe fn load_n<S: Simd>(s: S, p: *const Self, n: usize) -> S::F;
-    unsafe fn store<S: Simd>(s: S, p: *mut Self, v: S::F);
-    unsafe fn store_n<S: Simd>(s: S, p: *mut Self, v: S::F, n: usize);
-    fn widen(self) -> f32;
-    fn narrow(x: f32) -> Self;
-}
-
-impl ScanFloat for f32 {
-    #[inline(always)]
-    unsafe fn load<S: Simd>(s: S, p: *const f32) -> S::F {
-        // SAFETY: the caller's promise.
-        unsafe { s.load(p) }
-    }
-    #[inline(always)]
-    unsafe fn load_n<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
-        // SAFETY: the caller's promise.
-        unsafe { s.load_n(p, n, 0.0) }
-    }
-    #[inline(always)]
-    unsafe fn store<S: Simd>(s: S, p: *mut f32, v: S::F) {
-        // SAFETY: the caller's promise.
-        unsafe { s.store(p, v) }
-    }
-    #[inline(always)]
-    unsafe fn store_n<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { s.store_n(p, v, n) }
-    }
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        self
-    }
-    #[inline(always)]
-    fn narrow(x: f32) -> f32 {
-        x
-    }
-}
-
-macro_rules! half_float {
-    ($t:ty, $load:ident, $load_n:ident, $store:ident, $store_n:ident, $widen:ident, $narrow:ident) => {
-        impl ScanFloat for $t {
-            #[inline(always)]
-            unsafe fn load<S: Simd>(s: S, p: *const $t) -> S::F {
-                // SAFETY: the caller's promise.
-                unsafe { s.$load(p.cast()) }
-            }
-            #[inline(always)]
-            unsafe fn load_n<S: Simd>(s: S, p: *const $t, n: usize) -> S::F {
-                // SAFETY: the caller's promise.
-                unsafe { s.$load_n(p.cast(), n) }
-            }
-            #[inline(always)]
-            unsafe fn store<S: Simd>(s: S, p: *mut $t, v: S::F) {
-                // SAFETY: the caller's promise.
-                unsafe { s.$store(p.cast(), v) }
-            }
-            #[inline(always)]
-            unsafe fn store_n<S: Simd>(s: S, p: *mut $t, v: S::F, n: usize) {
-                // SAFETY: the caller's promise.
-                unsafe { s.$store_n(p.cast(), v, n) }
-            }
-            #[inline(always)]
-            fn widen(self) -> f32 {
-                $widen(self.to_bits())
-            }
-            #[inline(always)]
-            fn narrow(x: f32) -> $t {
-                <$t>::from_bits($narrow(x))
-            }
-        }
-    };
-}
-half_float!(f16, load_f16, load_f16_n, store_f16, store_f16_n, f16_to_f32, f32_to_f16);
-half_float!(bf16, load_bf16, load_bf16_n, store_bf16, store_bf16_n, bf16_to_f32, f32_to_bf16);
 
 /// An operation on lanes of f32.
 pub(super) trait FloatOp: Copy + Send + Sync + 'static {
@@ -189,7 +112,7 @@ struct Call<'a, T, O> {
     op: PhantomData<O>,
 }
 
-impl<T: ScanFloat, O: FloatOp> LineScan<T> for Float<T, O> {
+impl<T: FloatLanes, O: FloatOp> LineScan<T> for Float<T, O> {
     type Acc = f32;
     fn identity(self) -> f32 {
         O::IDENTITY
@@ -210,7 +133,7 @@ impl<T: ScanFloat, O: FloatOp> LineScan<T> for Float<T, O> {
     }
 }
 
-impl<T: ScanFloat, O: FloatOp> Kernel for Call<'_, T, O> {
+impl<T: FloatLanes, O: FloatOp> Kernel for Call<'_, T, O> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -295,7 +218,7 @@ fn group<S: Simd, O: FloatOp>(
 /// # Safety
 /// `src` and `dst` (unless null) are the line's first element in memory.
 #[inline(always)]
-unsafe fn row_chunk<S: Simd, T: ScanFloat, O: FloatOp>(
+unsafe fn row_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
     s: S,
     src: *const T,
     dst: *mut T,
@@ -312,12 +235,12 @@ unsafe fn row_chunk<S: Simd, T: ScanFloat, O: FloatOp>(
     while p + GROUP <= rows.end && p + GROUP + shift <= n {
         // SAFETY: elements p .. p + 256, and their shifted outputs, are in the line.
         unsafe {
-            let blocks = std::array::from_fn(|b| T::load(s, src.offset(first(p) + b as isize * step)));
+            let blocks = vectors!(16, |b| T::load(s, src.offset(first(p) + b as isize * step)));
             let (out, after) = group::<S, O>(s, blocks, spec.reverse, carry, chunk_carry);
             carry = after;
             if !dst.is_null() {
-                for (b, v) in out.into_iter().enumerate() {
-                    T::store(s, dst.offset(first(p + shift) + b as isize * step), v);
+                for b in 0..16 {
+                    T::store(s, dst.offset(first(p + shift) + b as isize * step), out[b]);
                 }
             }
         }
@@ -349,10 +272,10 @@ fn rest_of_chunk<S: Simd, O: FloatOp>(s: S, x: &mut [f32; GROUP], len: usize, mu
     if len > 64 || !O::CHEAP {
         // SAFETY: the array has 256 elements.
         unsafe {
-            let blocks = std::array::from_fn(|b| s.load(x.as_ptr().add(16 * b)));
+            let blocks = vectors!(16, |b| s.load(x.as_ptr().add(16 * b)));
             let (out, after) = group::<S, O>(s, blocks, false, carry, chunk_carry);
-            for (b, v) in out.into_iter().enumerate() {
-                s.store(x.as_mut_ptr().add(16 * b), v);
+            for b in 0..16 {
+                s.store(x.as_mut_ptr().add(16 * b), out[b]);
             }
             return after;
         }
@@ -379,7 +302,7 @@ fn rest_of_chunk<S: Simd, O: FloatOp>(s: S, x: &mut [f32; GROUP], len: usize, mu
 /// # Safety
 /// `src` and `dst` (unless null) are the slab's first element in memory.
 #[inline(always)]
-unsafe fn column_chunk<S: Simd, T: ScanFloat, O: FloatOp>(
+unsafe fn column_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
     s: S,
     src: *const T,
     dst: *mut T,
@@ -435,7 +358,7 @@ unsafe fn column_chunk<S: Simd, T: ScanFloat, O: FloatOp>(
     }
 }
 
-fn start<T: ScanFloat, O: FloatOp>(src: &[T], dst: &mut [T], spec: ScanSpec) {
+fn start<T: FloatLanes, O: FloatOp>(src: &[T], dst: &mut [T], spec: ScanSpec) {
     drive(Float { level: isa::level(), types: PhantomData::<(T, O)> }, src, dst, spec)
 }
 
