@@ -29,7 +29,7 @@ impl Backend for Reference {
     }
 
     fn copy(&self, t: &Tensor) -> Result<Tensor> {
-        store(&load(t), &t.spec())
+        store(&load(t)?, &t.spec())
     }
 
     fn run(&self, prim: &Prim, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
@@ -42,7 +42,7 @@ impl Backend for Reference {
             Prim::Depends(p) => return Ok(Ran::Done(inputs.into_iter().take(p.count()).collect())),
             _ => inputs,
         };
-        let x: Vec<Values> = inputs.iter().map(load).collect();
+        let x: Vec<Values> = inputs.iter().map(load).collect::<Result<_>>()?;
         let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
         let values = self.values(prim, &x, &shapes, outs);
         let outs: Result<Outputs> = values.iter().zip(outs).map(|(v, s)| store(v, s)).collect();

@@ -1,7 +1,7 @@
 //! Elements as exact numbers: f64 for floats, i128 for integers and bools.
 
 use half::{bf16, f16};
-use isobit_core::{Dtype, Result, Spec, Tensor};
+use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 
 /// The elements of a tensor, row-major.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub fn ravel(index: &[usize], shape: &[usize]) -> usize {
 }
 
 /// Reads a tensor, whatever its strides.
-pub fn load(t: &Tensor) -> Values {
+pub fn load(t: &Tensor) -> Result<Values> {
     let at: Vec<isize> =
         indices(t.shape()).map(|ix| ix.iter().zip(t.strides()).map(|(&i, &s)| i as isize * s).sum()).collect();
     macro_rules! read {
@@ -78,7 +78,7 @@ pub fn load(t: &Tensor) -> Values {
             Values::$kind(at.iter().map(|&o| $f(unsafe { *t.as_ptr::<$t>().offset(o) })).collect())
         };
     }
-    match t.dtype() {
+    Ok(match t.dtype() {
         Dtype::Bool => read!(u8, I, |b: u8| i128::from(b != 0)),
         Dtype::U8 => read!(u8, I, i128::from),
         Dtype::U16 => read!(u16, I, i128::from),
@@ -92,8 +92,8 @@ pub fn load(t: &Tensor) -> Values {
         Dtype::BF16 => read!(bf16, F, bf16::to_f64),
         Dtype::F32 => read!(f32, F, f64::from),
         Dtype::F64 => read!(f64, F, |x: f64| x),
-        Dtype::C64 => unimplemented_complex(),
-    }
+        Dtype::C64 => return Err(no_complex()),
+    })
 }
 
 /// Writes values as a tensor of `spec`, rounding floats once and wrapping integers.
@@ -125,12 +125,12 @@ pub fn store(v: &Values, spec: &Spec) -> Result<Tensor> {
         Dtype::BF16 => write!(bf16, |f, _| bf16::from_f64(f)),
         Dtype::F32 => write!(f32, |f, _| f as f32),
         Dtype::F64 => write!(f64, |f, _| f),
-        Dtype::C64 => unimplemented_complex(),
+        Dtype::C64 => return Err(no_complex()),
     }
     Ok(t)
 }
 
-/// complex64 is declared but has no operations yet (docs/coverage.md says so); nothing builds such an array.
-fn unimplemented_complex() -> ! {
-    panic!("complex64 arrays have no kernels yet")
+/// complex64 is declared but has no operations yet (docs/coverage.md says so).
+fn no_complex() -> Error {
+    Error::dtype("eval", "complex64 has no kernels yet")
 }

@@ -1,3 +1,5 @@
+//! Scans against a naive twin.
+
 use super::*;
 use crate::test_settings;
 use half::{bf16, f16};

@@ -1,3 +1,5 @@
+//! Sorts against a naive twin.
+
 use super::*;
 use crate::test_settings;
 

@@ -1,0 +1,45 @@
+//! The project's own commands: `cargo xtask test | tidy | new-op`. Needs nothing but the standard library.
+
+mod new_op;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  test [--fast]                everything there is to test; --fast for the inner loop
+  tidy                         the invariants of the tree (ARCHITECTURE.md)
+  new-op NAME --kind KIND      writes a new operation's file and rows; KIND is unary, binary or plain
+  new-op --check               whether every operation has all its rows";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["test"] => test::run(false),
+        ["test", "--fast"] => test::run(true),
+        ["tidy"] => tidy::run(),
+        ["new-op", "--check"] => new_op::check(),
+        ["new-op", name, "--kind", kind] => new_op::create(name, kind),
+        _ => Err(USAGE.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
