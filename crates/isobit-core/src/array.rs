@@ -204,6 +204,14 @@ impl Array {
     }
 }
 
+/// Dtype, shape and whether there is a value yet; printing for a programmer must not evaluate.
+impl std::fmt::Debug for Array {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = if self.is_evaluated() { "evaluated" } else { "lazy" };
+        write!(f, "Array({} {:?}, {state})", self.dtype(), self.shape())
+    }
+}
+
 /// Puts one application of a primitive into the graph: every check an operation makes happens in `infer`.
 pub fn apply(prim: impl Into<Prim>, inputs: &[&Array]) -> Result<Array> {
     apply_node(prim.into(), inputs.iter().map(|&a| a.clone()).collect())

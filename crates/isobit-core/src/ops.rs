@@ -8,52 +8,178 @@ pub mod registry {
     pub use super::registry_list::{Entry, Prim, REGISTRY};
 }
 
+pub use abs::abs;
 pub use add::add;
 pub use addmm::addmm;
+pub use arccos::arccos;
+pub use arccosh::arccosh;
+pub use arcsin::arcsin;
+pub use arcsinh::arcsinh;
+pub use arctan::arctan;
+pub use arctan2::arctan2;
+pub use arctanh::arctanh;
 pub use astype::astype;
+pub use bitwise_and::bitwise_and;
+pub use bitwise_invert::bitwise_invert;
+pub use bitwise_or::bitwise_or;
+pub use bitwise_xor::bitwise_xor;
 pub use broadcast::{broadcast_arrays, broadcast_to};
+pub use ceil::ceil;
+pub use clip::clip;
 pub use concatenate::{concatenate, stack};
+pub use cos::cos;
+pub use cosh::cosh;
+pub use degrees::degrees;
 pub use depends::depends;
+pub use divide::divide;
+pub use divmod::divmod;
+pub use equal::equal;
+pub use erf::erf;
+pub use erfinv::erfinv;
 pub use exp::exp;
 pub use expand_dims::expand_dims;
+pub use expm1::expm1;
+pub use floor::floor;
+pub use floor_divide::floor_divide;
 pub use full::{full, full_like, ones, ones_like, zeros, zeros_like};
+pub use greater::greater;
+pub use greater_equal::greater_equal;
+pub use isclose::isclose;
+pub use isnan::{isfinite, isinf, isnan, isneginf, isposinf};
+pub use left_shift::left_shift;
+pub use less::less;
+pub use less_equal::less_equal;
+pub use log::log;
+pub use log1p::log1p;
+pub use log2::log2;
+pub use log10::log10;
+pub use logaddexp::logaddexp;
+pub use logical_and::logical_and;
+pub use logical_not::logical_not;
+pub use logical_or::logical_or;
+pub use logical_xor::logical_xor;
 pub use matmul::matmul;
+pub use maximum::maximum;
+pub use minimum::minimum;
 pub use multiply::multiply;
+pub use nan_to_num::nan_to_num;
 pub use negative::negative;
+pub use not_equal::not_equal;
+pub use power::power;
+pub use radians::radians;
+pub use reciprocal::reciprocal;
+pub use remainder::remainder;
 pub use reshape::{flatten, reshape};
+pub use right_shift::right_shift;
+pub use round::round;
+pub use rsqrt::rsqrt;
+pub use select::where_;
+pub use sigmoid::sigmoid;
+pub use sign::sign;
+pub use sin::sin;
+pub use sinh::sinh;
 pub use slice::{slice, split, split_at, take_index};
 pub use slice_update::slice_update;
+pub use sqrt::sqrt;
+pub use square::square;
 pub use squeeze::squeeze;
 pub use stop_gradient::stop_gradient;
+pub use subtract::subtract;
 pub use sum::sum;
+pub use tan::tan;
+pub use tanh::tanh;
 pub use transpose::{moveaxis, swapaxes, transpose};
+pub use trunc::trunc;
 pub use view::view;
 
+pub mod abs;
 pub mod add;
 pub mod addmm;
+pub mod arccos;
+pub mod arccosh;
+pub mod arcsin;
+pub mod arcsinh;
+pub mod arctan;
+pub mod arctan2;
+pub mod arctanh;
 pub mod astype;
+pub mod bitwise_and;
+pub mod bitwise_invert;
+pub mod bitwise_or;
+pub mod bitwise_xor;
 pub mod broadcast;
+pub mod ceil;
+pub mod clip;
 pub mod concatenate;
+pub mod cos;
+pub mod cosh;
+pub mod degrees;
 pub mod depends;
+pub mod divide;
+pub mod divmod;
+pub mod equal;
+pub mod erf;
+pub mod erfinv;
 pub mod exp;
 pub mod expand_dims;
+pub mod expm1;
+pub mod floor;
+pub mod floor_divide;
 pub mod full;
+pub mod greater;
+pub mod greater_equal;
 pub mod identity;
+pub mod isclose;
+pub mod isnan;
+pub mod left_shift;
+pub mod less;
+pub mod less_equal;
+pub mod log;
+pub mod log10;
+pub mod log1p;
+pub mod log2;
+pub mod logaddexp;
+pub mod logical_and;
+pub mod logical_not;
+pub mod logical_or;
+pub mod logical_xor;
 pub mod matmul;
+pub mod maximum;
+pub mod minimum;
 pub mod multiply;
+pub mod nan_to_num;
 pub mod negative;
+pub mod not_equal;
+pub mod power;
+pub mod radians;
+pub mod reciprocal;
+pub mod remainder;
 pub mod reshape;
+pub mod right_shift;
+pub mod round;
+pub mod rsqrt;
+pub mod select;
+pub mod sigmoid;
+pub mod sign;
+pub mod sin;
+pub mod sinh;
 pub mod slice;
 pub mod slice_update;
+pub mod sqrt;
+pub mod square;
 pub mod squeeze;
 pub mod stop_gradient;
+pub mod subtract;
 pub mod sum;
+pub mod tan;
+pub mod tanh;
 pub mod transpose;
+pub mod trunc;
 pub mod view;
 
 use crate::array::{Array, apply};
 use crate::dtype::Dtype;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::prim::Prim;
 
 /// Both arrays in their common dtype and shape, as a binary elementwise primitive wants them.
@@ -77,10 +203,49 @@ pub(crate) fn unary_float(prim: impl Into<Prim>, a: &Array) -> Result<Array> {
     apply(prim, &[&astype(a, a.dtype().at_least_float())?])
 }
 
+/// A 0-dimensional constant of the dtype of `like`, for rules and compositions.
+pub(crate) fn constant(like: &Array, value: f64) -> Array {
+    Array::scalar(value, like.dtype())
+}
+
+/// Any dtype.
+pub(crate) fn require_any(_: &'static str, dtype: Dtype) -> Result<Dtype> {
+    Ok(dtype)
+}
+
+/// The dtype, if it is one of numbers.
+pub(crate) fn require_number(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    if dtype == Dtype::Bool {
+        return Err(Error::dtype(op, "expected a dtype of numbers, got bool"));
+    }
+    Ok(dtype)
+}
+
+/// The dtype, if it is bool or one of integers.
+pub(crate) fn require_bits(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    if dtype == Dtype::Bool || dtype.is_integer() {
+        return Ok(dtype);
+    }
+    Err(Error::dtype(op, format!("expected bool or an integer dtype, got {dtype}")))
+}
+
+/// The dtype, if it is one of integers.
+pub(crate) fn require_integer(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    if dtype.is_integer() {
+        return Ok(dtype);
+    }
+    Err(Error::dtype(op, format!("expected an integer dtype, got {dtype}")))
+}
+
+/// The dtype of a comparison.
+pub(crate) fn compared(_: &'static str, _: Dtype) -> Result<Dtype> {
+    Ok(Dtype::Bool)
+}
+
 /// The dtype, if it is one that derivatives exist for.
 pub(crate) fn require_inexact(op: &'static str, dtype: Dtype) -> Result<Dtype> {
     if dtype.is_inexact() {
         return Ok(dtype);
     }
-    Err(crate::error::Error::dtype(op, format!("expected a floating dtype, got {dtype}")))
+    Err(Error::dtype(op, format!("expected a floating dtype, got {dtype}")))
 }

@@ -43,3 +43,161 @@ pub fn convert(x: &Values, out: &Spec) -> Values {
         ints => ints.clone(),
     }
 }
+
+/// A comparison of two numbers.
+pub fn compare(x: &[Values], f: impl Fn(f64, f64) -> bool, i: impl Fn(i128, i128) -> bool) -> Values {
+    match (&x[0], &x[1]) {
+        (Values::I(a), Values::I(b)) => Values::I(a.iter().zip(b).map(|(a, b)| i128::from(i(*a, *b))).collect()),
+        (a, b) => Values::I(a.floats().into_iter().zip(b.floats()).map(|(a, b)| i128::from(f(a, b))).collect()),
+    }
+}
+
+/// A function of two integers or bools.
+pub fn bits(x: &[Values], f: impl Fn(i128, i128) -> i128) -> Values {
+    Values::I(x[0].ints().into_iter().zip(x[1].ints()).map(|(a, b)| f(a, b)).collect())
+}
+
+/// The complement of integers, the negation of bools.
+pub fn invert(x: &Values, out: &Spec) -> Values {
+    let negation = out.dtype == Dtype::Bool;
+    Values::I(x.ints().into_iter().map(|a| if negation { 1 - a } else { !a }).collect())
+}
+
+/// `b` or `c`, by whether `a` holds.
+pub fn select(a: &Values, b: &Values, c: &Values) -> Values {
+    let holds = a.ints();
+    match (b, c) {
+        (Values::I(b), Values::I(c)) => {
+            Values::I(holds.iter().enumerate().map(|(k, &h)| if h != 0 { b[k] } else { c[k] }).collect())
+        }
+        (b, c) => {
+            let (b, c) = (b.floats(), c.floats());
+            Values::F(holds.iter().enumerate().map(|(k, &h)| if h != 0 { b[k] } else { c[k] }).collect())
+        }
+    }
+}
+
+/// The larger one; NaN if one is NaN; `b` if they are equal.
+pub fn maximum(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// -1, 0 or 1; NaN for NaN.
+pub fn sign(a: f64) -> f64 {
+    if a > 0.0 {
+        1.0
+    } else if a < 0.0 {
+        -1.0
+    } else if a == 0.0 {
+        0.0
+    } else {
+        a
+    }
+}
+
+/// The logistic function, exact in relative terms for arguments far below 0.
+pub fn sigmoid(a: f64) -> f64 {
+    if a >= 0.0 {
+        return 1.0 / (1.0 + libm::exp(-a));
+    }
+    let e = libm::exp(a);
+    e / (1.0 + e)
+}
+
+/// `ln(e^a + e^b)`.
+pub fn logaddexp(a: f64, b: f64) -> f64 {
+    if a == b {
+        return a + std::f64::consts::LN_2;
+    }
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    if high == f64::INFINITY && !low.is_nan() {
+        return high;
+    }
+    high + libm::log1p(libm::exp(low - high))
+}
+
+/// The remainder with the sign of the divisor.
+pub fn remainder(a: f64, b: f64) -> f64 {
+    let r = libm::fmod(a, b);
+    if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r }
+}
+
+/// The quotient rounded down; 0 for a divisor of 0.
+pub fn floor_divide(a: i128, b: i128) -> i128 {
+    if b == 0 { 0 } else { (a - integer_remainder(a, b)) / b }
+}
+
+/// The remainder with the sign of the divisor; the dividend for a divisor of 0.
+pub fn integer_remainder(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { ((a % b) + b) % b }
+}
+
+/// The power modulo 2^128; for a negative exponent the quotient without its fraction, 0 for base 0.
+pub fn integer_power(a: i128, b: i128) -> i128 {
+    if b < 0 {
+        return match a {
+            1 => 1,
+            -1 if b % 2 == 0 => 1,
+            -1 => -1,
+            _ => 0,
+        };
+    }
+    let (mut base, mut left, mut out) = (a, b, 1i128);
+    while left > 0 {
+        if left & 1 == 1 {
+            out = out.wrapping_mul(base);
+        }
+        base = base.wrapping_mul(base);
+        left >>= 1;
+    }
+    out
+}
+
+/// The inverse of the error function: Winitzki's closed form ("A handy approximation for the error function", 2008),
+/// then Halley's method on `erf` near 0 and on `erfc` in the tails, where `erf` has no digits left.
+pub fn erfinv(y: f64) -> f64 {
+    if y.is_nan() || y.abs() > 1.0 {
+        return f64::NAN;
+    }
+    if y.abs() == 1.0 {
+        return y * f64::INFINITY;
+    }
+    if y == 0.0 {
+        return y;
+    }
+    let p = y.abs();
+    // 1 - p is exact from 1/2 on.
+    let q = 1.0 - p;
+    let a = 0.147;
+    let l = libm::log(q * (1.0 + p));
+    let b = 2.0 / (std::f64::consts::PI * a) + l / 2.0;
+    let mut x = ((b * b - l / a).sqrt() - b).max(0.0).sqrt();
+    if p < 1e-3 {
+        x = p / std::f64::consts::FRAC_2_SQRT_PI;
+    }
+    for _ in 0..4 {
+        let miss = if p < 0.5 { libm::erf(x) - p } else { q - libm::erfc(x) };
+        let step = miss / (std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-x * x));
+        x -= step / (1.0 + x * step);
+    }
+    x.copysign(y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn erfinv_inverts_erf() {
+        for i in 1..2000 {
+            let y = f64::from(i) / 2000.0;
+            let x = erfinv(y);
+            assert!((libm::erf(x) - y).abs() <= 4.0 * f64::EPSILON * y, "{y}: {x}");
+            assert_eq!(erfinv(-y), -x);
+        }
+        let tiny = 1e-300;
+        assert!((erfinv(tiny) / (tiny / std::f64::consts::FRAC_2_SQRT_PI) - 1.0).abs() < 1e-15);
+        let near = 1.0 - f64::EPSILON;
+        assert!((libm::erfc(erfinv(near)) / f64::EPSILON - 1.0).abs() < 1e-12);
+    }
+}

@@ -40,6 +40,9 @@ pub fn elementwise_infer<T: Elementwise>(p: &T, inputs: &[Spec]) -> Result<Specs
         return Err(Error::value(T::NAME, format!("expected inputs of one shape, got {shapes:?}")));
     }
     let dtypes: smallvec::SmallVec<[Dtype; 3]> = inputs.iter().map(|s| s.dtype).collect();
+    if dtypes.contains(&Dtype::C64) {
+        return Err(Error::dtype(T::NAME, "expected a real dtype, got complex64, which is not computed with yet"));
+    }
     Ok(smallvec![Spec { shape: inputs[0].shape.clone(), dtype: p.dtype(&dtypes)? }])
 }
 
@@ -272,5 +275,43 @@ macro_rules! primitive_via {
                 <$t as $crate::prim::adaptors::Fused>::cases()
             }
         }
+    };
+}
+
+/// Writes an [`Elementwise`] primitive without parameters: type, name, number of inputs, dtype rule (a function of the
+/// operation's name and the first input's dtype), the body of `scaled` for `|i, inputs, out, t|`, cases.
+#[macro_export]
+macro_rules! elementwise_primitive {
+    (
+        $(#[$doc:meta])*
+        $t:ident, $name:literal, $arity:literal, $dtype:path,
+        |$i:pat_param, $inputs:pat_param, $out:pat_param, $by:pat_param| $scaled:expr,
+        $cases:expr $(,)?
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $t;
+
+        impl $crate::prim::adaptors::Elementwise for $t {
+            const NAME: &'static str = $name;
+            const ARITY: usize = $arity;
+            fn dtype(&self, inputs: &[$crate::dtype::Dtype]) -> $crate::error::Result<$crate::dtype::Dtype> {
+                $dtype($name, inputs[0])
+            }
+            fn scaled(
+                &self,
+                $i: usize,
+                $inputs: &[$crate::array::Array],
+                $out: &$crate::array::Array,
+                $by: &$crate::array::Array,
+            ) -> $crate::error::Result<Option<$crate::array::Array>> {
+                $scaled
+            }
+            fn cases() -> $crate::prim::Cases {
+                $cases
+            }
+        }
+
+        $crate::primitive_via!(Elementwise, $t);
     };
 }

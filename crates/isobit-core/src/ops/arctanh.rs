@@ -1,0 +1,23 @@
+//! Inverse hyperbolic tangent.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise inverse hyperbolic tangent; NaN outside `[-1, 1]`.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// The cotangent over `1 - a^2`.
+pub fn arctanh(a: &Array) -> Result<Array> {
+    super::unary_float(Arctanh, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`arctanh`].
+    Arctanh, "arctanh", 1, super::require_inexact,
+    |_, x, _, t| super::divide(t, &super::subtract(&super::constant(t, 1.0), &super::square(&x[0])?)?).map(Some),
+    Case::elementwise(Arctanh, &[Domain::Real(-0.9, 0.9)]),
+);

@@ -1,0 +1,32 @@
+//! Bitwise exclusive or.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise `a ^ b`.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Bools and integers, promoted.
+///
+/// # Gradients
+/// None.
+///
+/// # Errors
+/// Shapes that do not broadcast; a floating dtype.
+pub fn bitwise_xor(a: &Array, b: &Array) -> Result<Array> {
+    super::binary("bitwise_xor", BitwiseXor, a, b)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`bitwise_xor`].
+    BitwiseXor, "bitwise_xor", 2, super::require_bits,
+    |_, _, _, _| Ok(None),
+    Case::elementwise(BitwiseXor, &[Domain::Bits(0, 100), Domain::Bits(0, 100)])
+        .into_iter()
+        .map(|c| c.exact().no_grad())
+        .collect(),
+);

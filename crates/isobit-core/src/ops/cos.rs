@@ -1,0 +1,23 @@
+//! Cosine.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise cosine of an angle in radians.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// `-sin(a)` times the cotangent.
+pub fn cos(a: &Array) -> Result<Array> {
+    super::unary_float(Cos, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`cos`].
+    Cos, "cos", 1, super::require_inexact,
+    |_, x, _, t| super::multiply(t, &super::negative(&super::sin(&x[0])?)?).map(Some),
+    Case::elementwise(Cos, &[Domain::Real(-7.0, 7.0)]),
+);

@@ -1,0 +1,57 @@
+//! Numbers that are none, and infinite ones.
+
+use crate::array::Array;
+use crate::error::Result;
+
+/// Whether each element is NaN.
+///
+/// # Dtypes
+/// Any; the result is bool, false for integers.
+pub fn isnan(a: &Array) -> Result<Array> {
+    super::not_equal(a, a)
+}
+
+/// Whether each element is neither NaN nor infinite.
+///
+/// # Dtypes
+/// Any; the result is bool, true for integers.
+pub fn isfinite(a: &Array) -> Result<Array> {
+    if !a.dtype().is_inexact() {
+        return super::equal(a, a);
+    }
+    super::less(&super::abs(a)?, &super::constant(a, f64::INFINITY))
+}
+
+/// Whether each element is infinite.
+///
+/// # Dtypes
+/// Any; the result is bool, false for integers.
+pub fn isinf(a: &Array) -> Result<Array> {
+    if !a.dtype().is_inexact() {
+        return super::not_equal(a, a);
+    }
+    super::equal(&super::abs(a)?, &super::constant(a, f64::INFINITY))
+}
+
+/// Whether each element is positive infinity.
+///
+/// # Dtypes
+/// Any; the result is bool, false for integers.
+pub fn isposinf(a: &Array) -> Result<Array> {
+    is_exactly(a, f64::INFINITY)
+}
+
+/// Whether each element is negative infinity.
+///
+/// # Dtypes
+/// Any; the result is bool, false for integers.
+pub fn isneginf(a: &Array) -> Result<Array> {
+    is_exactly(a, f64::NEG_INFINITY)
+}
+
+fn is_exactly(a: &Array, value: f64) -> Result<Array> {
+    if !a.dtype().is_inexact() {
+        return super::not_equal(a, a);
+    }
+    super::equal(a, &super::constant(a, value))
+}

@@ -1,0 +1,32 @@
+//! Order.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Whether `a <= b`, element by element; false with a NaN.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Any, compared in their common dtype; the result is bool.
+///
+/// # Gradients
+/// None.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn less_equal(a: &Array, b: &Array) -> Result<Array> {
+    super::binary("less_equal", LessEqual, a, b)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`less_equal`].
+    LessEqual, "less_equal", 2, super::compared,
+    |_, _, _, _| Ok(None),
+    Case::elementwise(LessEqual, &[Domain::Any(-2.0, 2.0), Domain::Any(-2.0, 2.0)])
+        .into_iter()
+        .map(|c| c.exact().no_grad())
+        .collect(),
+);

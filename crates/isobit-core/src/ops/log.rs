@@ -1,0 +1,23 @@
+//! Natural logarithm.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise natural logarithm; NaN for negative numbers, -inf for 0.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// The cotangent over `a`.
+pub fn log(a: &Array) -> Result<Array> {
+    super::unary_float(Log, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`log`].
+    Log, "log", 1, super::require_inexact,
+    |_, x, _, t| super::divide(t, &x[0]).map(Some),
+    Case::elementwise(Log, &[Domain::Real(0.1, 4.0)]),
+);

@@ -1,0 +1,23 @@
+//! Logarithm to base 10.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise logarithm to base 10.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// The cotangent over `a ln 10`.
+pub fn log10(a: &Array) -> Result<Array> {
+    super::unary_float(Log10, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`log10`].
+    Log10, "log10", 1, super::require_inexact,
+    |_, x, _, t| super::divide(t, &super::multiply(&x[0], &super::constant(t, std::f64::consts::LN_10))?).map(Some),
+    Case::elementwise(Log10, &[Domain::Real(0.1, 4.0)]),
+);

@@ -1,0 +1,23 @@
+//! Logarithm of one plus the argument.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise `ln(1 + a)`, exact for small `a`.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// The cotangent over `1 + a`.
+pub fn log1p(a: &Array) -> Result<Array> {
+    super::unary_float(Log1p, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`log1p`].
+    Log1p, "log1p", 1, super::require_inexact,
+    |_, x, _, t| super::divide(t, &super::add(&x[0], &super::constant(t, 1.0))?).map(Some),
+    Case::elementwise(Log1p, &[Domain::Real(-0.9, 4.0)]),
+);

@@ -1,0 +1,36 @@
+//! Logarithm of a sum of exponentials.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise `ln(e^a + e^b)` without overflow.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Promoted; integers and bools are computed in float32.
+///
+/// # Gradients
+/// The cotangent, shared out by `sigmoid(a - b)` and `sigmoid(b - a)`.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn logaddexp(a: &Array, b: &Array) -> Result<Array> {
+    super::binary_as("logaddexp", Logaddexp, a, b, a.dtype().promote(b.dtype()).at_least_float())
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`logaddexp`].
+    Logaddexp, "logaddexp", 2, super::require_inexact,
+    |i, x, _, t| {
+        let (mine, other) = (&x[i], &x[1 - i]);
+        // Equal infinities share evenly; their difference would be NaN.
+        let tied = super::logical_and(&super::equal(mine, other)?, &super::isinf(mine)?)?;
+        let gap = super::subtract(mine, &super::where_(&tied, mine, other)?)?;
+        let gap = super::where_(&tied, &super::constant(t, 0.0), &gap)?;
+        super::multiply(t, &super::sigmoid(&gap)?).map(Some)
+    },
+    Case::elementwise(Logaddexp, &[Domain::Real(-4.0, 4.0), Domain::Real(-4.0, 4.0)]),
+);

@@ -1,0 +1,33 @@
+//! The smaller of two.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// The smaller of each pair of elements; NaN if one is NaN.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Any, promoted.
+///
+/// # Gradients
+/// The cotangent, for the smaller one; for `b` if they are equal, for neither if one is NaN.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn minimum(a: &Array, b: &Array) -> Result<Array> {
+    super::binary("minimum", Minimum, a, b)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`minimum`].
+    Minimum, "minimum", 2, super::require_any,
+    |i, x, _, t| {
+        let zero = super::constant(t, 0.0);
+        let wins = if i == 0 { super::less(&x[0], &x[1])? } else { super::less_equal(&x[1], &x[0])? };
+        super::where_(&wins, t, &zero).map(Some)
+    },
+    Case::elementwise(Minimum, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]),
+);

@@ -1,0 +1,51 @@
+//! Power.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise `a` to the power `b`.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Promoted. Integers wrap; a negative exponent gives the true quotient without its fraction (0 unless `a` is 1 or -1;
+/// 0 for `a = 0`).
+///
+/// # Gradients
+/// `b a^(b-1)` and `a^b ln a` times the cotangent; the first is 0 where `b` is 0, the second where `a` is 0.
+///
+/// # Errors
+/// Shapes that do not broadcast.
+pub fn power(a: &Array, b: &Array) -> Result<Array> {
+    if (a.dtype(), b.dtype()) == (Dtype::Bool, Dtype::Bool) {
+        return super::logical_or(a, &super::logical_not(b)?);
+    }
+    super::binary("power", Power, a, b)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`power`].
+    Power, "power", 2, super::require_number,
+    |i, x, out, t| {
+        let zero = super::constant(t, 0.0);
+        let (base, exponent) = (&x[0], &x[1]);
+        let base_is_zero = super::equal(base, &zero)?;
+        let one = super::constant(t, 1.0);
+        if i == 0 {
+            // 0^-1 times 0 would be NaN.
+            let both = super::logical_and(&base_is_zero, &super::equal(exponent, &zero)?)?;
+            let below = power(&super::where_(&both, &one, base)?, &super::subtract(exponent, &one)?)?;
+            return super::multiply(t, &super::multiply(exponent, &below)?).map(Some);
+        }
+        let log = super::log(&super::where_(&base_is_zero, &one, base)?)?;
+        super::multiply(t, &super::multiply(out, &log)?).map(Some)
+    },
+    [
+        Case::elementwise(Power, &[Domain::Real(0.2, 3.0), Domain::Real(-2.0, 3.0)]),
+        Case::elementwise(Power, &[Domain::Integer(-4, 4), Domain::Integer(0, 5)]),
+    ]
+    .concat(),
+);

@@ -1,0 +1,16 @@
+//! Reciprocal.
+
+use crate::array::Array;
+use crate::error::Result;
+
+/// Element-wise `1 / a`.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// Minus the square of the result, times the cotangent.
+pub fn reciprocal(a: &Array) -> Result<Array> {
+    let a = super::astype(a, a.dtype().at_least_float())?;
+    super::divide(&super::constant(&a, 1.0), &a)
+}

@@ -1,0 +1,39 @@
+//! Shift to the right.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise `a >> b`; signed integers keep their sign.
+///
+/// A distance below 0, or not below the number of bits, is taken modulo that number.
+///
+/// # Shapes
+/// Broadcast together.
+///
+/// # Dtypes
+/// Integers, promoted; two bools are shifted as uint8.
+///
+/// # Gradients
+/// None.
+///
+/// # Errors
+/// Shapes that do not broadcast; a floating dtype.
+pub fn right_shift(a: &Array, b: &Array) -> Result<Array> {
+    let dtype = match a.dtype().promote(b.dtype()) {
+        Dtype::Bool => Dtype::U8,
+        d => d,
+    };
+    super::binary_as("right_shift", RightShift, a, b, dtype)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`right_shift`].
+    RightShift, "right_shift", 2, super::require_integer,
+    |_, _, _, _| Ok(None),
+    Case::elementwise(RightShift, &[Domain::Integer(0, 100), Domain::Integer(0, 7)])
+        .into_iter()
+        .map(|c| c.exact().no_grad())
+        .collect(),
+);

@@ -1,0 +1,23 @@
+//! Sine.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise sine of an angle in radians.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// `cos(a)` times the cotangent.
+pub fn sin(a: &Array) -> Result<Array> {
+    super::unary_float(Sin, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`sin`].
+    Sin, "sin", 1, super::require_inexact,
+    |_, x, _, t| super::multiply(t, &super::cos(&x[0])?).map(Some),
+    Case::elementwise(Sin, &[Domain::Real(-7.0, 7.0)]),
+);

@@ -1,0 +1,23 @@
+//! Hyperbolic sine.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise hyperbolic sine.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// `cosh(a)` times the cotangent.
+pub fn sinh(a: &Array) -> Result<Array> {
+    super::unary_float(Sinh, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`sinh`].
+    Sinh, "sinh", 1, super::require_inexact,
+    |_, x, _, t| super::multiply(t, &super::cosh(&x[0])?).map(Some),
+    Case::elementwise(Sinh, &[Domain::Real(-3.0, 3.0)]),
+);

@@ -1,0 +1,23 @@
+//! Square root.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise square root; NaN for negative numbers.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// The cotangent over twice the result.
+pub fn sqrt(a: &Array) -> Result<Array> {
+    super::unary_float(Sqrt, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`sqrt`].
+    Sqrt, "sqrt", 1, super::require_inexact,
+    |_, _, out, t| super::divide(t, &super::add(out, out)?).map(Some),
+    Case::elementwise(Sqrt, &[Domain::Real(0.1, 4.0)]),
+);

@@ -1,0 +1,23 @@
+//! Hyperbolic tangent.
+
+use crate::array::Array;
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Element-wise hyperbolic tangent.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Gradients
+/// `1 - result^2` times the cotangent.
+pub fn tanh(a: &Array) -> Result<Array> {
+    super::unary_float(Tanh, a)
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`tanh`].
+    Tanh, "tanh", 1, super::require_inexact,
+    |_, _, out, t| super::multiply(t, &super::subtract(&super::constant(t, 1.0), &super::square(out)?)?).map(Some),
+    Case::elementwise(Tanh, &[Domain::Real(-3.0, 3.0)]),
+);

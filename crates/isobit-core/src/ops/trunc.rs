@@ -1,0 +1,23 @@
+//! Rounding towards zero.
+
+use crate::array::{Array, apply};
+use crate::error::Result;
+use crate::prim::{Case, Domain};
+
+/// Each element without its fraction.
+///
+/// # Dtypes
+/// Any; integers and bools are returned as they are.
+///
+/// # Gradients
+/// Zero.
+pub fn trunc(a: &Array) -> Result<Array> {
+    if a.dtype().is_inexact() { apply(Trunc, &[a]) } else { Ok(a.clone()) }
+}
+
+crate::elementwise_primitive!(
+    /// The primitive of [`trunc`].
+    Trunc, "trunc", 1, super::require_inexact,
+    |_, _, _, _| Ok(None),
+    Case::elementwise(Trunc, &[Domain::Real(-4.0, 4.0)]),
+);
