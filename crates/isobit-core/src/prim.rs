@@ -12,7 +12,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 pub use crate::ops::registry::{Entry, Prim, REGISTRY};
-pub use cases::{Case, Cases, Domain, Operand};
+pub use cases::{Accumulation, Case, Cases, Domain, Operand};
 
 /// The specs of a primitive's outputs.
 pub type Specs = SmallVec<[Spec; 1]>;

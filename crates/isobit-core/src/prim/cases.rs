@@ -25,6 +25,8 @@ pub enum Domain {
     Of(Dtype, f64, f64),
     /// These values, of this dtype.
     Exact(Dtype, Vec<f64>),
+    /// Keys of the random number generator: any `uint32`.
+    Key,
 }
 
 /// One input of a [`Case`].
@@ -34,6 +36,26 @@ pub struct Operand {
     pub shape: Shape,
     /// Its values.
     pub domain: Domain,
+}
+
+/// How rounding errors of a sum inside the primitive add to its error against the oracle, which sums in float64.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Accumulation {
+    /// Nothing is summed.
+    None,
+    /// Each output element is a sum of `terms` products of inputs: the error is measured against the same sum with all
+    /// inputs replaced by their absolute values.
+    Sum {
+        /// How many terms.
+        terms: f64,
+    },
+    /// Each output element comes from sums of `terms` numbers and has an error on the scale of `magnitude`.
+    Bounded {
+        /// How many terms.
+        terms: f64,
+        /// The scale.
+        magnitude: f64,
+    },
 }
 
 /// One application of a primitive with inputs to be drawn.
@@ -53,6 +75,8 @@ pub struct Case {
     pub exact: bool,
     /// Error bound against the oracle in units of the last place of the result's dtype, on top of a bound for sums.
     pub ulps: f64,
+    /// What a sum inside adds to that bound.
+    pub accumulation: Accumulation,
 }
 
 /// The cases of a primitive.
@@ -61,7 +85,15 @@ pub type Cases = Vec<Case>;
 impl Case {
     /// A differentiable case with the inputs still to be given.
     pub fn new(prim: impl Into<Prim>) -> Case {
-        Case { prim: prim.into(), inputs: Vec::new(), differentiable: true, edges: true, exact: false, ulps: 2.0 }
+        Case {
+            prim: prim.into(),
+            inputs: Vec::new(),
+            differentiable: true,
+            edges: true,
+            exact: false,
+            ulps: 2.0,
+            accumulation: Accumulation::None,
+        }
     }
 
     /// Adds an input.
@@ -91,6 +123,21 @@ impl Case {
     /// Error bound against the oracle, in ulps.
     pub fn ulps(mut self, ulps: f64) -> Case {
         self.ulps = ulps;
+        self
+    }
+
+    /// Each output element is a sum of `terms` products of inputs, accumulated in float32 (float64 for float64): allows
+    /// the error of such a sum, which is relative to the sum of the terms' absolute values. Without this, a sum that
+    /// nearly cancels fails.
+    pub fn sums(mut self, terms: usize) -> Case {
+        self.accumulation = Accumulation::Sum { terms: terms as f64 };
+        self
+    }
+
+    /// The outputs come from sums of `terms` numbers (softmax, norms, attention) and carry an error on the scale of
+    /// `magnitude`: allows about `2 sqrt(terms) + 4` roundings of a float32 (float64) of that size, on top of the ulps.
+    pub fn accumulates(mut self, terms: usize, magnitude: f64) -> Case {
+        self.accumulation = Accumulation::Bounded { terms: terms as f64, magnitude };
         self
     }
 
