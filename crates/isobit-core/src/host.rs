@@ -57,12 +57,15 @@ impl Scalar {
             Scalar::Bool(_) => Dtype::Bool,
             Scalar::Int(i) if i32::try_from(i).is_ok() => Dtype::I32,
             Scalar::Int(_) => Dtype::I64,
+            Scalar::UInt(u) if i32::try_from(u).is_ok() => Dtype::I32,
+            Scalar::UInt(u) if i64::try_from(u).is_ok() => Dtype::I64,
             Scalar::UInt(_) => Dtype::U64,
             Scalar::Float(_) => Dtype::F32,
         }
     }
 
-    fn as_f64(self) -> f64 {
+    /// The number as a float.
+    pub fn to_f64(self) -> f64 {
         match self {
             Scalar::Bool(b) => f64::from(u8::from(b)),
             Scalar::Int(i) => i as f64,
@@ -71,11 +74,21 @@ impl Scalar {
         }
     }
 
+    /// The number as an integer; `None` for a float.
+    pub fn to_i128(self) -> Option<i128> {
+        match self {
+            Scalar::Bool(b) => Some(i128::from(b)),
+            Scalar::Int(i) => Some(i128::from(i)),
+            Scalar::UInt(u) => Some(i128::from(u)),
+            Scalar::Float(_) => None,
+        }
+    }
+
     fn as_f32(self) -> f32 {
         match self {
             Scalar::Int(i) => i as f32,
             Scalar::UInt(u) => u as f32,
-            other => other.as_f64() as f32,
+            other => other.to_f64() as f32,
         }
     }
 
@@ -147,11 +160,11 @@ impl Array {
     pub fn scalar(value: impl Into<Scalar>, dtype: Dtype) -> Array {
         let v = value.into();
         let bytes: [u8; 8] = match dtype {
-            Dtype::Bool => u64::from(v.as_f64() != 0.0).to_le_bytes(),
-            Dtype::F16 => widen(f16::from_f64(v.as_f64()).to_bits().to_le_bytes()),
-            Dtype::BF16 => widen(bf16::from_f64(v.as_f64()).to_bits().to_le_bytes()),
+            Dtype::Bool => u64::from(v.to_f64() != 0.0).to_le_bytes(),
+            Dtype::F16 => widen(f16::from_f64(v.to_f64()).to_bits().to_le_bytes()),
+            Dtype::BF16 => widen(bf16::from_f64(v.to_f64()).to_bits().to_le_bytes()),
             Dtype::F32 | Dtype::C64 => widen(v.as_f32().to_le_bytes()),
-            Dtype::F64 => v.as_f64().to_le_bytes(),
+            Dtype::F64 => v.to_f64().to_le_bytes(),
             d => v.as_bits(d.is_signed()).to_le_bytes(),
         };
         let t = match Tensor::alloc(&[], dtype) {

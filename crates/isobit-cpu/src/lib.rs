@@ -100,6 +100,14 @@ impl Backend for Cpu {
             Prim::Multiply(_) => pending(prim, inputs, outs),
             Prim::Negative(_) => pending(prim, inputs, outs),
             // movement
+            Prim::Arange(_) => pending(prim, inputs, outs),
+            Prim::Contiguous(_) => pending(prim, inputs, outs),
+            Prim::Gather(_) => pending(prim, inputs, outs),
+            Prim::Linspace(_) => pending(prim, inputs, outs),
+            Prim::Pad(_) => pending(prim, inputs, outs),
+            Prim::PutAlongAxis(_) => pending(prim, inputs, outs),
+            Prim::Scatter(_) => pending(prim, inputs, outs),
+            Prim::TakeAlongAxis(_) => pending(prim, inputs, outs),
             Prim::Concatenate(_) => pending(prim, inputs, outs),
             Prim::SliceUpdate(_) => pending(prim, inputs, outs),
             // products

@@ -126,6 +126,14 @@ impl Reference {
             Prim::Multiply(_) => elementwise::binary(x, out, |a, b| a * b, |a, b| a.wrapping_mul(b)),
             Prim::Negative(_) => elementwise::unary(&x[0], |a| -a, |a| -a),
             Prim::SliceUpdate(p) => movement::slice_update(&x[0], &x[1], p.region(), shapes[0]),
+            Prim::Arange(p) => movement::arange(p, out),
+            Prim::Contiguous(_) => x[0].clone(),
+            Prim::Gather(p) => movement::gather(x, shapes, p),
+            Prim::Linspace(p) => movement::linspace(p, out),
+            Prim::Pad(p) => movement::pad(&x[0], &x[1], &p.inner(shapes[0]), out),
+            Prim::PutAlongAxis(p) => movement::put_along_axis(x, shapes, p),
+            Prim::Scatter(p) => movement::scatter(x, shapes, p),
+            Prim::TakeAlongAxis(p) => movement::take_along_axis(x, shapes, p.axis()),
             Prim::Sum(p) => reduce::fold(&x[0], shapes[0], p.axes(), 0.0, 0, |a, b| a + b, |a, b| a.wrapping_add(b)),
         };
         vec![one]

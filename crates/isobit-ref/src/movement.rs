@@ -2,6 +2,12 @@
 
 use crate::value::{Values, indices, ravel};
 use isobit_core::Spec;
+use isobit_core::ops::Reduce;
+use isobit_core::ops::arange::Arange;
+use isobit_core::ops::gather::Gather;
+use isobit_core::ops::linspace::Linspace;
+use isobit_core::ops::put_along_axis::PutAlongAxis;
+use isobit_core::ops::scatter::Scatter;
 use isobit_core::ops::slice::Region;
 
 /// Inputs one after the other along an axis.
@@ -52,4 +58,119 @@ pub fn slice_update(x: &Values, update: &Values, region: &Region, shape: &[usize
             Values::I(out)
         }
     }
+}
+
+/// The same value around an array.
+pub fn pad(x: &Values, value: &Values, inner: &Region, out: &Spec) -> Values {
+    let filled = match value {
+        Values::F(v) => Values::F(vec![v[0]; out.size()]),
+        Values::I(v) => Values::I(vec![v[0]; out.size()]),
+    };
+    slice_update(&filled, x, inner, &out.shape)
+}
+
+/// Where a slice of `window` elements begins along an axis of `n`: negative counts from the end, then clamped.
+fn begin(index: i128, n: usize, window: usize) -> usize {
+    let n = n as i128;
+    let at = if index < 0 { index + n } else { index };
+    at.clamp(0, (n - window as i128).max(0)) as usize
+}
+
+/// For each element of the slices at `indices`, row-major, its position in an array of `shape`.
+fn places(numbers: &[Values], lead: &[usize], axes: &[usize], window: &[usize], shape: &[usize]) -> Vec<usize> {
+    let ints: Vec<Vec<i128>> = numbers.iter().map(Values::ints).collect();
+    let mut out = Vec::new();
+    for k in 0..lead.iter().product() {
+        let mut first = vec![0; shape.len()];
+        for (ints, &axis) in ints.iter().zip(axes) {
+            first[axis] = begin(ints[k], shape[axis], window[axis]);
+        }
+        for ix in indices(window) {
+            let at: Vec<usize> = ix.iter().zip(&first).map(|(i, f)| i + f).collect();
+            out.push(ravel(&at, shape));
+        }
+    }
+    out
+}
+
+/// Slices at indices.
+pub fn gather(x: &[Values], shapes: &[&[usize]], p: &Gather) -> Values {
+    let lead = shapes.get(1).copied().unwrap_or(&[]);
+    let at = places(&x[1..], lead, p.axes(), &p.window(shapes[0]), shapes[0]);
+    x[0].gather(at.into_iter())
+}
+
+/// Updates combined into slices at indices, in order.
+pub fn scatter(x: &[Values], shapes: &[&[usize]], p: &Scatter) -> Values {
+    let lead = shapes.get(2).copied().unwrap_or(&[]);
+    let at = places(&x[2..], lead, p.axes(), &shapes[1][lead.len()..], shapes[0]);
+    combine(&x[0], &x[1], &at, p.reduce())
+}
+
+/// For each index along `axis`, row-major, the position of the element that it means.
+fn places_along(index: &Values, index_shape: &[usize], shape: &[usize], axis: usize) -> Vec<usize> {
+    let ints = index.ints();
+    let place = |(k, mut ix): (usize, Vec<usize>)| {
+        ix[axis] = begin(ints[k], shape[axis], 1);
+        ravel(&ix, shape)
+    };
+    indices(index_shape).enumerate().map(place).collect()
+}
+
+/// Elements chosen along an axis.
+pub fn take_along_axis(x: &[Values], shapes: &[&[usize]], axis: usize) -> Values {
+    x[0].gather(places_along(&x[1], shapes[1], shapes[0], axis).into_iter())
+}
+
+/// Values combined into places along an axis, in order.
+pub fn put_along_axis(x: &[Values], shapes: &[&[usize]], p: &PutAlongAxis) -> Values {
+    let at = places_along(&x[1], shapes[1], shapes[0], p.axis());
+    combine(&x[0], &x[2], &at, p.reduce())
+}
+
+/// `updates` combined into `x` at these positions, in order.
+fn combine(x: &Values, updates: &Values, at: &[usize], reduce: Reduce) -> Values {
+    let float = |a: f64, b: f64| match reduce {
+        Reduce::Set => b,
+        Reduce::Add => a + b,
+        Reduce::Multiply => a * b,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        Reduce::Maximum => a.max(b),
+        Reduce::Minimum => a.min(b),
+    };
+    let integer = |a: i128, b: i128| match reduce {
+        Reduce::Set => b,
+        Reduce::Add => a.wrapping_add(b),
+        Reduce::Multiply => a.wrapping_mul(b),
+        Reduce::Maximum => a.max(b),
+        Reduce::Minimum => a.min(b),
+    };
+    match x {
+        Values::F(x) => {
+            let mut out = x.clone();
+            at.iter().zip(updates.floats()).for_each(|(&p, u)| out[p] = float(out[p], u));
+            Values::F(out)
+        }
+        Values::I(x) => {
+            let mut out = x.clone();
+            at.iter().zip(updates.ints()).for_each(|(&p, u)| out[p] = integer(out[p], u));
+            Values::I(out)
+        }
+    }
+}
+
+/// Numbers from a start by a step.
+pub fn arange(p: &Arange, out: &Spec) -> Values {
+    if out.dtype.is_float() {
+        let (start, step) = p.floats();
+        return Values::F((0..out.size()).map(|i| start + i as f64 * step).collect());
+    }
+    let (start, step) = p.integers();
+    Values::I((0..out.size()).map(|i| i128::from(start.wrapping_add((i as u64).wrapping_mul(step)))).collect())
+}
+
+/// Numbers between two ends.
+pub fn linspace(p: &Linspace, out: &Spec) -> Values {
+    let v = (0..out.size()).map(|i| p.at(i));
+    if out.dtype.is_float() { Values::F(v.collect()) } else { Values::I(v.map(|x| x as i128).collect()) }
 }

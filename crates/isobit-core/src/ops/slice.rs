@@ -20,6 +20,11 @@ use smallvec::SmallVec;
 /// A step of 0, lists of different lengths or longer than the number of axes.
 pub fn slice(a: &Array, start: &[isize], stop: &[isize], step: &[isize]) -> Result<Array> {
     let region = Region::resolve("slice", a.shape(), start, stop, step)?;
+    slice_region(a, region)
+}
+
+/// [`slice()`] with resolved bounds.
+pub(crate) fn slice_region(a: &Array, region: Region) -> Result<Array> {
     if region.is_whole(a.shape()) {
         return Ok(a.clone());
     }

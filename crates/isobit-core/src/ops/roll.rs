@@ -1,0 +1,45 @@
+//! Elements shifted around the end.
+
+use crate::array::Array;
+use crate::error::{Error, Result};
+use crate::spec::{Axes, resolve_axis};
+
+/// `a` with elements moved forward by `shifts` along `axes`, those pushed out at the end coming back at the front. One
+/// shift counts for every axis; with `..`, the flattened array is shifted by the sum of `shifts`.
+///
+/// # Gradients
+/// The cotangent, shifted back.
+///
+/// # Errors
+/// Axes out of range, as many shifts as neither 1 nor the number of axes.
+pub fn roll(a: &Array, shifts: &[isize], axes: impl Into<Axes>) -> Result<Array> {
+    let axes = match axes.into() {
+        Axes::All => {
+            let flat = super::reshape(a, &[-1])?;
+            let total = shifts.iter().fold(0isize, |s, &x| s.wrapping_add(x));
+            return super::reshape(&shift(&flat, total, 0)?, &super::broadcast::signed(a.shape()));
+        }
+        Axes::List(list) => list,
+    };
+    if shifts.len() != 1 && shifts.len() != axes.len() {
+        let (n, got) = (axes.len(), shifts.len());
+        return Err(Error::value("roll", format!("expected 1 or {n} shifts, got {got}")));
+    }
+    let mut out = a.clone();
+    for (i, &axis) in axes.iter().enumerate() {
+        let by = if shifts.len() == 1 { shifts[0] } else { shifts[i] };
+        out = shift(&out, by, resolve_axis("roll", axis, a.ndim())?)?;
+    }
+    Ok(out)
+}
+
+fn shift(a: &Array, by: isize, axis: usize) -> Result<Array> {
+    let n = a.shape()[axis] as isize;
+    let cut = if n == 0 { 0 } else { (-by.rem_euclid(n)).rem_euclid(n) };
+    if cut == 0 {
+        return Ok(a.clone());
+    }
+    let mut parts = super::split_at(a, &[cut], axis as isize)?;
+    parts.swap(0, 1);
+    super::concatenate(&parts, axis as isize)
+}

@@ -1,0 +1,40 @@
+//! One axis taken apart.
+
+use super::broadcast::signed;
+use crate::array::Array;
+use crate::error::{Error, Result};
+use crate::spec::resolve_axis;
+
+/// The slices of `a` along `axis`, without that axis.
+///
+/// # Errors
+/// An axis out of range.
+pub fn unstack(a: &Array, axis: isize) -> Result<Vec<Array>> {
+    let d = resolve_axis("unstack", axis, a.ndim())?;
+    (0..a.shape()[d]).map(|i| super::take_index(a, i, d as isize)).collect()
+}
+
+/// `a` with `axis` replaced by axes of `shape`, of which one may be -1 and is computed. A view.
+///
+/// # Errors
+/// An axis out of range, an empty shape or one of another number of elements.
+pub fn unflatten(a: &Array, axis: isize, shape: &[isize]) -> Result<Array> {
+    let d = resolve_axis("unflatten", axis, a.ndim())?;
+    let n = a.shape()[d];
+    let known =
+        || shape.iter().filter(|&&k| k != -1).try_fold(1isize, |p, &k| (k >= 0).then(|| p.checked_mul(k)).flatten());
+    let fits = match (shape.iter().filter(|&&k| k == -1).count(), known()) {
+        (0, Some(p)) => !shape.is_empty() && p as usize == n,
+        (1, Some(p)) => p > 0 && n % p as usize == 0,
+        _ => false,
+    };
+    if !fits {
+        return Err(Error::value("unflatten", format!("axis {axis} of size {n} cannot become {shape:?}")));
+    }
+    let mut out = signed(a.shape());
+    // A second -1 is impossible, since the axes around are known.
+    let inner: isize = known().unwrap_or(1);
+    let resolved = shape.iter().map(|&k| if k == -1 { n as isize / inner } else { k });
+    out.splice(d..=d, resolved);
+    super::reshape(a, &out)
+}
