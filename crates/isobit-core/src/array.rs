@@ -1,5 +1,10 @@
 //! [`Array`]: a handle on one output of a graph node, lazy or evaluated.
 
+mod methods;
+mod operators;
+
+pub use operators::Operand;
+
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::Prim;

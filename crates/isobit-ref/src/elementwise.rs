@@ -116,20 +116,35 @@ pub fn logaddexp(a: f64, b: f64) -> f64 {
     high + libm::log1p(libm::exp(low - high))
 }
 
-/// The remainder with the sign of the divisor.
+/// The remainder with the sign of the divisor, also of a zero.
 pub fn remainder(a: f64, b: f64) -> f64 {
     let r = libm::fmod(a, b);
-    if r != 0.0 && (r < 0.0) != (b < 0.0) { r + b } else { r }
+    if r == 0.0 {
+        return 0f64.copysign(b);
+    }
+    if (r < 0.0) != (b < 0.0) { r + b } else { r }
+}
+
+/// The quotient that goes with [`remainder`].
+pub fn floor_divide(a: f64, b: f64) -> f64 {
+    let r = libm::fmod(a, b);
+    if b == 0.0 {
+        return a / b;
+    }
+    let below = r != 0.0 && (r < 0.0) != (b < 0.0);
+    // Without the remainder the quotient is a whole number up to the rounding of the division.
+    let q = ((a - r) / b).round() - if below { 1.0 } else { 0.0 };
+    if q == 0.0 { 0f64.copysign(a / b) } else { q }
 }
 
 /// The quotient rounded down; 0 for a divisor of 0.
-pub fn floor_divide(a: i128, b: i128) -> i128 {
+pub fn integer_floor_divide(a: i128, b: i128) -> i128 {
     if b == 0 { 0 } else { (a - integer_remainder(a, b)) / b }
 }
 
-/// The remainder with the sign of the divisor; the dividend for a divisor of 0.
+/// The remainder with the sign of the divisor; 0 for a divisor of 0.
 pub fn integer_remainder(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { ((a % b) + b) % b }
+    if b == 0 { 0 } else { ((a % b) + b) % b }
 }
 
 /// The power modulo 2^128; for a negative exponent the quotient without its fraction, 0 for base 0.

@@ -89,8 +89,10 @@ impl Reference {
             Prim::Erfinv(_) => elementwise::real(&x[0], elementwise::erfinv),
             Prim::Expm1(_) => elementwise::real(&x[0], libm::expm1),
             Prim::Floor(_) => elementwise::real(&x[0], f64::floor),
-            Prim::FloorDivide(_) => elementwise::binary(x, out, |a, b| (a / b).floor(), elementwise::floor_divide),
-            Prim::LeftShift(_) => elementwise::bits(x, |a, b| a << b.rem_euclid(bits)),
+            Prim::FloorDivide(_) => {
+                elementwise::binary(x, out, elementwise::floor_divide, elementwise::integer_floor_divide)
+            }
+            Prim::LeftShift(_) => elementwise::bits(x, |a, b| if (0..bits).contains(&b) { a << b } else { 0 }),
             Prim::Less(_) => elementwise::compare(x, |a, b| a < b, |a, b| a < b),
             Prim::LessEqual(_) => elementwise::compare(x, |a, b| a <= b, |a, b| a <= b),
             Prim::Log(_) => elementwise::real(&x[0], libm::log),
@@ -103,7 +105,7 @@ impl Reference {
             Prim::NotEqual(_) => elementwise::compare(x, |a, b| a != b, |a, b| a != b),
             Prim::Power(_) => elementwise::binary(x, out, libm::pow, elementwise::integer_power),
             Prim::Remainder(_) => elementwise::binary(x, out, elementwise::remainder, elementwise::integer_remainder),
-            Prim::RightShift(_) => elementwise::bits(x, |a, b| a >> b.rem_euclid(bits)),
+            Prim::RightShift(_) => elementwise::bits(x, |a, b| a >> if (0..bits).contains(&b) { b } else { 127 }),
             Prim::Round(_) => elementwise::real(&x[0], f64::round_ties_even),
             Prim::Rsqrt(_) => elementwise::real(&x[0], |a| 1.0 / a.sqrt()),
             Prim::Select(_) => elementwise::select(&x[0], &x[1], &x[2]),

@@ -11,8 +11,8 @@ use crate::prim::{Case, Domain};
 /// Broadcast together.
 ///
 /// # Dtypes
-/// Promoted. Floats: the quotient is rounded once before it is rounded down, so `1 // 0` is inf. Integers: division by
-/// 0 gives 0, and the least integer over -1 wraps. Bools are divided as numbers, and `x // false` is false.
+/// Promoted. Floats: the quotient that goes with the exact [`remainder`](super::remainder), infinite for `b = 0`, NaN for
+/// infinite `a`. Integers: 0 for `b = 0`; the least integer over -1 wraps. Bools are divided as numbers.
 ///
 /// # Gradients
 /// Zero.
@@ -21,7 +21,7 @@ use crate::prim::{Case, Domain};
 /// Shapes that do not broadcast.
 pub fn floor_divide(a: &Array, b: &Array) -> Result<Array> {
     if (a.dtype(), b.dtype()) == (Dtype::Bool, Dtype::Bool) {
-        return super::logical_and(a, b);
+        return super::astype(&super::binary_as("floor_divide", FloorDivide, a, b, Dtype::U8)?, Dtype::Bool);
     }
     super::binary("floor_divide", FloorDivide, a, b)
 }

@@ -11,7 +11,8 @@ use crate::prim::{Case, Domain};
 /// Broadcast together.
 ///
 /// # Dtypes
-/// Promoted. Floats: exact, NaN for `b = 0`. Integers: `a` for `b = 0`.
+/// Promoted. Floats: exact, NaN for `b = 0`; a zero has the sign of `b`. Integers: 0 for `b = 0`. Bools are divided as
+/// numbers.
 ///
 /// # Gradients
 /// The cotangent, and minus it times `a // b`.
@@ -20,7 +21,7 @@ use crate::prim::{Case, Domain};
 /// Shapes that do not broadcast.
 pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
     if (a.dtype(), b.dtype()) == (Dtype::Bool, Dtype::Bool) {
-        return super::logical_and(a, &super::logical_not(b)?);
+        return super::astype(&super::binary_as("remainder", Remainder, a, b, Dtype::U8)?, Dtype::Bool);
     }
     super::binary("remainder", Remainder, a, b)
 }

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 
 /// Element-wise `a >> b`; signed integers keep their sign.
 ///
-/// A distance below 0, or not below the number of bits, is taken modulo that number.
+/// A distance below 0, or not below the number of bits, shifts every bit out.
 ///
 /// # Shapes
 /// Broadcast together.
