@@ -13,6 +13,7 @@ pub mod host;
 pub mod layout;
 pub mod ops;
 pub mod prim;
+pub mod random;
 pub mod spec;
 pub mod tensor;
 pub mod transforms;

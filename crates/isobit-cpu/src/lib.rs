@@ -114,7 +114,29 @@ impl Backend for Cpu {
             Prim::Addmm(p) => matmul::addmm(p, inputs, outs),
             Prim::Matmul(_) => matmul::matmul(inputs, outs),
             // reductions
+            Prim::All(_) => pending(prim, inputs, outs),
+            Prim::Any(_) => pending(prim, inputs, outs),
+            Prim::ArgMax(_) => pending(prim, inputs, outs),
+            Prim::ArgMin(_) => pending(prim, inputs, outs),
+            Prim::LogSumExp(_) => pending(prim, inputs, outs),
+            Prim::Max(_) => pending(prim, inputs, outs),
+            Prim::Min(_) => pending(prim, inputs, outs),
+            Prim::Prod(_) => pending(prim, inputs, outs),
+            Prim::Softmax(_) => pending(prim, inputs, outs),
             Prim::Sum(_) => pending(prim, inputs, outs),
+            // scans and orders
+            Prim::Argpartition(_) => pending(prim, inputs, outs),
+            Prim::Argsort(_) => pending(prim, inputs, outs),
+            Prim::Cummax(_) => pending(prim, inputs, outs),
+            Prim::Cummin(_) => pending(prim, inputs, outs),
+            Prim::Cumprod(_) => pending(prim, inputs, outs),
+            Prim::Cumsum(_) => pending(prim, inputs, outs),
+            Prim::LinearRecurrence(_) => pending(prim, inputs, outs),
+            Prim::Logcumsumexp(_) => pending(prim, inputs, outs),
+            Prim::Partition(_) => pending(prim, inputs, outs),
+            Prim::RandomBits(_) => pending(prim, inputs, outs),
+            Prim::Searchsorted(_) => pending(prim, inputs, outs),
+            Prim::Sort(_) => pending(prim, inputs, outs),
         }
     }
 }

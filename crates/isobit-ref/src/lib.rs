@@ -6,7 +6,10 @@
 mod elementwise;
 mod matmul;
 mod movement;
+mod random;
 mod reduce;
+mod scan;
+mod sort;
 mod value;
 
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Outputs, Ran};
@@ -136,6 +139,46 @@ impl Reference {
             Prim::PutAlongAxis(p) => movement::put_along_axis(x, shapes, p),
             Prim::Scatter(p) => movement::scatter(x, shapes, p),
             Prim::TakeAlongAxis(p) => movement::take_along_axis(x, shapes, p.axis()),
+            Prim::All(p) => reduce::fold(&x[0], shapes[0], p.axes(), 1.0, 1, f64::min, i128::min),
+            Prim::Any(p) => reduce::fold(&x[0], shapes[0], p.axes(), 0.0, 0, f64::max, i128::max),
+            Prim::ArgMax(p) => reduce::arg(&x[0], shapes[0], p.axis(), false),
+            Prim::ArgMin(p) => reduce::arg(&x[0], shapes[0], p.axis(), true),
+            Prim::Argpartition(p) => sort::positions(&x[0], shapes[0], p.axis(), Some(p.kth())),
+            Prim::Argsort(p) => sort::positions(&x[0], shapes[0], p.axis(), None),
+            Prim::Cummax(p) => {
+                scan::scan(&x[0], shapes[0], p.scan(), scan::extremes(out.dtype)[0], reduce::larger, i128::max)
+            }
+            Prim::Cummin(p) => {
+                scan::scan(&x[0], shapes[0], p.scan(), scan::extremes(out.dtype)[1], reduce::smaller, i128::min)
+            }
+            Prim::Cumprod(p) => {
+                scan::scan(&x[0], shapes[0], p.scan(), (1.0, 1), |a, b| a * b, |a, b| a.wrapping_mul(b))
+            }
+            Prim::Cumsum(p) => {
+                scan::scan(&x[0], shapes[0], p.scan(), (0.0, 0), |a, b| a + b, |a, b| a.wrapping_add(b))
+            }
+            Prim::LinearRecurrence(p) => scan::linear_recurrence(&x[0], &x[1], shapes[0], p.scan()),
+            Prim::LogSumExp(p) => reduce::each(&x[0], shapes[0], p.axes(), reduce::logsumexp, |_| 0),
+            Prim::Logcumsumexp(p) => scan::logcumsumexp(&x[0], shapes[0], p.scan()),
+            Prim::Max(p) => {
+                let top = |g: &[f64]| g.iter().copied().reduce(reduce::larger).unwrap_or(f64::NAN);
+                reduce::each(&x[0], shapes[0], p.axes(), top, |g| g.iter().copied().max().unwrap_or(0))
+            }
+            Prim::Min(p) => {
+                let bottom = |g: &[f64]| g.iter().copied().reduce(reduce::smaller).unwrap_or(f64::NAN);
+                reduce::each(&x[0], shapes[0], p.axes(), bottom, |g| g.iter().copied().min().unwrap_or(0))
+            }
+            Prim::Partition(p) => sort::elements(&x[0], shapes[0], p.axis(), Some(p.kth())),
+            Prim::Prod(p) => {
+                reduce::fold(&x[0], shapes[0], p.axes(), 1.0, 1, |a, b| a * b, |a, b| a.wrapping_mul(b))
+            }
+            Prim::RandomBits(p) => random::bits(&x[0], p.bytes_per_key(), out.dtype.size()),
+            Prim::Searchsorted(p) => {
+                let last = |i: usize| shapes[i].last().copied().unwrap_or(0);
+                sort::searchsorted(&x[0], last(0), &x[1], last(1), p.side())
+            }
+            Prim::Softmax(p) => reduce::softmax(&x[0], shapes[0], p.axes()),
+            Prim::Sort(p) => sort::elements(&x[0], shapes[0], p.axis(), None),
             Prim::Sum(p) => reduce::fold(&x[0], shapes[0], p.axes(), 0.0, 0, |a, b| a + b, |a, b| a.wrapping_add(b)),
         };
         vec![one]

@@ -35,3 +35,74 @@ pub fn fold(
         Values::I(v) => Values::I(groups.iter().map(|g| g.iter().fold(start_i, |acc, &k| i(acc, v[k]))).collect()),
     }
 }
+
+/// A function of each group, with a float and an integer form.
+pub fn each(
+    x: &Values,
+    shape: &[usize],
+    axes: &[usize],
+    f: impl Fn(&[f64]) -> f64,
+    i: impl Fn(&[i128]) -> i128,
+) -> Values {
+    let groups = groups(shape, axes);
+    match x {
+        Values::F(v) => Values::F(groups.iter().map(|g| f(&g.iter().map(|&k| v[k]).collect::<Vec<_>>())).collect()),
+        Values::I(v) => Values::I(groups.iter().map(|g| i(&g.iter().map(|&k| v[k]).collect::<Vec<_>>())).collect()),
+    }
+}
+
+/// The larger one; NaN if either is. Of equal numbers the first.
+pub fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if b > a {
+        b
+    } else {
+        a
+    }
+}
+
+/// The smaller one, likewise.
+pub fn smaller(a: f64, b: f64) -> f64 {
+    -larger(-a, -b)
+}
+
+/// Position of the first element that no other comes before; a NaN comes before everything.
+pub fn first<T: Copy>(x: &[T], before: impl Fn(T, T) -> bool) -> i128 {
+    let mut best = 0;
+    for (k, &v) in x.iter().enumerate() {
+        if before(v, x[best]) {
+            best = k;
+        }
+    }
+    best as i128
+}
+
+/// Positions of the largest elements (of the smallest ones with `least`).
+pub fn arg(x: &Values, shape: &[usize], axis: usize, least: bool) -> Values {
+    let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || if least { a < b } else { a > b });
+    let int_before = |a: i128, b: i128| if least { a < b } else { a > b };
+    let floats = each(x, shape, &[axis], |g| first(g, before) as f64, |g| first(g, int_before));
+    Values::I(floats.ints())
+}
+
+/// `log(sum(exp(x)))`.
+pub fn logsumexp(x: &[f64]) -> f64 {
+    let top = x.iter().fold(f64::NEG_INFINITY, |m, &v| larger(m, v));
+    if !top.is_finite() {
+        return top;
+    }
+    top + libm::log(x.iter().map(|&v| libm::exp(v - top)).sum())
+}
+
+/// Softmax of each group.
+pub fn softmax(x: &Values, shape: &[usize], axes: &[usize]) -> Values {
+    let x = x.floats();
+    let mut out = vec![0.0; x.len()];
+    for g in groups(shape, axes) {
+        let top = g.iter().fold(f64::NEG_INFINITY, |m, &k| larger(m, x[k]));
+        let total: f64 = g.iter().map(|&k| libm::exp(x[k] - top)).sum();
+        g.iter().for_each(|&k| out[k] = libm::exp(x[k] - top) / total);
+    }
+    Values::F(out)
+}

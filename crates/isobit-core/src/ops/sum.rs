@@ -2,7 +2,7 @@
 
 use crate::array::{Array, apply};
 use crate::dtype::Dtype;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::prim::adaptors::Linear;
 use crate::prim::{Case, Cases, Domain};
 use crate::spec::{Axes, Shape, Spec};
@@ -14,7 +14,8 @@ use smallvec::SmallVec;
 /// The input's without `axes`, or with size 1 there if `keepdims`.
 ///
 /// # Dtypes
-/// That of `a`; bools and integers narrower than 32 bits are summed as int32 (unsigned ones as uint32).
+/// That of `a`; bools and integers narrower than 32 bits are summed as int32 (unsigned ones as uint32). Half-precision
+/// elements are added in float32 and the sum is rounded once.
 ///
 /// # Gradients
 /// The cotangent, repeated.
@@ -27,8 +28,35 @@ pub fn sum(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     if axes.is_empty() {
         return super::astype(a, dtype);
     }
-    let out = apply(Sum { axes: axes.clone() }, &[a])?;
+    let out = apply(Sum { axes: axes.clone(), wide: false }, &[a])?;
     drop_axes(out, &axes, keepdims)
+}
+
+/// [`sum`] whose result keeps the dtype in which it was accumulated: float32 for half precision. For compositions that
+/// go on computing before they round.
+pub(crate) fn sum_wide(a: &Array, axes: &[usize], keepdims: bool) -> Result<Array> {
+    let wide = accumulator(a.dtype());
+    if axes.is_empty() {
+        return super::astype(a, wide);
+    }
+    let out = apply(Sum { axes: axes.into(), wide: wide != sum_dtype(a.dtype()) }, &[a])?;
+    drop_axes(out, axes, keepdims)
+}
+
+/// The dtype in which elements of `dtype` are accumulated.
+pub(crate) fn accumulator(dtype: Dtype) -> Dtype {
+    match dtype {
+        Dtype::F16 | Dtype::BF16 => Dtype::F32,
+        d => sum_dtype(d),
+    }
+}
+
+/// Refuses complex64, for which the operation has no kernel.
+pub(crate) fn require_real(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    if dtype == Dtype::C64 {
+        return Err(Error::dtype(op, "expected a real dtype, got complex64"));
+    }
+    Ok(dtype)
 }
 
 /// The dtype in which sums and products of `dtype` are formed.
@@ -49,6 +77,11 @@ pub(crate) fn drop_axes(out: Array, axes: &[usize], keepdims: bool) -> Result<Ar
     super::squeeze(&out, axes.as_slice())
 }
 
+/// The axes of an array that has got a batch axis in front.
+pub(crate) fn behind_batch(axes: &[usize]) -> SmallVec<[usize; 4]> {
+    axes.iter().map(|a| a + 1).collect()
+}
+
 /// The shape of a reduction over `axes` that keeps them with size 1.
 pub(crate) fn reduced(shape: &Shape, axes: &[usize]) -> Shape {
     let mut out = shape.clone();
@@ -62,6 +95,8 @@ pub(crate) fn reduced(shape: &Shape, axes: &[usize]) -> Shape {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sum {
     axes: SmallVec<[usize; 4]>,
+    /// Whether the result of a half-precision input stays in float32.
+    wide: bool,
 }
 
 impl Sum {
@@ -75,19 +110,27 @@ impl Linear for Sum {
     const NAME: &'static str = "sum";
 
     fn infer(&self, x: &Spec) -> Result<Spec> {
-        Ok(Spec { shape: reduced(&x.shape, &self.axes), dtype: sum_dtype(x.dtype) })
+        let dtype = require_real("sum", x.dtype)?;
+        let dtype = if self.wide { accumulator(dtype) } else { sum_dtype(dtype) };
+        Ok(Spec { shape: reduced(&x.shape, &self.axes), dtype })
     }
 
     fn transposed(&self, x: &Spec, ct: &Array) -> Result<Array> {
-        super::broadcast_to(ct, &x.shape)
+        super::broadcast_to(&super::astype(ct, x.dtype)?, &x.shape)
     }
 
     fn batched(&self, x: &Array) -> Result<Array> {
-        apply(Sum { axes: self.axes.iter().map(|a| a + 1).collect() }, &[x])
+        apply(Sum { axes: behind_batch(&self.axes), wide: self.wide }, &[x])
     }
 
     fn cases() -> Cases {
-        reduction_cases(|axes| Case::new(Sum { axes: axes.into() }).sums(300), Domain::Any(-4.0, 4.0))
+        let case = |axes: &[usize], wide| Case::new(Sum { axes: axes.into(), wide }).sums(300);
+        let mut cases = reduction_cases(|axes| case(axes, false), Domain::Any(-4.0, 4.0));
+        for dtype in [Dtype::F16, Dtype::BF16] {
+            cases.push(case(&[0], true).input(&[5, 2], Domain::Of(dtype, -4.0, 4.0)).no_grad());
+        }
+        cases.push(case(&[0], false).input(&[0, 3], Domain::Any(0.0, 1.0)));
+        cases
     }
 }
 

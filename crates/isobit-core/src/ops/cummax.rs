@@ -1,0 +1,77 @@
+//! Cumulative maximum.
+
+use super::scan::{Scan, latest_jvp, latest_vjp, scan_cases};
+use crate::array::{Array, apply};
+use crate::error::Result;
+use crate::prim::{Batched, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
+use crate::spec::Spec;
+
+/// The largest element so far along `axis`; without an axis, of the flattened array.
+///
+/// `reverse` starts at the last element. Without `inclusive`, element `i` of the result leaves out element `i` of
+/// the input, and the first one is the dtype's smallest value.
+///
+/// # Shapes
+/// The input's (without an axis: one axis).
+///
+/// # Dtypes
+/// Any; the result has the input's. From a NaN on, the result is NaN.
+///
+/// # Gradients
+/// The cotangent to the latest element that is the maximum.
+///
+/// # Errors
+/// An axis out of range.
+pub fn cummax(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusive: bool) -> Result<Array> {
+    let (a, scan) = Scan::resolve("cummax", a, axis.into(), reverse, inclusive)?;
+    apply(Cummax { scan }, &[&a])
+}
+
+/// The primitive of [`cummax`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Cummax {
+    scan: Scan,
+}
+
+impl Cummax {
+    /// Axis, direction, inclusive or not.
+    pub fn scan(&self) -> Scan {
+        self.scan
+    }
+
+    /// Whether each element is a new maximum, or equals the one so far.
+    fn attained(&self, x: &Array) -> Result<Array> {
+        super::equal(x, &cummax(x, self.scan.at(), self.scan.reverse, true)?)
+    }
+}
+
+impl Primitive for Cummax {
+    const NAME: &'static str = "cummax";
+
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        super::sum::require_real(Self::NAME, inputs[0].dtype)?;
+        crate::prim::one(inputs[0].clone())
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        let (Some(t), true) = (&cx.tangents[0], cx.outs[0].dtype().is_inexact()) else {
+            return crate::prim::no_tangent();
+        };
+        crate::prim::tangent(latest_jvp(self.scan, &self.attained(&cx.inputs[0])?, t)?)
+    }
+
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        let ct = cx.ct()?;
+        cx.each(|i| latest_vjp(self.scan, &self.attained(&cx.inputs[i])?, &ct))
+    }
+
+    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
+        crate::prim::batched_front(apply(Cummax { scan: self.scan.batched() }, &[&cx.front(0)?])?)
+    }
+
+    fn cases() -> Cases {
+        let mut cases = scan_cases(|scan| Cummax { scan }.into(), &[Domain::Any(-4.0, 4.0)], |c| c.exact().no_grad());
+        cases.extend(scan_cases(|scan| Cummax { scan }.into(), &[Domain::Distinct(-4.0, 4.0)], |c| c.exact()));
+        cases
+    }
+}

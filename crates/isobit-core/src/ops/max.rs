@@ -1,0 +1,109 @@
+//! Largest element over axes.
+
+use super::sum::{behind_batch, drop_axes, reduced, reduction_cases};
+use crate::array::{Array, apply};
+use crate::error::{Error, Result};
+use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
+use crate::spec::{Axes, Spec};
+use smallvec::SmallVec;
+
+/// The largest element over `axes`; with `..`, over all.
+///
+/// # Shapes
+/// The input's without `axes`, or with size 1 there if `keepdims`.
+///
+/// # Dtypes
+/// Any; the result has the input's. A NaN among the elements makes the result NaN.
+///
+/// # Gradients
+/// The cotangent to the largest element, split evenly if several are equal.
+///
+/// # Errors
+/// Axes out of range or repeated; a reduced axis of size 0.
+pub fn max(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
+    let axes = axes.into().resolve("max", a.ndim())?;
+    if axes.is_empty() {
+        return Ok(a.clone());
+    }
+    let out = apply(Max { axes: axes.clone() }, &[a])?;
+    drop_axes(out, &axes, keepdims)
+}
+
+/// The primitive of [`max`]. Keeps the reduced axes with size 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Max {
+    axes: SmallVec<[usize; 4]>,
+}
+
+impl Max {
+    /// The reduced axes, ascending.
+    pub fn axes(&self) -> &[usize] {
+        &self.axes
+    }
+}
+
+/// Refuses what has no smallest and largest element.
+pub(crate) fn require_elements(op: &'static str, x: &Spec, axes: &[usize]) -> Result<()> {
+    super::sum::require_real(op, x.dtype)?;
+    match axes.iter().find(|&&a| x.shape[a] == 0) {
+        Some(a) => Err(Error::value(op, format!("expected elements along the reduced axes, got axis {a} of size 0"))),
+        None => Ok(()),
+    }
+}
+
+/// One at the elements that equal their group's result, zero elsewhere, and how many there are of them.
+fn attained(x: &Array, out: &Array, axes: &[usize]) -> Result<(Array, Array)> {
+    let mask = super::astype(&super::equal(x, out)?, x.dtype())?;
+    let count = super::sum(&mask, super::broadcast::signed(axes).as_slice(), true)?;
+    Ok((mask, count))
+}
+
+/// The mean of the tangents of the elements that attain the extremum: the transpose of [`extremum_vjp`].
+pub(crate) fn extremum_jvp(cx: &Jvp<'_>, axes: &[usize]) -> Result<Tangents> {
+    let Some(t) = &cx.tangents[0] else { return crate::prim::no_tangent() };
+    if !cx.outs[0].dtype().is_inexact() {
+        return crate::prim::no_tangent();
+    }
+    let (mask, count) = attained(&cx.inputs[0], &cx.outs[0], axes)?;
+    let picked = super::sum(&super::multiply(&mask, t)?, super::broadcast::signed(axes).as_slice(), true)?;
+    crate::prim::tangent(super::divide(&picked, &count)?)
+}
+
+/// The cotangent, split evenly among the elements that attain the extremum.
+pub(crate) fn extremum_vjp(cx: &Vjp<'_>, axes: &[usize]) -> Result<Grads> {
+    let ct = cx.ct()?;
+    cx.each(|i| {
+        let (mask, count) = attained(&cx.inputs[i], &cx.outs[0], axes)?;
+        super::multiply(&mask, &super::divide(&ct, &count)?)
+    })
+}
+
+impl Primitive for Max {
+    const NAME: &'static str = "max";
+
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        require_elements(Self::NAME, &inputs[0], &self.axes)?;
+        crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &self.axes), dtype: inputs[0].dtype })
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        extremum_jvp(cx, &self.axes)
+    }
+
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        extremum_vjp(cx, &self.axes)
+    }
+
+    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
+        crate::prim::batched_front(apply(Max { axes: behind_batch(&self.axes) }, &[&cx.front(0)?])?)
+    }
+
+    fn cases() -> Cases {
+        // Any in every dtype; derivatives need elements that are not tied.
+        let case = |axes: &[usize]| Case::new(Max { axes: axes.into() });
+        let mut cases = reduction_cases(|axes| case(axes).exact().no_grad(), Domain::Any(-4.0, 4.0));
+        cases.extend(reduction_cases(|axes| case(axes).exact(), Domain::Distinct(-4.0, 4.0)));
+        cases.push(case(&[1]).input(&[0, 3], Domain::Any(0.0, 1.0)).exact());
+        cases
+    }
+}

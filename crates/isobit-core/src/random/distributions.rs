@@ -1,0 +1,180 @@
+//! Continuous distributions.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::ops;
+use crate::spec::broadcast_shapes;
+
+/// A parameter of a distribution: a number or an array, which must broadcast to the shape of the samples.
+pub trait Parameter {
+    /// As an array of `dtype`.
+    fn array(&self, dtype: Dtype) -> Result<Array>;
+    /// The number, if it is one.
+    fn number(&self) -> Option<f64> {
+        None
+    }
+}
+
+macro_rules! numbers {
+    ($($t:ty),*) => {$(
+        impl Parameter for $t {
+            fn array(&self, dtype: Dtype) -> Result<Array> {
+                Ok(Array::scalar(*self, dtype))
+            }
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
+            }
+        }
+    )*};
+}
+numbers!(f64, f32, i32, i64, u32, u64);
+
+impl Parameter for Array {
+    fn array(&self, dtype: Dtype) -> Result<Array> {
+        ops::astype(self, dtype)
+    }
+}
+
+impl<T: Parameter> Parameter for &T {
+    fn array(&self, dtype: Dtype) -> Result<Array> {
+        (**self).array(dtype)
+    }
+    fn number(&self) -> Option<f64> {
+        (**self).number()
+    }
+}
+
+fn floating(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    if dtype.is_float() {
+        return Ok(dtype);
+    }
+    Err(Error::dtype(op, format!("expected a real floating dtype, got {dtype}")))
+}
+
+/// The shape of the samples, if parameters of shape `found` fit into it.
+pub(super) fn check_shape(op: &'static str, shape: &[usize], found: &[usize]) -> Result<()> {
+    if broadcast_shapes(op, shape, found)?.as_slice() == shape {
+        return Ok(());
+    }
+    Err(Error::value(op, format!("expected parameters that broadcast to shape {shape:?}, got {found:?}")))
+}
+
+/// Uniform in `[low, high)`.
+///
+/// A random word over `2^32 - 1`, in float32 (in float64 for float64), capped just below 1, rounded to `dtype`, then
+/// scaled and moved in `dtype`.
+///
+/// # Errors
+/// A dtype that is not a float; parameters that do not broadcast to `shape`.
+pub fn uniform(
+    low: impl Parameter,
+    high: impl Parameter,
+    shape: &[usize],
+    dtype: Dtype,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let dtype = floating("uniform", dtype)?;
+    let (low, high) = (low.array(dtype)?, high.array(dtype)?);
+    let range = ops::subtract(&high, &low)?;
+    check_shape("uniform", shape, range.shape())?;
+    let wide = if dtype == Dtype::F64 { Dtype::F64 } else { Dtype::F32 };
+    let below_one = match dtype {
+        Dtype::F16 => 1.0 - f64::from(2f32.powi(-11)),
+        Dtype::BF16 => 1.0 - f64::from(2f32.powi(-8)),
+        Dtype::F32 => f64::from(1f32.next_down()),
+        _ => 1f64.next_down(),
+    };
+    let words = ops::astype(&super::words(shape, key)?, wide)?;
+    let unit = ops::divide(&words, &Array::scalar(f64::from(u32::MAX), wide))?;
+    let unit = ops::astype(&ops::minimum(&unit, &Array::scalar(below_one, wide))?, dtype)?;
+    ops::add(&ops::multiply(&range, &unit)?, &low)
+}
+
+/// Uniform in `(-1, 1)`, in float32 (float64 for float64).
+fn symmetric(shape: &[usize], dtype: Dtype, key: Option<&Array>) -> Result<Array> {
+    let lowest = f64::from((-1f32).next_up());
+    let x = uniform(lowest, 1.0, shape, Dtype::F32, key)?;
+    ops::astype(&x, if dtype == Dtype::F64 { Dtype::F64 } else { Dtype::F32 })
+}
+
+/// Gaussian with mean `loc` and standard deviation `scale`.
+///
+/// # Errors
+/// A dtype that is not a float; parameters that do not broadcast to `shape`.
+pub fn normal(
+    shape: &[usize],
+    dtype: Dtype,
+    loc: impl Parameter,
+    scale: impl Parameter,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let dtype = floating("normal", dtype)?;
+    let root = Array::scalar(std::f64::consts::SQRT_2, dtype);
+    let samples = ops::astype(&ops::erfinv(&symmetric(shape, dtype, key)?)?, dtype)?;
+    let factor = if scale.number() == Some(1.0) { root } else { ops::multiply(&root, &scale.array(dtype)?)? };
+    check_shape("normal", shape, factor.shape())?;
+    moved("normal", ops::multiply(&factor, &samples)?, &loc, dtype)
+}
+
+/// `loc` added, unless it is the number 0.
+fn moved(op: &'static str, samples: Array, loc: &impl Parameter, dtype: Dtype) -> Result<Array> {
+    if loc.number() == Some(0.0) {
+        return Ok(samples);
+    }
+    let loc = loc.array(dtype)?;
+    check_shape(op, samples.shape(), loc.shape())?;
+    ops::add(&loc, &samples)
+}
+
+/// Laplacian with mean `loc` and diversity `scale`.
+///
+/// # Errors
+/// A dtype that is not a float; parameters that do not broadcast to `shape`.
+pub fn laplace(
+    shape: &[usize],
+    dtype: Dtype,
+    loc: impl Parameter,
+    scale: impl Parameter,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let dtype = floating("laplace", dtype)?;
+    let u = symmetric(shape, dtype, key)?;
+    let samples = ops::multiply(&ops::sign(&u)?, &ops::log1p(&ops::negative(&ops::abs(&u)?)?)?)?;
+    let mut samples = ops::astype(&samples, dtype)?;
+    if scale.number() != Some(1.0) {
+        let scale = scale.array(dtype)?;
+        check_shape("laplace", shape, scale.shape())?;
+        samples = ops::multiply(&scale, &samples)?;
+    }
+    moved("laplace", samples, &loc, dtype)
+}
+
+/// Standard Gaussian between `lower` and `upper`.
+///
+/// # Errors
+/// A dtype that is not a float; bounds that do not broadcast to `shape`.
+pub fn truncated_normal(
+    lower: impl Parameter,
+    upper: impl Parameter,
+    shape: &[usize],
+    dtype: Dtype,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let dtype = floating("truncated_normal", dtype)?;
+    let root = Array::scalar(std::f64::consts::SQRT_2, dtype);
+    let (lower, upper) = (lower.array(dtype)?, upper.array(dtype)?);
+    let cut = |x: &Array| ops::erf(&ops::divide(x, &root)?);
+    let u = uniform(cut(&lower)?, cut(&upper)?, shape, dtype, key)?;
+    let samples = ops::multiply(&root, &ops::erfinv(&u)?)?;
+    ops::maximum(&ops::minimum(&upper, &samples)?, &lower)
+}
+
+/// Standard Gumbel: `-log(-log(u))` of a uniform `u`, in `dtype`.
+///
+/// # Errors
+/// A dtype that is not a float.
+pub fn gumbel(shape: &[usize], dtype: Dtype, key: Option<&Array>) -> Result<Array> {
+    let u = uniform(0.0, 1.0, shape, floating("gumbel", dtype)?, key)?;
+    ops::negative(&ops::log(&ops::negative(&ops::log(&u)?)?)?)
+}
