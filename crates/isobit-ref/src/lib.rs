@@ -154,9 +154,7 @@ impl Reference {
             Prim::Cumprod(p) => {
                 scan::scan(&x[0], shapes[0], p.scan(), (1.0, 1), |a, b| a * b, |a, b| a.wrapping_mul(b))
             }
-            Prim::Cumsum(p) => {
-                scan::scan(&x[0], shapes[0], p.scan(), (0.0, 0), |a, b| a + b, |a, b| a.wrapping_add(b))
-            }
+            Prim::Cumsum(p) => scan::scan(&x[0], shapes[0], p.scan(), (0.0, 0), |a, b| a + b, |a, b| a.wrapping_add(b)),
             Prim::LinearRecurrence(p) => scan::linear_recurrence(&x[0], &x[1], shapes[0], p.scan()),
             Prim::LogSumExp(p) => reduce::each(&x[0], shapes[0], p.axes(), reduce::logsumexp, |_| 0),
             Prim::Logcumsumexp(p) => scan::logcumsumexp(&x[0], shapes[0], p.scan()),
@@ -169,9 +167,7 @@ impl Reference {
                 reduce::each(&x[0], shapes[0], p.axes(), bottom, |g| g.iter().copied().min().unwrap_or(0))
             }
             Prim::Partition(p) => sort::elements(&x[0], shapes[0], p.axis(), Some(p.kth())),
-            Prim::Prod(p) => {
-                reduce::fold(&x[0], shapes[0], p.axes(), 1.0, 1, |a, b| a * b, |a, b| a.wrapping_mul(b))
-            }
+            Prim::Prod(p) => reduce::fold(&x[0], shapes[0], p.axes(), 1.0, 1, |a, b| a * b, |a, b| a.wrapping_mul(b)),
             Prim::RandomBits(p) => random::bits(&x[0], p.bytes_per_key(), out.dtype.size()),
             Prim::Searchsorted(p) => {
                 let last = |i: usize| shapes[i].last().copied().unwrap_or(0);

@@ -85,7 +85,9 @@ fn discrete_samples_are_those_of_mlx() {
         assert_eq!(ints(5, -5, &[2]), [5, 5]);
         let big = random::randint(1i64 << 40, (1i64 << 40) + 3, &[64], Dtype::I64, Some(&k)).unwrap();
         let big = big.to_vec::<i64>().unwrap();
-        assert!((0..3).all(|d| big.contains(&((1 << 40) + d))) && big.iter().all(|x| (0..3).contains(&(x - (1 << 40)))));
+        assert!(
+            (0..3).all(|d| big.contains(&((1 << 40) + d))) && big.iter().all(|x| (0..3).contains(&(x - (1 << 40))))
+        );
         let full = random::randint(i64::MIN, i64::MAX, &[64], Dtype::I64, Some(&k)).unwrap().to_vec::<i64>().unwrap();
         assert!(full.iter().any(|&x| x < 0) && full.iter().any(|&x| x > 0));
         let coins = random::bernoulli(0.3, &[12], Some(&k)).unwrap().to_vec::<bool>().unwrap();
