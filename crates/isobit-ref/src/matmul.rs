@@ -12,7 +12,8 @@ pub fn matmul(a: &Values, a_shape: &[usize], b: &Values, b_shape: &[usize]) -> V
     for i in 0..batch {
         for row in 0..m {
             for col in 0..n {
-                out.push((0..k).map(|j| a[(i * m + row) * k + j] * b[(i * k + j) * n + col]).sum());
+                // From +0: an empty `sum()` would be -0.
+                out.push((0..k).map(|j| a[(i * m + row) * k + j] * b[(i * k + j) * n + col]).fold(0.0, |s, x| s + x));
             }
         }
     }

@@ -160,6 +160,10 @@ impl Primitive for Addmm {
                 let mut shape = a.clone();
                 let last = shape.len() - 1;
                 shape[last] = b[last];
+                // Terms of either sign: the error is on the scale of a random walk's partial sums.
+                let terms = a.last().copied().unwrap_or(1);
+                let magnitude = 4.0 * (terms as f64).sqrt() * alpha.abs() + 2.0 * beta.abs();
+                case = case.accumulates(terms, magnitude);
                 case.inputs.insert(0, crate::prim::Operand { shape, domain: Domain::Real(-2.0, 2.0) });
                 case
             }));

@@ -157,5 +157,6 @@ pub(crate) fn product_cases(case: impl Fn() -> Case) -> Cases {
         (&[1, 300], &[300, 17]),
         (&[19, 35], &[35, 33]),
     ];
-    shapes.into_iter().map(|(a, b)| case().input(a, real()).input(b, real())).collect()
+    let sums = |a: &[usize]| a.last().copied().unwrap_or(1);
+    shapes.into_iter().map(|(a, b)| case().input(a, real()).input(b, real()).sums(sums(a))).collect()
 }
