@@ -159,17 +159,17 @@ pub fn attention<T: AttentionElement>(x: &AttentionInputs<T>, out: &mut [T], lse
         return;
     }
     assert!(s.kv_heads > 0 && s.q_heads % s.kv_heads == 0, "attention: query heads in groups per key head");
-    check(x.q.data.len(), x.q.offset, &[s.batch, s.q_heads, s.q_len], &x.q.strides, s.head_dim, "queries");
-    check(x.k.data.len(), x.k.offset, &[s.batch, s.kv_heads, s.k_len], &x.k.strides, s.head_dim, "keys");
-    check(x.v.data.len(), x.v.offset, &[s.batch, s.kv_heads, s.k_len], &x.v.strides, s.value_dim, "values");
+    x.q.check(&[s.batch, s.q_heads, s.q_len], s.head_dim, "attention: the queries");
+    x.k.check(&[s.batch, s.kv_heads, s.k_len], s.head_dim, "attention: the keys");
+    x.v.check(&[s.batch, s.kv_heads, s.k_len], s.value_dim, "attention: the values");
     let dims = [s.batch, s.q_heads, s.q_len, s.k_len];
     match x.mask {
         Mask::None | Mask::Causal => {}
-        Mask::Keep(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "mask"),
-        Mask::AddF32(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "mask"),
-        Mask::AddF16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "mask"),
-        Mask::AddBf16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "mask"),
-        Mask::AddF64(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "mask"),
+        Mask::Keep(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+        Mask::AddF32(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+        Mask::AddF16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+        Mask::AddBf16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+        Mask::AddF64(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
     }
     T::run(x, out, lse);
 }
@@ -185,13 +185,18 @@ fn check(len: usize, offset: usize, dims: &[usize], strides: &[isize], last: usi
         low += reach.min(0);
         high += reach.max(0);
     }
-    assert!(low >= 0 && high <= len as i128, "attention: the {what} reach {low}..{high} of {len} elements");
+    assert!(low >= 0 && high <= len as i128, "{what} reach {low}..{high} of {len} elements");
 }
 
 impl<T> Operand<'_, T> {
+    /// Panics unless every row of `dim` elements lies in the slice.
+    pub(crate) fn check(&self, dims: &[usize; 3], dim: usize, what: &str) {
+        check(self.data.len(), self.offset, dims, &self.strides, dim, what);
+    }
+
     /// The address of row `[b, h, i]`.
     #[inline(always)]
-    fn row(&self, b: usize, h: usize, i: usize) -> *const T {
+    pub(crate) fn row(&self, b: usize, h: usize, i: usize) -> *const T {
         let at = self.offset as isize
             + b as isize * self.strides[0]
             + h as isize * self.strides[1]

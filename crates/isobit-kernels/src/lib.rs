@@ -10,6 +10,7 @@ pub mod isa;
 pub mod math;
 pub mod par;
 pub mod rng;
+pub mod rope;
 pub mod scan;
 pub mod simd;
 pub mod sort;

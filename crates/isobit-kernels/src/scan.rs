@@ -16,7 +16,7 @@
 //! The identities (-0 for sums, 1, -inf, +inf) change no bit of the other operand, so the first block and chunk need no
 //! exception. Rounding error grows with `n / 16`, not `n`. Half-precision lines are accumulated in f32 and rounded once
 //! per element; integers wrap. An exclusive scan starts with 0, 1, or the dtype's lowest or highest value.
-//! Maximum and minimum pass on a NaN; of equal zeros the earlier one stays.
+//! Log-sum-exp joins two values as `max + log1p(exp(min - max))`. Maximum and minimum pass on a NaN; of equal zeros the earlier one stays.
 //!
 //! The tree makes a scan along contiguous elements as fast as memory (lanes = 16 blocks, after a transposition) and
 //! costs a column scan (lanes = columns) little, and the chunks let several threads share one line.
@@ -46,6 +46,8 @@ pub enum ScanOp {
     Max,
     /// Cumulative minimum.
     Min,
+    /// Cumulative logarithm of a sum of exponentials; of float types only.
+    LogSumExp,
 }
 
 /// How the lines lie and how they are scanned.
@@ -86,7 +88,7 @@ pub trait ScanElement: Copy + Send + Sync + 'static {
 /// Scans every line of the contiguous `[outer, n, inner]` array `src` into `dst`.
 ///
 /// # Panics
-/// If `src` and `dst` differ in length or are not whole lines.
+/// If `src` and `dst` differ in length or are not whole lines, or for the log-sum-exp of integers.
 pub fn scan<T: ScanElement>(op: ScanOp, src: &[T], dst: &mut [T], spec: ScanSpec) {
     assert_eq!(src.len(), dst.len(), "scan: output size");
     if src.is_empty() {

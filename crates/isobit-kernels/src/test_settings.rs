@@ -23,3 +23,13 @@ pub(crate) fn each(mut check: impl FnMut(&str)) {
     isa::set_level(level);
     par::set_threads(threads);
 }
+
+/// Calls `check` (with a description) for every available level, then restores the level.
+pub(crate) fn each_level(mut check: impl FnMut(&str)) {
+    let level = isa::level();
+    for l in isa::available() {
+        assert!(isa::set_level(l));
+        check(l.name());
+    }
+    isa::set_level(level);
+}

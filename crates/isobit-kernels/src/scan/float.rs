@@ -11,6 +11,7 @@
 use super::{CHUNK, LineScan, Lines, STRIP, ScanElement, ScanOp, ScanSpec, drive};
 use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::{self, Level};
+use crate::math;
 use crate::simd::{Kernel, Simd, dispatch_at};
 use crate::transpose16::transpose16;
 use half::{bf16, f16};
@@ -91,6 +92,26 @@ impl FloatOp for Min {
     #[inline(always)]
     fn one<S: Simd>(_: S, a: f32, b: f32) -> f32 {
         if a.is_nan() || a <= b { a } else { b }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct LogSumExp;
+impl FloatOp for LogSumExp {
+    const IDENTITY: f32 = f32::NEG_INFINITY;
+    const START: f32 = f32::NEG_INFINITY;
+    const CHEAP: bool = false;
+    #[inline(always)]
+    fn lanes<S: Simd>(s: S, a: S::F, b: S::F) -> S::F {
+        let (high, low) = (s.maximum(a, b), s.minimum(a, b));
+        let sum = s.add(high, math::log1p(s, math::exp(s, s.sub(low, high))));
+        // -inf adds nothing, not even a changed zero, and +inf stays although inf - inf is a NaN.
+        let keep = s.or_m(s.eq(low, s.splat(f32::NEG_INFINITY)), s.eq(high, s.splat(f32::INFINITY)));
+        s.select(keep, high, sum)
+    }
+    #[inline(always)]
+    fn one<S: Simd>(s: S, a: f32, b: f32) -> f32 {
+        s.to_array(Self::lanes(s, s.splat(a), s.splat(b)))[0]
     }
 }
 
@@ -371,6 +392,7 @@ macro_rules! scan_float {
                     ScanOp::Prod => start::<$t, Prod>(src, dst, spec),
                     ScanOp::Max => start::<$t, Max>(src, dst, spec),
                     ScanOp::Min => start::<$t, Min>(src, dst, spec),
+                    ScanOp::LogSumExp => start::<$t, LogSumExp>(src, dst, spec),
                 }
             }
         }

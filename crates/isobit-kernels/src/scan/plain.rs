@@ -34,6 +34,11 @@ macro_rules! int_ops {
         int_op!($t, Prod, 1, |a, b| a.wrapping_mul(b));
         int_op!($t, Max, <$t>::MIN, |a, b| a.max(b));
         int_op!($t, Min, <$t>::MAX, |a, b| a.min(b));
+        impl LogOp<$t> for LogSumExp {
+            fn start(_: &[$t], _: &mut [$t], _: ScanSpec) {
+                panic!("scan: log-sum-exp of integers: convert them to floats first");
+            }
+        }
         scan_plain!($t);
     )*};
 }
@@ -71,6 +76,36 @@ f64_op!(Prod, 1.0, 1.0, |a, b| a * b);
 f64_op!(Max, f64::NEG_INFINITY, f64::NEG_INFINITY, |a, b| if a.is_nan() || a >= b { a } else { b });
 f64_op!(Min, f64::INFINITY, f64::INFINITY, |a, b| if a.is_nan() || a <= b { a } else { b });
 
+#[derive(Clone, Copy)]
+struct LogSumExp;
+f64_op!(LogSumExp, f64::NEG_INFINITY, f64::NEG_INFINITY, |a, b| {
+    // A NaN in either is the `high` of these comparisons or makes the sum one.
+    let (high, low) = if a >= b || a.is_nan() { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY || high == f64::INFINITY {
+        if low.is_nan() { low } else { high }
+    } else {
+        high + libm::log1p(libm::exp(low - high))
+    }
+});
+
+fn start_log<T: Copy + Send + Sync + 'static>(src: &[T], dst: &mut [T], spec: ScanSpec)
+where
+    LogSumExp: LogOp<T>,
+{
+    <LogSumExp as LogOp<T>>::start(src, dst, spec)
+}
+
+/// Log-sum-exp where the type has one.
+trait LogOp<T> {
+    fn start(src: &[T], dst: &mut [T], spec: ScanSpec);
+}
+
+impl LogOp<f64> for LogSumExp {
+    fn start(src: &[f64], dst: &mut [f64], spec: ScanSpec) {
+        start::<f64, LogSumExp>(src, dst, spec)
+    }
+}
+
 macro_rules! scan_plain {
     ($t:ty) => {
         impl ScanElement for $t {
@@ -80,6 +115,7 @@ macro_rules! scan_plain {
                     ScanOp::Prod => start::<$t, Prod>(src, dst, spec),
                     ScanOp::Max => start::<$t, Max>(src, dst, spec),
                     ScanOp::Min => start::<$t, Min>(src, dst, spec),
+                    ScanOp::LogSumExp => start_log::<$t>(src, dst, spec),
                 }
             }
         }
