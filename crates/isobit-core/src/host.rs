@@ -194,8 +194,7 @@ impl Array {
     /// The elements' bytes, row-major. Evaluates.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let t = crate::backend::current()?.contiguous(self.tensor()?)?;
-        // SAFETY: a contiguous tensor spans `nbytes` from its first byte.
-        Ok(unsafe { std::slice::from_raw_parts(t.as_byte_ptr(), self.nbytes()) }.to_vec())
+        Ok(bytes_of(&t)?.to_vec())
     }
 
     /// The one element of an array of size 1. Evaluates.
@@ -209,6 +208,15 @@ impl Array {
         let all = self.to_vec::<T>()?;
         all.first().copied().ok_or_else(|| Error::runtime("item", "the array has no value"))
     }
+}
+
+/// The bytes of a contiguous tensor, in this machine's order.
+pub(crate) fn bytes_of(t: &Tensor) -> Result<&[u8]> {
+    if !t.is_contiguous() {
+        return Err(Error::runtime("to_bytes", "the backend returned a strided tensor"));
+    }
+    // SAFETY: a contiguous tensor spans its elements' bytes from its first one.
+    Ok(unsafe { std::slice::from_raw_parts(t.as_byte_ptr(), t.size() * t.dtype().size()) })
 }
 
 fn widen<const N: usize>(b: [u8; N]) -> [u8; 8] {
