@@ -7,14 +7,21 @@
 // The derive macro names this crate by its public path, also inside the crate itself.
 extern crate self as isobit_nn;
 
+mod activations;
 mod grad;
+pub mod init;
 mod kv_cache;
+mod layers;
+pub mod losses;
 mod module;
+pub mod optimizers;
 pub mod schedulers;
 
+pub use activations::{gelu, gelu_approx, relu, silu};
 pub use grad::{value_and_grad, value_and_grad_where};
 pub use isobit_nn_derive::Module;
 pub use kv_cache::KvCache;
+pub use layers::{Dropout, Embedding, Linear, MLP};
 pub use module::{Module, Params, Path};
 
 /// The leaves of every module.

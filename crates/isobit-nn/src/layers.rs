@@ -1,0 +1,11 @@
+//! Layers without a time axis of their own.
+
+mod dropout;
+mod embedding;
+mod linear;
+mod mlp;
+
+pub use dropout::Dropout;
+pub use embedding::Embedding;
+pub use linear::Linear;
+pub use mlp::MLP;

@@ -1,0 +1,131 @@
+//! Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+use super::{Optimizer, apply_rule, expect_empty, put_slot, put_step, take_slot, take_step};
+use crate::activations::{plus, times};
+use crate::module::{Module, Params};
+use crate::schedulers::Schedule;
+use isobit::{Error, Result, ops};
+
+/// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `w ← w (1 − λ·decay) − λ m / (√v + ε)`.
+///
+/// With [`AdamW::with_bias_correction`], `m` and `v` are divided by `1 − βᵗ` first (off by default, as in MLX).
+pub struct AdamW {
+    rate: Schedule,
+    betas: (f64, f64),
+    eps: f64,
+    weight_decay: f64,
+    bias_correction: bool,
+    step: u64,
+    m: Params,
+    v: Params,
+}
+
+impl AdamW {
+    /// Betas 0.9 and 0.999, epsilon 1e-8, weight decay 0.01, no bias correction.
+    pub fn new(learning_rate: impl Into<Schedule>) -> AdamW {
+        AdamW {
+            rate: learning_rate.into(),
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.01,
+            bias_correction: false,
+            step: 0,
+            m: Params::new(),
+            v: Params::new(),
+        }
+    }
+
+    /// With other decay rates of the moments.
+    ///
+    /// # Errors
+    /// A rate outside `[0, 1)`.
+    pub fn with_betas(mut self, beta1: f64, beta2: f64) -> Result<AdamW> {
+        if !(0.0..1.0).contains(&beta1) || !(0.0..1.0).contains(&beta2) {
+            return Err(Error::value("adamw", format!("expected betas in [0, 1), got {beta1} and {beta2}")));
+        }
+        self.betas = (beta1, beta2);
+        Ok(self)
+    }
+
+    /// With another epsilon.
+    pub fn with_eps(mut self, eps: f64) -> AdamW {
+        self.eps = eps;
+        self
+    }
+
+    /// With another weight decay, which applies to every parameter that has a gradient.
+    pub fn with_weight_decay(mut self, weight_decay: f64) -> AdamW {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// With the correction of the moments' start at zero.
+    pub fn with_bias_correction(mut self) -> AdamW {
+        self.bias_correction = true;
+        self
+    }
+}
+
+impl Optimizer for AdamW {
+    fn update(&mut self, model: &mut impl Module, grads: &Params) -> Result<()> {
+        let rate = self.rate.at(self.step);
+        let t = (self.step + 1) as f64;
+        let AdamW { betas: (b1, b2), eps, weight_decay, bias_correction, ref mut m, ref mut v, .. } = *self;
+        // Factors of m and of the root of v.
+        let (c1, c2) = match bias_correction {
+            true => (rate / (1.0 - libm::pow(b1, t)), 1.0 / (1.0 - libm::pow(b2, t)).sqrt()),
+            false => (rate, 1.0),
+        };
+        apply_rule("adamw", model, grads, |name, p, g| {
+            let fresh = times(g, 1.0 - b1)?;
+            let m_new = match m.remove(name) {
+                Some(old) => ops::add(&times(&old, b1)?, &fresh)?,
+                None => fresh,
+            };
+            let fresh = times(&ops::square(g)?, 1.0 - b2)?;
+            let v_new = match v.remove(name) {
+                Some(old) => ops::add(&times(&old, b2)?, &fresh)?,
+                None => fresh,
+            };
+            let mut root = ops::sqrt(&v_new)?;
+            if c2 != 1.0 {
+                root = times(&root, c2)?;
+            }
+            let step = ops::divide(&times(&m_new, c1)?, &plus(&root, eps)?)?;
+            m.insert(name.to_owned(), m_new);
+            v.insert(name.to_owned(), v_new);
+            let decayed = if weight_decay != 0.0 { times(p, 1.0 - rate * weight_decay)? } else { p.clone() };
+            ops::subtract(&decayed, &step)
+        })?;
+        self.step += 1;
+        Ok(())
+    }
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.rate.at(self.step)
+    }
+
+    fn state(&self) -> Params {
+        let mut state = Params::new();
+        put_step(&mut state, self.step);
+        put_slot(&mut state, "m", &self.m);
+        put_slot(&mut state, "v", &self.v);
+        state
+    }
+
+    fn load_state(&mut self, mut state: Params) -> Result<()> {
+        let step = take_step("adamw", &mut state)?;
+        let m = take_slot("adamw", &mut state, "m")?;
+        let v = take_slot("adamw", &mut state, "v")?;
+        expect_empty("adamw", &state)?;
+        if !m.keys().eq(v.keys()) {
+            return Err(Error::value("adamw", "the first and second moments belong to different parameters"));
+        }
+        (self.step, self.m, self.v) = (step, m, v);
+        Ok(())
+    }
+}
