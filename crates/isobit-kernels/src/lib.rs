@@ -5,6 +5,8 @@
 //! (`docs/numerics.md` states the orders).
 
 pub mod attention;
+pub mod dtype;
+pub mod elementwise;
 pub mod gemm;
 pub mod isa;
 pub mod math;

@@ -358,6 +358,17 @@ pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Out {
     scalar::enter(kernel)
 }
 
+/// A kernel of plain loops, which gains nothing from 512 bits: compiled for two levels only, to keep the library small.
+#[inline]
+pub(crate) fn dispatch_plain<K: Kernel>(kernel: K) -> K::Out {
+    #[cfg(target_arch = "x86_64")]
+    if isa::level() >= Level::Avx2 {
+        // SAFETY: the level in force is one that the machine has.
+        return unsafe { avx2::enter(kernel) };
+    }
+    scalar::enter(kernel)
+}
+
 /// Half precision to single precision, exact.
 #[inline(always)]
 pub fn f16_to_f32(h: u16) -> f32 {

@@ -59,6 +59,33 @@ fn tree(mut a: F, f: impl Fn(f32, f32) -> f32) -> f32 {
     a[0]
 }
 
+// Operations that are calls without vector instructions: kept out of line, so that kernels stay small.
+
+#[inline(never)]
+fn fma(a: &F, b: &F, c: &F) -> F {
+    std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+}
+
+#[inline(never)]
+fn each(a: &F, f: fn(f32) -> f32) -> F {
+    std::array::from_fn(|i| f(a[i]))
+}
+
+#[inline(never)]
+fn integers(a: &F) -> I {
+    std::array::from_fn(|i| a[i] as i32)
+}
+
+#[inline(never)]
+fn widen(a: &[u16; LANES], f: fn(u16) -> f32) -> F {
+    std::array::from_fn(|i| f(a[i]))
+}
+
+#[inline(never)]
+fn narrow(a: &F, f: fn(f32) -> u16) -> [u16; LANES] {
+    std::array::from_fn(|i| f(a[i]))
+}
+
 impl Simd for Scalar {
     const LEVEL: Level = Level::Scalar;
     type F = F;
@@ -115,22 +142,22 @@ impl Simd for Scalar {
     #[inline(always)]
     unsafe fn load_f16(self, p: *const u16) -> F {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[u16; LANES]>().read_unaligned() }.map(f16_to_f32)
+        widen(&unsafe { p.cast::<[u16; LANES]>().read_unaligned() }, f16_to_f32)
     }
     #[inline(always)]
     unsafe fn store_f16(self, p: *mut u16, v: F) {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[u16; LANES]>().write_unaligned(v.map(f32_to_f16)) }
+        unsafe { p.cast::<[u16; LANES]>().write_unaligned(narrow(&v, f32_to_f16)) }
     }
     #[inline(always)]
     unsafe fn load_bf16(self, p: *const u16) -> F {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[u16; LANES]>().read_unaligned() }.map(bf16_to_f32)
+        widen(&unsafe { p.cast::<[u16; LANES]>().read_unaligned() }, bf16_to_f32)
     }
     #[inline(always)]
     unsafe fn store_bf16(self, p: *mut u16, v: F) {
         // SAFETY: the caller's promise.
-        unsafe { p.cast::<[u16; LANES]>().write_unaligned(v.map(f32_to_bf16)) }
+        unsafe { p.cast::<[u16; LANES]>().write_unaligned(narrow(&v, f32_to_bf16)) }
     }
 
     each! {
@@ -138,18 +165,11 @@ impl Simd for Scalar {
         sub(a: F, b: F) -> F = a - b;
         mul(a: F, b: F) -> F = a * b;
         div(a: F, b: F) -> F = a / b;
-        fma(a: F, b: F, c: F) -> F = a.mul_add(b, c);
-        fnma(a: F, b: F, c: F) -> F = (-a).mul_add(b, c);
-        fms(a: F, b: F, c: F) -> F = a.mul_add(b, -c);
         neg(a: F) -> F = f32::from_bits(a.to_bits() ^ 0x8000_0000);
         abs(a: F) -> F = f32::from_bits(a.to_bits() & 0x7fff_ffff);
         sqrt(a: F) -> F = a.sqrt();
         min(a: F, b: F) -> F = if a < b { a } else { b };
         max(a: F, b: F) -> F = if a > b { a } else { b };
-        round_even(a: F) -> F = a.round_ties_even();
-        floor(a: F) -> F = a.floor();
-        ceil(a: F) -> F = a.ceil();
-        trunc(a: F) -> F = a.trunc();
         lt(a: F, b: F) -> M = a < b;
         le(a: F, b: F) -> M = a <= b;
         eq(a: F, b: F) -> M = a == b;
@@ -172,11 +192,45 @@ impl Simd for Scalar {
         shr_v(a: I, n: I) -> I = (a as u32).wrapping_shr(n as u32) as i32;
         eq_i(a: I, b: I) -> M = a == b;
         gt_i(a: I, b: I) -> M = a > b;
-        to_i32(a: F) -> I = a.round_ties_even() as i32;
-        trunc_i32(a: F) -> I = a as i32;
         from_i32(a: I) -> F = a as f32;
     }
 
+    #[inline(always)]
+    fn fma(self, a: F, b: F, c: F) -> F {
+        fma(&a, &b, &c)
+    }
+    #[inline(always)]
+    fn fnma(self, a: F, b: F, c: F) -> F {
+        fma(&self.neg(a), &b, &c)
+    }
+    #[inline(always)]
+    fn fms(self, a: F, b: F, c: F) -> F {
+        fma(&a, &b, &self.neg(c))
+    }
+    #[inline(always)]
+    fn round_even(self, a: F) -> F {
+        each(&a, f32::round_ties_even)
+    }
+    #[inline(always)]
+    fn floor(self, a: F) -> F {
+        each(&a, f32::floor)
+    }
+    #[inline(always)]
+    fn ceil(self, a: F) -> F {
+        each(&a, f32::ceil)
+    }
+    #[inline(always)]
+    fn trunc(self, a: F) -> F {
+        each(&a, f32::trunc)
+    }
+    #[inline(always)]
+    fn to_i32(self, a: F) -> I {
+        integers(&each(&a, f32::round_ties_even))
+    }
+    #[inline(always)]
+    fn trunc_i32(self, a: F) -> I {
+        integers(&a)
+    }
     #[inline(always)]
     fn shl(self, a: I, n: u32) -> I {
         a.map(|x| x.wrapping_shl(n))
