@@ -73,7 +73,8 @@ impl Reference {
             | Prim::View(_) => unreachable!("{} is run as a view", prim.name()),
             Prim::Abs(_) => elementwise::unary(&x[0], f64::abs, i128::abs),
             Prim::Arccos(_) => elementwise::real(&x[0], libm::acos),
-            Prim::Arccosh(_) => elementwise::real(&x[0], libm::acosh),
+            // `libm` answers for some arguments below 1.
+            Prim::Arccosh(_) => elementwise::real(&x[0], |a| if a < 1.0 { f64::NAN } else { libm::acosh(a) }),
             Prim::Arcsin(_) => elementwise::real(&x[0], libm::asin),
             Prim::Arcsinh(_) => elementwise::real(&x[0], libm::asinh),
             Prim::Arctan(_) => elementwise::real(&x[0], libm::atan),

@@ -167,3 +167,75 @@ fn operators_take_arrays_results_and_numbers() -> Result<()> {
     assert!((&a + &f32s(&[1.0, 2.0, 3.0])).is_err());
     Ok(())
 }
+
+/// Numbers without a pattern, in `[-2, 2)`.
+fn noise(shape: &[usize], seed: u32) -> Array {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let n = shape.iter().product();
+    let data: Vec<f32> = (0..n)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            f32::from_bits(0x3f80_0000 | state >> 9) * 4.0 - 6.0
+        })
+        .collect();
+    Array::from_slice(&data, shape).unwrap()
+}
+
+/// `a` copied so that it lies densely.
+fn dense(a: &Array) -> Array {
+    Array::from_slice(&a.to_vec::<f32>().unwrap(), a.shape()).unwrap()
+}
+
+#[test]
+fn bits_do_not_depend_on_the_layout() -> Result<()> {
+    let x = noise(&[70, 1500], 1);
+    let big = noise(&[600, 700], 2);
+    let operands: Vec<(Array, Array)> = vec![
+        (x.clone(), noise(&[1500], 3)),
+        (x.clone(), noise(&[70, 1], 4)),
+        (noise(&[70, 1], 5), noise(&[1500], 6)),
+        (x.clone(), Array::scalar(0.7, Dtype::F32)),
+        (big.transpose([1, 0])?, noise(&[700, 600], 7)),
+        (big.transpose([1, 0])?, noise(&[600], 8)),
+        (ops::slice(&big, &[0, 1], &[600, 700], &[2, 3])?, noise(&[300, 233], 9)),
+        (ops::slice(&big, &[599, 0], &[-601, 700], &[-1, 1])?, big.clone()),
+        (noise(&[40, 1, 30, 50], 10), noise(&[7, 1, 50], 11)),
+        (noise(&[200_000], 12), noise(&[200_000], 13)),
+        (noise(&[2, 1], 14), noise(&[100_000], 15)),
+    ];
+    for (k, (a, b)) in operands.iter().enumerate() {
+        let shape: Vec<usize> = ops::add(a, b)?.shape().to_vec();
+        let (wide_a, wide_b) = (dense(&a.broadcast_to(&shape)?), dense(&b.broadcast_to(&shape)?));
+        let bits = |r: Array| r.to_bytes();
+        let choose = |a: &Array, b: &Array| ops::where_(&a.less(b)?, a, b);
+        assert_eq!(bits(ops::power(&a.abs()?, b)?)?, bits(ops::power(&wide_a.abs()?, &wide_b)?)?, "power {k}");
+        assert_eq!(bits((a - b)?)?, bits((&wide_a - &wide_b)?)?, "subtract {k}");
+        assert_eq!(bits(choose(a, b)?)?, bits(choose(&wide_a, &wide_b)?)?, "where {k}");
+        assert_eq!(bits(a.broadcast_to(&shape)?.exp()?)?, bits(wide_a.exp()?)?, "exp {k}");
+        let half = a.broadcast_to(&shape)?.astype(Dtype::BF16)?;
+        assert_eq!(bits((&half * b)?)?, bits((wide_a.astype(Dtype::BF16)? * &wide_b)?)?, "bfloat16 {k}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_result_takes_over_only_what_nobody_else_holds() -> Result<()> {
+    let kept = noise(&[5000], 20);
+    let before = kept.to_vec::<f32>()?;
+    let mut y = (&kept * 1.0)?;
+    let held = y.clone();
+    for _ in 0..3 {
+        y = (y + &kept)?.exp()?.log()?;
+    }
+    let view = ops::slice(&held, &[10], &[20], &[1])?;
+    y.eval()?;
+    assert_eq!(kept.to_vec::<f32>()?, before);
+    assert_eq!(held.to_vec::<f32>()?, before);
+    let doubled = (&view + &view)?;
+    drop(held);
+    assert_eq!(doubled.to_vec::<f32>()?[3], 2.0 * before[13]);
+    assert_eq!(view.to_vec::<f32>()?, before[10..20]);
+    Ok(())
+}

@@ -76,21 +76,21 @@ macro_rules! binary_operator {
             }
         }
         macro_rules! number_first {
-                                    ($d($d t:ty),*) => {$d(
-                                        impl std::ops::$Trait<&Array> for $d t {
-                                            type Output = Result<Array>;
-                                            fn $method(self, rhs: &Array) -> Result<Array> {
-                                                ops::$op(&self.operand(rhs.dtype())?, rhs)
-                                            }
+                                            ($d($d t:ty),*) => {$d(
+                                                impl std::ops::$Trait<&Array> for $d t {
+                                                    type Output = Result<Array>;
+                                                    fn $method(self, rhs: &Array) -> Result<Array> {
+                                                        ops::$op(&self.operand(rhs.dtype())?, rhs)
+                                                    }
+                                                }
+                                                impl std::ops::$Trait<Array> for $d t {
+                                                    type Output = Result<Array>;
+                                                    fn $method(self, rhs: Array) -> Result<Array> {
+                                                        ops::$op(&self.operand(rhs.dtype())?, &rhs)
+                                                    }
+                                                }
+                                            )*};
                                         }
-                                        impl std::ops::$Trait<Array> for $d t {
-                                            type Output = Result<Array>;
-                                            fn $method(self, rhs: Array) -> Result<Array> {
-                                                ops::$op(&self.operand(rhs.dtype())?, &rhs)
-                                            }
-                                        }
-                                    )*};
-                                }
         // One type per kind of literal: with more the type of `(2.0 * &a)?` could not be inferred.
         number_first!(bool, i64, f64, Scalar);
     };
