@@ -60,7 +60,9 @@ fn differences(
     };
     on_oracle(|| {
         let (p, m) = (value(h)?, value(-h)?);
-        let diff = |(p, m): (&Vec<f64>, &Vec<f64>)| p.iter().zip(m).map(|(p, m)| (p - m) / (2.0 * h)).collect();
+        // Equal infinities do not change.
+        let slope = |(p, m): (&f64, &f64)| if p == m { 0.0 } else { (p - m) / (2.0 * h) };
+        let diff = |(p, m): (&Vec<f64>, &Vec<f64>)| p.iter().zip(m).map(slope).collect();
         Ok(p.iter().zip(&m).map(diff).collect())
     })
 }
