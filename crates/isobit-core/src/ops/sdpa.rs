@@ -170,12 +170,12 @@ impl Fused for Sdpa {
             let first = lk as i64 - lq as i64;
             let rows = super::arange(first, first + lq as i64, 1, Dtype::I32)?;
             let seen = super::greater_equal(&super::expand_dims(&rows, 1)?, &super::arange(0, lk as i64, 1, Dtype::I32)?)?;
-            scores = super::select(&seen, &scores, &hidden)?;
+            scores = super::where_(&seen, &scores, &hidden)?;
         }
         if let Some(i) = self.mask() {
             let m = split(&x[i])?;
             scores = if x[i].dtype() == Dtype::Bool {
-                super::select(&m, &scores, &hidden)?
+                super::where_(&m, &scores, &hidden)?
             } else {
                 super::add(&scores, &m)?
             };
@@ -187,14 +187,14 @@ impl Fused for Sdpa {
             top = super::maximum(&top, s)?;
         }
         let floor = weak(f64::NEG_INFINITY, &top);
-        let top = super::stop_gradient(&super::select(&super::equal(&top, &floor)?, &weak(0.0, &top), &top)?)?;
+        let top = super::stop_gradient(&super::where_(&super::equal(&top, &floor)?, &weak(0.0, &top), &top)?)?;
         let p = super::exp(&super::subtract(&scores, &top)?)?;
         let mut total = super::sum(&p, -1isize, true)?;
         if let Some(s) = &sinks {
             total = super::add(&total, &super::exp(&super::subtract(s, &top)?)?)?;
         }
         let zero = weak(0.0, &total);
-        let total = super::select(&super::equal(&total, &zero)?, &weak(1.0, &total), &total)?;
+        let total = super::where_(&super::equal(&total, &zero)?, &weak(1.0, &total), &total)?;
         let y = super::divide(&super::matmul(&p, &v)?, &total)?;
         let y = super::reshape(&y, &[b as isize, hq as isize, lq as isize, dv as isize])?;
         Ok(vec![super::astype(&y, out.dtype)?])
