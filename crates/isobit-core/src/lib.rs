@@ -9,6 +9,7 @@ pub mod backend;
 pub mod dtype;
 pub mod error;
 pub mod eval;
+pub mod fast;
 pub mod host;
 pub mod io;
 pub mod layout;

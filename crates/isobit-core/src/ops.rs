@@ -2,6 +2,7 @@
 //!
 //! File name = function = primitive name = kernel name = Python name.
 
+pub mod layer_norm;
 mod registry_list;
 pub mod registry {
     //! The closed set of primitives.
@@ -232,11 +233,14 @@ pub mod remainder;
 pub mod repeat;
 pub mod reshape;
 pub mod right_shift;
+pub mod rms_norm;
 pub mod roll;
+pub mod rope;
 pub mod round;
 pub mod rsqrt;
 pub mod scan;
 pub mod scatter;
+pub mod sdpa;
 pub mod searchsorted;
 pub mod select;
 pub mod sigmoid;

@@ -4,7 +4,9 @@ use half::{bf16, f16};
 use isobit_core::backend::{Backend, Inputs, Ran};
 use isobit_core::ops::sdpa::Sdpa;
 use isobit_core::{Dtype, Error, Result, Spec, Tensor};
-use isobit_kernels::attention::{AttentionElement, AttentionInputs, AttentionShape, Mask, MaskOperand, Operand, attention};
+use isobit_kernels::attention::{
+    AttentionElement, AttentionInputs, AttentionShape, Mask, MaskOperand, Operand, attention,
+};
 use smallvec::smallvec;
 
 /// Scaled dot-product attention.
@@ -44,13 +46,13 @@ fn run<T: AttentionElement>(backend: &dyn Backend, prim: &Sdpa, x: &[Tensor], ou
         Some(i) => match x[i].dtype() {
             Dtype::Bool => Mask::Keep(mask_operand(&x[i])),
             Dtype::F32 => Mask::AddF32(mask_operand(&x[i])),
+            Dtype::F16 => Mask::AddF16(mask_operand(&x[i])),
+            Dtype::BF16 => Mask::AddBf16(mask_operand(&x[i])),
             Dtype::F64 => Mask::AddF64(mask_operand(&x[i])),
             other => return Err(Error::dtype("sdpa", format!("no mask of {other}"))),
         },
     };
-    let sinks = prim.sinks().map(|i| backend.contiguous(x[i].clone())).transpose()?;
-    // SAFETY: contiguous; sinks beside float64 operands have taken the decomposition.
-    let sinks = sinks.as_ref().and_then(|t| unsafe { t.as_slice::<f32>() });
+    let sinks = prim.sinks().map(|i| floats(backend, &x[i])).transpose()?;
     let call = AttentionInputs {
         shape: AttentionShape {
             batch: q.shape()[0],
@@ -66,12 +68,28 @@ fn run<T: AttentionElement>(backend: &dyn Backend, prim: &Sdpa, x: &[Tensor], ou
         v: operand::<T>(&v),
         scale: f64::from(prim.scale()),
         mask,
-        sinks,
+        sinks: sinks.as_deref(),
     };
     // SAFETY: the fresh, dense output holds `size` elements of its dtype.
     let to = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr::<T>(), out.size()) };
     attention(&call, to, None);
     Ok(())
+}
+
+/// The elements of a small float tensor in float32.
+fn floats(backend: &dyn Backend, t: &Tensor) -> Result<Vec<f32>> {
+    let t = backend.contiguous(t.clone())?;
+    // SAFETY: contiguous, and each arm reads the dtype that it is for.
+    let found = unsafe {
+        match t.dtype() {
+            Dtype::F32 => t.as_slice::<f32>().map(<[f32]>::to_vec),
+            Dtype::F64 => t.as_slice::<f64>().map(|s| s.iter().map(|&x| x as f32).collect()),
+            Dtype::F16 => t.as_slice::<f16>().map(|s| s.iter().map(|x| x.to_f32()).collect()),
+            Dtype::BF16 => t.as_slice::<bf16>().map(|s| s.iter().map(|x| x.to_f32()).collect()),
+            _ => None,
+        }
+    };
+    found.ok_or_else(|| Error::dtype("sdpa", format!("no sinks of {}", t.dtype())))
 }
 
 fn operand<T>(t: &Tensor) -> Operand<'_, T> {

@@ -8,6 +8,7 @@ use isobit_core::{Prim, Result, Spec, Tensor};
 use isobit_kernels::elementwise::{BinaryOp, UnaryOp};
 use smallvec::smallvec;
 
+mod attention;
 mod elementwise;
 mod layout;
 mod matmul;
@@ -113,6 +114,9 @@ impl Backend for Cpu {
             Prim::TakeAlongAxis(_) => pending(prim, inputs, outs),
             Prim::Concatenate(_) => pending(prim, inputs, outs),
             Prim::SliceUpdate(_) => pending(prim, inputs, outs),
+            // fused
+            Prim::LayerNorm(_) | Prim::RmsNorm(_) | Prim::Rope(_) => Ok(Ran::Decompose(inputs)),
+            Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),
             // products
             Prim::Addmm(p) => matmul::addmm(p, inputs, outs),
             Prim::Matmul(_) => matmul::matmul(inputs, outs),

@@ -42,6 +42,7 @@ impl Backend for Reference {
         };
         let inputs = match prim {
             Prim::Custom(c) => return c.0.run(inputs, outs).map(Ran::Done),
+            Prim::LayerNorm(_) | Prim::RmsNorm(_) | Prim::Rope(_) | Prim::Sdpa(_) => return Ok(Ran::Decompose(inputs)),
             Prim::Depends(p) => return Ok(Ran::Done(inputs.into_iter().take(p.count()).collect())),
             _ => inputs,
         };
@@ -65,6 +66,10 @@ impl Reference {
             | Prim::Depends(_)
             | Prim::ExpandDims(_)
             | Prim::Identity(_)
+            | Prim::LayerNorm(_)
+            | Prim::RmsNorm(_)
+            | Prim::Rope(_)
+            | Prim::Sdpa(_)
             | Prim::Reshape(_)
             | Prim::Slice(_)
             | Prim::Squeeze(_)

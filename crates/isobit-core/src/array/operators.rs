@@ -49,6 +49,7 @@ macro_rules! operands {
 }
 operands!(bool, u8, i32, u32, i64, u64, isize, usize, f32, f64);
 
+#[rustfmt::skip] // formatting the nested macro is not stable
 macro_rules! binary_operator {
     (($d:tt) $Trait:ident, $method:ident, $op:ident) => {
         impl<R: Operand> std::ops::$Trait<R> for &Array {
@@ -76,21 +77,21 @@ macro_rules! binary_operator {
             }
         }
         macro_rules! number_first {
-                                            ($d($d t:ty),*) => {$d(
-                                                impl std::ops::$Trait<&Array> for $d t {
-                                                    type Output = Result<Array>;
-                                                    fn $method(self, rhs: &Array) -> Result<Array> {
-                                                        ops::$op(&self.operand(rhs.dtype())?, rhs)
-                                                    }
-                                                }
-                                                impl std::ops::$Trait<Array> for $d t {
-                                                    type Output = Result<Array>;
-                                                    fn $method(self, rhs: Array) -> Result<Array> {
-                                                        ops::$op(&self.operand(rhs.dtype())?, &rhs)
-                                                    }
-                                                }
-                                            )*};
-                                        }
+                ($d($d t:ty),*) => {$d(
+                impl std::ops::$Trait<&Array> for $d t {
+                type Output = Result<Array>;
+                fn $method(self, rhs: &Array) -> Result<Array> {
+                ops::$op(&self.operand(rhs.dtype())?, rhs)
+                }
+                }
+                impl std::ops::$Trait<Array> for $d t {
+                type Output = Result<Array>;
+                fn $method(self, rhs: Array) -> Result<Array> {
+                ops::$op(&self.operand(rhs.dtype())?, &rhs)
+                }
+                }
+                )*};
+                }
         // One type per kind of literal: with more the type of `(2.0 * &a)?` could not be inferred.
         number_first!(bool, i64, f64, Scalar);
     };

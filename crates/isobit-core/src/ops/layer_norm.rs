@@ -93,7 +93,8 @@ impl Fused for LayerNorm {
         let real = || Domain::Real(-2.0, 2.0);
         let case = |shape: &[usize], weight: bool, bias: bool| {
             let n = shape[shape.len() - 1];
-            let mut case = Case::new(LayerNorm { eps: 1e-5f32.to_bits(), weight, bias }).input(shape, real()).ulps(64.0);
+            let mut case =
+                Case::new(LayerNorm { eps: 1e-5f32.to_bits(), weight, bias }).input(shape, real()).ulps(64.0);
             for _ in 0..usize::from(weight) + usize::from(bias) {
                 case = case.input(&[n], real());
             }

@@ -2,8 +2,6 @@
 
 use crate::array::Array;
 use crate::error::{Error, Result};
-#[allow(unused_imports)]
-use crate::prim::adaptors::Fused;
 use crate::prim::custom::Custom;
 use crate::prim::{Batched, Cases, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::Spec;
@@ -38,18 +36,17 @@ macro_rules! primitives {
                 }
             }
             /// See [`Primitive::infer`].
-            pub fn infer(&self, inputs: &[Spec]) -> Result<Specs> { each!(self, p => p.infer(inputs)) }
+            pub fn infer(&self, inputs: &[Spec]) -> Result<Specs> { each!(self, p => Primitive::infer(p, inputs)) }
             /// See [`Primitive::jvp`].
-            pub fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> { each!(self, p => p.jvp(cx)) }
+            pub fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> { each!(self, p => Primitive::jvp(p, cx)) }
             /// See [`Primitive::vjp`].
-            pub fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> { each!(self, p => p.vjp(cx)) }
+            pub fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> { each!(self, p => Primitive::vjp(p, cx)) }
             /// See [`Primitive::vmap`].
-            pub fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> { each!(self, p => p.vmap(cx)) }
+            pub fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> { each!(self, p => Primitive::vmap(p, cx)) }
             /// The primitive in terms of others, for those that are defined so.
             pub fn decompose(&self, inputs: &[Array]) -> Result<Vec<Array>> {
-                let _ = inputs;
                 match self {
-                    $(Prim::$f(p) => Fused::decompose(p, inputs),)*
+                    $(Prim::$f(p) => crate::prim::adaptors::Fused::decompose(p, inputs),)*
                     other => Err(Error::runtime("eval", format!("{} has no decomposition", other.name()))),
                 }
             }
@@ -75,6 +72,10 @@ pub struct Entry {
 // Sorted. One line per primitive, so that two branches that add one each merge.
 primitives! {
     fused: {
+        layer_norm::LayerNorm,
+        rms_norm::RmsNorm,
+        rope::Rope,
+        sdpa::Sdpa,
     }
     plain: {
         abs::Abs,

@@ -56,7 +56,10 @@ pub(crate) fn norm_spec(op: &'static str, inputs: &[Spec]) -> Result<Spec> {
     for w in &inputs[1..] {
         if w.shape.as_slice() != [n] || w.dtype != x.dtype {
             let (shape, dtype) = (w.shape.as_slice(), w.dtype);
-            return Err(Error::value(op, format!("expected weights of shape [{n}] and {}, got {dtype} {shape:?}", x.dtype)));
+            return Err(Error::value(
+                op,
+                format!("expected weights of shape [{n}] and {}, got {dtype} {shape:?}", x.dtype),
+            ));
         }
     }
     Ok(x.clone())

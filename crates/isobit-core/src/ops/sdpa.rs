@@ -56,13 +56,13 @@ pub fn scaled_dot_product_attention(
     if let Mask::Array(m) = mask {
         let m = match m.dtype() {
             Dtype::Bool => m.clone(),
-            d if d.is_float() => super::astype(m, compute_dtype(dtype))?,
+            d if d.is_float() => m.clone(),
             d => return Err(Error::dtype(OP, format!("expected a bool or floating mask, got {d}"))),
         };
         inputs.push(super::broadcast_to(&m, &[q.shape()[0], q.shape()[1], q.shape()[2], k.shape()[2]])?);
     }
     if let Some(s) = sinks {
-        inputs.push(super::astype(s, compute_dtype(dtype))?);
+        inputs.push(s.clone());
     }
     let prim = Sdpa {
         scale: scale.to_bits(),
@@ -115,10 +115,14 @@ impl Sdpa {
         }
         if !q.dtype.is_float() {
             let dtype = q.dtype;
-            return Err(Error::dtype("scaled_dot_product_attention", format!("expected a real floating dtype, got {dtype}")));
+            return Err(Error::dtype(
+                "scaled_dot_product_attention",
+                format!("expected a real floating dtype, got {dtype}"),
+            ));
         }
         if self.mask().is_some_and(|i| x[i].shape.as_slice() != [b, hq, lq, lk])
-            || self.sinks().is_some_and(|i| x[i].shape.as_slice() != [hq])
+            || self.sinks().is_some_and(|i| x[i].shape.as_slice() != [hq] || !x[i].dtype.is_float())
+            || self.mask().is_some_and(|i| !(x[i].dtype.is_float() || x[i].dtype == Dtype::Bool))
         {
             return Err(misfit(x));
         }
@@ -169,7 +173,8 @@ impl Fused for Sdpa {
         if self.causal {
             let first = lk as i64 - lq as i64;
             let rows = super::arange(first, first + lq as i64, 1, Dtype::I32)?;
-            let seen = super::greater_equal(&super::expand_dims(&rows, 1)?, &super::arange(0, lk as i64, 1, Dtype::I32)?)?;
+            let seen =
+                super::greater_equal(&super::expand_dims(&rows, 1)?, &super::arange(0, lk as i64, 1, Dtype::I32)?)?;
             scores = super::where_(&seen, &scores, &hidden)?;
         }
         if let Some(i) = self.mask() {
@@ -177,11 +182,12 @@ impl Fused for Sdpa {
             scores = if x[i].dtype() == Dtype::Bool {
                 super::where_(&m, &scores, &hidden)?
             } else {
-                super::add(&scores, &m)?
+                super::add(&scores, &f(&m)?)?
             };
         }
         // The softmax, safe for rows in which nothing is seen: they sum to 0 and give 0.
-        let sinks = self.sinks().map(|i| super::reshape(&f(&x[i])?, &[hkv as isize, group as isize, 1, 1])).transpose()?;
+        let sinks =
+            self.sinks().map(|i| super::reshape(&f(&x[i])?, &[hkv as isize, group as isize, 1, 1])).transpose()?;
         let mut top = super::max(&scores, -1isize, true)?;
         if let Some(s) = &sinks {
             top = super::maximum(&top, s)?;
@@ -195,7 +201,9 @@ impl Fused for Sdpa {
         }
         let zero = weak(0.0, &total);
         let total = super::where_(&super::equal(&total, &zero)?, &weak(1.0, &total), &total)?;
+        // Adding 0 turns -0 into 0, so that masked values do not show in a zero's sign.
         let y = super::divide(&super::matmul(&p, &v)?, &total)?;
+        let y = super::add(&y, &weak(0.0, &y))?;
         let y = super::reshape(&y, &[b as isize, hq as isize, lq as isize, dv as isize])?;
         Ok(vec![super::astype(&y, out.dtype)?])
     }
@@ -236,6 +244,7 @@ impl Fused for Sdpa {
                 .input(&[2, hkv, lk, 4], real())
                 .input(&[2, hkv, lk, dv], real())
                 .ulps(64.0)
+                .sums(lk + 4)
                 .no_edges();
             if boolean || additive {
                 let domain = if boolean { Domain::Bool } else { real() };
