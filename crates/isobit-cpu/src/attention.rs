@@ -29,7 +29,7 @@ pub fn sdpa(backend: &dyn Backend, prim: &Sdpa, inputs: Inputs, outs: &[Spec]) -
 }
 
 /// The whole buffer of a tensor as elements, for kernels that check every stride against it.
-fn elements<T>(t: &Tensor) -> &[T] {
+pub(crate) fn elements<T>(t: &Tensor) -> &[T] {
     let count = t.buffer().len() / std::mem::size_of::<T>();
     // SAFETY: the buffer holds `count` elements of the tensor's dtype; those that the strides reach are initialised, and
     // the kernel reads no others.
@@ -77,7 +77,7 @@ fn run<T: AttentionElement>(backend: &dyn Backend, prim: &Sdpa, x: &[Tensor], ou
 }
 
 /// The elements of a small float tensor in float32.
-fn floats(backend: &dyn Backend, t: &Tensor) -> Result<Vec<f32>> {
+pub(crate) fn floats(backend: &dyn Backend, t: &Tensor) -> Result<Vec<f32>> {
     let t = backend.contiguous(t.clone())?;
     // SAFETY: contiguous, and each arm reads the dtype that it is for.
     let found = unsafe {

@@ -12,6 +12,7 @@ mod attention;
 mod elementwise;
 mod layout;
 mod matmul;
+mod rope;
 
 /// The CPU backend.
 pub struct Cpu;
@@ -115,7 +116,8 @@ impl Backend for Cpu {
             Prim::Concatenate(_) => pending(prim, inputs, outs),
             Prim::SliceUpdate(_) => pending(prim, inputs, outs),
             // fused
-            Prim::LayerNorm(_) | Prim::RmsNorm(_) | Prim::Rope(_) => Ok(Ran::Decompose(inputs)),
+            Prim::LayerNorm(_) | Prim::RmsNorm(_) => Ok(Ran::Decompose(inputs)),
+            Prim::Rope(p) => rope::rope(self, p, inputs, outs),
             Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),
             // products
             Prim::Addmm(p) => matmul::addmm(p, inputs, outs),

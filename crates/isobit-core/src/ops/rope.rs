@@ -72,7 +72,7 @@ pub fn rope<'a>(
     let prim = Rope { dims, traditional, base: base.map(f32::to_bits), scale: scale.to_bits() };
     match freqs {
         None => apply(prim, &[x, &offset]),
-        Some(f) => apply(prim, &[x, &offset, &super::astype(f, compute_dtype(x.dtype()))?]),
+        Some(f) => apply(prim, &[x, &offset, f]),
     }
 }
 
@@ -127,9 +127,10 @@ impl Fused for Rope {
             return bad(format!("expected an offset of shape [] or [first axis of {s:?}], got {o:?}"));
         }
         if let Some(f) = inputs.get(2)
-            && f.shape.as_slice() != [self.dims / 2]
+            && (f.shape.as_slice() != [self.dims / 2] || !f.dtype.is_float())
         {
-            return bad(format!("expected freqs of shape [{}], got {:?}", self.dims / 2, f.shape.as_slice()));
+            let (n, shape) = (self.dims / 2, f.shape.as_slice());
+            return bad(format!("expected floating freqs of shape [{n}], got {} {shape:?}", f.dtype));
         }
         Ok(smallvec![x.clone()])
     }
@@ -162,7 +163,10 @@ impl Fused for Rope {
                 let step = weak(-(libm_log(base) / half as f64), &i);
                 super::exp(&super::multiply(&i, &step)?)?
             }
-            (None, Some(f)) => super::divide(&weak(1.0, f), f)?,
+            (None, Some(f)) => {
+                let f = super::astype(f, to)?;
+                super::divide(&weak(1.0, &f), &f)?
+            }
             (None, None) => return Err(Error::value("rope", "expected base or freqs")),
         };
         let angle = super::multiply(&at, &freqs)?;
@@ -227,7 +231,7 @@ impl Fused for Rope {
                 .input(offset, Domain::Of(Dtype::I32, 0.0, 9.0))
                 .ulps(64.0)
                 .no_edges();
-            if freqs { case.input(&[dims / 2], Domain::Of(Dtype::F32, 0.5, 4.0)) } else { case }
+            if freqs { case.input(&[dims / 2], Domain::Real(0.5, 4.0)) } else { case }
         };
         vec![
             case(&[2, 3, 8], 8, false, 1.0, false, &[]),
