@@ -6,13 +6,18 @@
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Ran};
 use isobit_core::{Prim, Result, Spec, Tensor};
 use isobit_kernels::elementwise::{BinaryOp, UnaryOp};
+use isobit_kernels::scan::ScanOp;
 use smallvec::smallvec;
 
 mod attention;
 mod elementwise;
 mod layout;
+mod lines;
 mod matmul;
+mod random;
 mod rope;
+mod scan;
+mod sort;
 
 /// The CPU backend.
 pub struct Cpu;
@@ -134,18 +139,18 @@ impl Backend for Cpu {
             Prim::Softmax(_) => pending(prim, inputs, outs),
             Prim::Sum(_) => pending(prim, inputs, outs),
             // scans and orders
-            Prim::Argpartition(_) => pending(prim, inputs, outs),
-            Prim::Argsort(_) => pending(prim, inputs, outs),
-            Prim::Cummax(_) => pending(prim, inputs, outs),
-            Prim::Cummin(_) => pending(prim, inputs, outs),
-            Prim::Cumprod(_) => pending(prim, inputs, outs),
-            Prim::Cumsum(_) => pending(prim, inputs, outs),
-            Prim::LinearRecurrence(_) => pending(prim, inputs, outs),
-            Prim::Logcumsumexp(_) => pending(prim, inputs, outs),
-            Prim::Partition(_) => pending(prim, inputs, outs),
-            Prim::RandomBits(_) => pending(prim, inputs, outs),
-            Prim::Searchsorted(_) => pending(prim, inputs, outs),
-            Prim::Sort(_) => pending(prim, inputs, outs),
+            Prim::Argpartition(p) => sort::positions_in_order(inputs, outs, p.axis(), Some(p.kth())),
+            Prim::Argsort(p) => sort::positions_in_order(inputs, outs, p.axis(), None),
+            Prim::Cummax(p) => scan::scan(ScanOp::Max, p.scan(), inputs, outs),
+            Prim::Cummin(p) => scan::scan(ScanOp::Min, p.scan(), inputs, outs),
+            Prim::Cumprod(p) => scan::scan(ScanOp::Prod, p.scan(), inputs, outs),
+            Prim::Cumsum(p) => scan::scan(ScanOp::Sum, p.scan(), inputs, outs),
+            Prim::LinearRecurrence(p) => scan::linear_recurrence(p.scan(), inputs, outs),
+            Prim::Logcumsumexp(p) => scan::scan(ScanOp::LogSumExp, p.scan(), inputs, outs),
+            Prim::Partition(p) => sort::elements_in_order(inputs, outs, p.axis(), Some(p.kth())),
+            Prim::RandomBits(p) => random::random_bits(p, inputs, outs),
+            Prim::Searchsorted(p) => sort::searchsorted(inputs, outs, p.side()),
+            Prim::Sort(p) => sort::elements_in_order(inputs, outs, p.axis(), None),
         }
     }
 }

@@ -23,6 +23,9 @@
 
 mod float;
 mod plain;
+mod recurrence;
+
+pub use recurrence::{RecurrenceElement, linear_recurrence};
 
 use crate::disjoint::Disjoint;
 use crate::par;

@@ -18,8 +18,10 @@
 
 mod partition;
 mod radix;
+mod search;
 
 pub use partition::{argpartition, partition};
+pub use search::search;
 
 use crate::disjoint::Disjoint;
 use crate::par;

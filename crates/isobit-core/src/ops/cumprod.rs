@@ -77,11 +77,13 @@ impl Primitive for Cumprod {
     }
 
     fn cases() -> Cases {
-        let mut cases = scan_cases(|scan| Cumprod { scan }.into(), &[Domain::Any(0.8, 1.25)], |case| case);
+        // Products of extremes overflow or vanish in another order than the oracle's, whose range is wider.
+        let change = |case: crate::prim::Case| case.ulps(24.0).no_edges();
+        let mut cases = scan_cases(|scan| Cumprod { scan }.into(), &[Domain::Any(0.8, 1.25)], change);
         let zeros = Domain::Exact(crate::dtype::Dtype::F64, vec![2.0, 0.0, 3.0, -1.0, 0.0]);
         for (reverse, inclusive) in [(false, true), (true, false)] {
             let scan = Scan { axis: 0, reverse, inclusive };
-            cases.push(crate::prim::Case::new(Cumprod { scan }).input(&[5], zeros.clone()));
+            cases.push(crate::prim::Case::new(Cumprod { scan }).input(&[5], zeros.clone()).no_edges());
         }
         cases
     }

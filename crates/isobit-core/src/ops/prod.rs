@@ -96,8 +96,9 @@ impl Primitive for Prod {
     }
 
     fn cases() -> Cases {
-        let mut cases = reduction_cases(|axes| Case::new(Prod { axes: axes.into() }), Domain::Any(0.8, 1.25));
-        let case = |axes: &[usize]| Case::new(Prod { axes: axes.into() });
+        // Products of extremes overflow or vanish in another order than the oracle's, whose range is wider.
+        let case = |axes: &[usize]| Case::new(Prod { axes: axes.into() }).ulps(32.0).no_edges();
+        let mut cases = reduction_cases(case, Domain::Any(0.8, 1.25));
         let zeros = |d, v: &[f64]| Domain::Exact(d, v.to_vec());
         use crate::dtype::Dtype::{F64, I8};
         cases.push(case(&[0]).input(&[4], zeros(F64, &[2.0, 0.0, 3.0, -1.0])));

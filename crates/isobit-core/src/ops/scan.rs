@@ -124,3 +124,14 @@ pub(crate) fn scan_cases(make: impl Fn(Scan) -> Prim, domains: &[Domain], change
     cases.push(change(empty.input(&[0, 2], Domain::Of(Dtype::F32, 0.0, 1.0))));
     cases
 }
+
+/// The case without finite differences if it is exclusive, since its first element is infinite.
+pub(crate) fn finite(case: Case) -> Case {
+    let scan = match &case.prim {
+        Prim::Cummax(p) => p.scan(),
+        Prim::Cummin(p) => p.scan(),
+        Prim::Logcumsumexp(p) => p.scan(),
+        _ => return case,
+    };
+    if scan.inclusive { case } else { case.no_grad() }
+}
