@@ -61,10 +61,10 @@ fn empty_arrays() {
             assert!(e.is_err());
         }
         let wide = ops::zeros(&[0, 3], Dtype::F32).unwrap();
-        assert_eq!(ops::max(&wide, 1, false).unwrap().to_vec::<f32>().unwrap(), []);
+        assert!(floats(ops::max(&wide, 1, false)).is_empty());
         assert_eq!(ops::sort(&wide, 0).unwrap().shape(), [0, 3]);
-        assert_eq!(ops::cumsum(&wide, 0, false, false).unwrap().to_vec::<f32>().unwrap(), []);
-        assert_eq!(floats(ops::topk(&f32s(&[1.0]), 0, 0)), []);
+        assert!(floats(ops::cumsum(&wide, 0, false, false)).is_empty());
+        assert!(floats(ops::topk(&f32s(&[1.0]), 0, 0)).is_empty());
     });
 }
 
