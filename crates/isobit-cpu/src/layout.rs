@@ -1,8 +1,7 @@
 //! How kernels walk strided operands: axes merged where every operand allows it, elements gathered in row-major order.
 
-use isobit_core::{Dtype, Error, Result, Spec, Tensor};
+use isobit_core::{Dtype, Error, Result, Tensor};
 use isobit_kernels::dtype::Dtype as Kind;
-use isobit_kernels::par;
 use smallvec::SmallVec;
 
 /// The kernels' name of a dtype.
@@ -185,35 +184,6 @@ unsafe fn copy_run(from: *const u8, stride: isize, size: usize, to: *mut u8, run
         _ => each!(u64),
     }
 }
-
-/// The same values in a fresh, dense, row-major buffer.
-pub fn copy(t: &Tensor) -> Result<Tensor> {
-    let Spec { shape, dtype } = t.spec();
-    let out = Tensor::alloc(&shape, dtype)?;
-    let steps = Steps::merge(&shape, std::iter::once(t));
-    let size = dtype.size();
-    if steps.len() == 0 || out.size() == 0 {
-        return Ok(out);
-    }
-    let (base, dst) = (Address(t.as_byte_ptr() as usize), Address(out.as_mut_byte_ptr() as usize));
-    let body = |start: usize, end: usize| {
-        let mut gather = Gather::new(&steps, 0, start);
-        let to = (dst.0 + start * size) as *mut u8;
-        // SAFETY: chunks are disjoint ranges of the fresh tensor, which has as many elements as `t`.
-        unsafe { gather.take(base.0 as *const u8, size, to, end - start) };
-    };
-    const CHUNK: usize = 1 << 16;
-    if out.size() <= 2 * CHUNK {
-        body(0, out.size())
-    } else {
-        par::for_chunks(out.size(), CHUNK, body)
-    }
-    Ok(out)
-}
-
-/// An address that tasks may share.
-#[derive(Clone, Copy)]
-struct Address(usize);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ mod elementwise;
 mod layout;
 mod lines;
 mod matmul;
+mod movement;
 mod random;
 mod rope;
 mod scan;
@@ -34,7 +35,7 @@ impl Backend for Cpu {
     }
 
     fn copy(&self, t: &Tensor) -> Result<Tensor> {
-        layout::copy(t)
+        movement::copy(t)
     }
 
     // One arm per primitive, no wildcard: a primitive without a kernel does not compile.
@@ -110,16 +111,16 @@ impl Backend for Cpu {
             Prim::Multiply(_) => elementwise::binary(BinaryOp::Mul, inputs, outs),
             Prim::Negative(_) => elementwise::unary(UnaryOp::Neg, inputs, outs),
             // movement
-            Prim::Arange(_) => pending(prim, inputs, outs),
-            Prim::Contiguous(_) => pending(prim, inputs, outs),
-            Prim::Gather(_) => pending(prim, inputs, outs),
-            Prim::Linspace(_) => pending(prim, inputs, outs),
-            Prim::Pad(_) => pending(prim, inputs, outs),
-            Prim::PutAlongAxis(_) => pending(prim, inputs, outs),
-            Prim::Scatter(_) => pending(prim, inputs, outs),
-            Prim::TakeAlongAxis(_) => pending(prim, inputs, outs),
-            Prim::Concatenate(_) => pending(prim, inputs, outs),
-            Prim::SliceUpdate(_) => pending(prim, inputs, outs),
+            Prim::Arange(p) => movement::arange(p, outs),
+            Prim::Contiguous(_) => movement::contiguous(inputs),
+            Prim::Gather(p) => movement::gather(p, inputs, outs),
+            Prim::Linspace(p) => movement::linspace(p, outs),
+            Prim::Pad(p) => movement::pad(p, inputs, outs),
+            Prim::PutAlongAxis(p) => movement::put_along_axis(p, inputs),
+            Prim::Scatter(p) => movement::scatter(p, inputs),
+            Prim::TakeAlongAxis(p) => movement::take_along_axis(p, inputs, outs),
+            Prim::Concatenate(p) => movement::concatenate(p, inputs, outs),
+            Prim::SliceUpdate(p) => movement::slice_update(p, inputs),
             // fused
             Prim::LayerNorm(_) | Prim::RmsNorm(_) => Ok(Ran::Decompose(inputs)),
             Prim::Rope(p) => rope::rope(self, p, inputs, outs),

@@ -134,9 +134,22 @@ fn combine(x: &Values, updates: &Values, at: &[usize], reduce: Reduce) -> Values
         Reduce::Set => b,
         Reduce::Add => a + b,
         Reduce::Multiply => a * b,
-        _ if a.is_nan() || b.is_nan() => f64::NAN,
-        Reduce::Maximum => a.max(b),
-        Reduce::Minimum => a.min(b),
+        _ if a.is_nan() => a,
+        _ if b.is_nan() => b,
+        Reduce::Maximum => {
+            if b > a {
+                b
+            } else {
+                a
+            }
+        }
+        Reduce::Minimum => {
+            if b < a {
+                b
+            } else {
+                a
+            }
+        }
     };
     let integer = |a: i128, b: i128| match reduce {
         Reduce::Set => b,
