@@ -17,7 +17,7 @@ use super::micro::Tile;
 use super::scheme::{KB, Lanes, Scheme};
 use super::scratch::Scratch;
 use super::store::{Rect, store};
-use super::{Mat, Problem, Shared};
+use super::{Element, Mat, PackedB, Problem, Shared};
 use crate::isa::Level;
 use crate::par;
 
@@ -28,7 +28,7 @@ const ROWS: usize = 2048;
 /// Columns packed at a time.
 const COLS: usize = 2048;
 /// Bytes of packed panels at a time (per operand, about).
-const SPAN: usize = 16 << 20;
+const SPAN: usize = 2 << 20;
 /// Bytes of A's panels that may stay in L2 while columns go by.
 const L2: usize = 1 << 20;
 /// Row panels per task.
@@ -37,15 +37,26 @@ const GROUP_ROWS: usize = 24;
 const GROUP_COLS: usize = 16;
 
 /// Where the right operand comes from.
-pub(super) enum Source<S: Scheme> {
+pub(super) enum Source<'a, T: Element> {
     /// A strided matrix, packed on the way.
-    Strided(Mat<S::T>),
+    Strided(Mat<T>),
+    /// Panels interleaved once and kept.
+    Packed(&'a PackedB<T>),
+}
+
+/// Where one block of one right panel lies.
+#[derive(Clone, Copy)]
+enum Right<W> {
+    /// As words, ready for the micro-kernel.
+    Words(*const W),
+    /// As a [`PackedB`] keeps it, for a kernel that widens on the way.
+    Stored(*const u8),
 }
 
 /// One product, bound to a level.
 pub(super) struct Run<'a, S: Scheme> {
     p: &'a Problem<S::T>,
-    b: Source<S>,
+    b: Source<'a, S::T>,
     level: Level,
     fork: bool,
 }
@@ -113,7 +124,7 @@ impl<S: Scheme> Stage<S> {
 }
 
 impl<'a, S: Scheme> Run<'a, S> {
-    pub(super) fn new(p: &'a Problem<S::T>, b: Source<S>, level: Level, fork: bool) -> Self {
+    pub(super) fn new(p: &'a Problem<S::T>, b: Source<'a, S::T>, level: Level, fork: bool) -> Self {
         let work = p.m.saturating_mul(p.n).saturating_mul(p.k);
         Run { p, b, level, fork: fork && work >= FORK_WORK && par::threads() > 1 }
     }
@@ -143,15 +154,16 @@ impl<'a, S: Scheme> Run<'a, S> {
         let mr = S::mr(self.level);
         let rows_max = p.m.min(ROWS);
         let one_group = p.m <= GROUP_ROWS * mr;
-        let cols_max = if one_group { p.n } else { p.n.min(COLS) };
+        let on_the_fly = one_group || matches!(self.b, Source::Packed(_));
+        let whole = one_group && (p.k <= KB || p.m * p.k * 4 <= L2);
+        let cols_max = if whole { p.n } else { p.n.min(COLS) };
         // Whole blocks of K, as many as fit.
         let per_block = KB * size_of::<S::Word>() / S::PER_WORD * rows_max.max(cols_max.min(COLS));
-        let span = (SPAN / per_block).max(1).saturating_mul(KB).min(p.k);
+        let span = if whole { p.k } else { (SPAN / per_block).max(1).saturating_mul(KB).min(p.k) };
         let panels = cols_max.div_ceil(S::NR);
         let span_words = span.div_ceil(KB) * (KB / S::PER_WORD);
         let packed_a = Scratch::take::<S::Word>(span_words * rows_max);
-        let packed_b = (!one_group).then(|| Scratch::take::<S::Word>(span_words * panels * S::NR));
-        let whole = one_group && span == p.k && (p.k <= KB || p.m * p.k * 4 <= L2);
+        let packed_b = (!on_the_fly).then(|| Scratch::take::<S::Word>(span_words * panels * S::NR));
         let totals = (p.k > KB && !whole).then(|| Scratch::take::<S::Acc>(rows_max * panels * S::NR));
         let mut row = 0;
         while row < p.m {
@@ -173,7 +185,7 @@ impl<'a, S: Scheme> Run<'a, S> {
                         packed_a: packed_a.ptr(),
                         packed_b: packed_b.as_ref().map_or(std::ptr::null_mut(), Scratch::ptr),
                         totals: totals.as_ref().map_or(std::ptr::null_mut(), Scratch::ptr),
-                        on_the_fly: one_group,
+                        on_the_fly,
                         whole,
                     };
                     // With all of K in one span, the rows' panels survive from one set of columns to the next.
@@ -252,7 +264,7 @@ impl<'a, S: Scheme> Run<'a, S> {
     }
 
     unsafe fn pack_b(&self, s: &Stage<S>, block: usize, panel: usize, dst: *mut S::Word) {
-        let Source::Strided(b) = self.b;
+        let Source::Strided(b) = self.b else { unreachable!("packed operands are not packed again") };
         let (col, k) = ((s.col + panel * S::NR) as isize, (s.k + block * KB) as isize);
         let lanes = Lanes {
             ptr: b.ptr.wrapping_offset(col * b.col_stride + k * b.row_stride),
@@ -266,11 +278,39 @@ impl<'a, S: Scheme> Run<'a, S> {
         unsafe { S::pack(self.level, lanes, dst) }
     }
 
+    /// The right operand's panel in one block: where it lies, or made in `buffer`.
+    unsafe fn right(
+        &self,
+        s: &Stage<S>,
+        block: usize,
+        panel: usize,
+        buffer: *mut S::Word,
+        row_panels: usize,
+    ) -> Right<S::Word> {
+        let Source::Packed(packed) = self.b else {
+            // SAFETY: the buffer holds one panel's block.
+            unsafe { self.pack_b(s, block, panel, buffer) };
+            return Right::Words(buffer);
+        };
+        let stored = packed.block(s.col / S::NR + panel, s.k + block * KB);
+        if S::STORED {
+            Right::Words(stored.cast())
+        } else if row_panels == 1 && s.rows <= S::thin_rows(self.level) {
+            Right::Stored(stored)
+        } else {
+            // SAFETY: the stored block is as long as the stage's.
+            unsafe { S::expand(self.level, stored, s.block_len(block), buffer) };
+            Right::Words(buffer)
+        }
+    }
+
     /// Multiplies the stage's panels.
     unsafe fn multiply(&self, stage: &Shared<Stage<S>>) {
         let s = stage.get();
         let threads = if self.fork { par::threads() } else { 1 };
-        let mut row_groups = s.row_panels.div_ceil(GROUP_ROWS);
+        // A task that packs B itself takes all rows.
+        let on_the_fly_strided = s.on_the_fly && matches!(self.b, Source::Strided(_));
+        let mut row_groups = if on_the_fly_strided { 1 } else { s.row_panels.div_ceil(GROUP_ROWS) };
         let mut col_groups = s.col_panels.div_ceil(GROUP_COLS);
         if threads > 1 {
             // Enough tasks that the last one to finish does not matter, but no smaller than a panel.
@@ -278,7 +318,7 @@ impl<'a, S: Scheme> Run<'a, S> {
             if row_groups * col_groups < wanted {
                 col_groups = s.col_panels.min(wanted.div_ceil(row_groups));
             }
-            if row_groups * col_groups < wanted && !s.on_the_fly {
+            if row_groups * col_groups < wanted && !on_the_fly_strided {
                 row_groups = s.row_panels.min(wanted.div_ceil(col_groups));
             }
         }
@@ -298,7 +338,8 @@ impl<'a, S: Scheme> Run<'a, S> {
                             let b = s.b(block, panel);
                             for i in rows.clone() {
                                 let (start, count) = s.panel_rows(i);
-                                self.tile(s, block, (i, start, count), panel, b, s.tile(start, count, panel), &flush);
+                                let b = Right::Words(b.cast_const());
+                                self.tile(s, block, (start, count), panel, b, s.tile(start, count, panel), &flush);
                             }
                         }
                     }
@@ -322,11 +363,11 @@ impl<'a, S: Scheme> Run<'a, S> {
         let panel_block = |panel: usize, block: usize| {
             // SAFETY: the buffer holds one panel; tiles are the caller's.
             unsafe {
-                self.pack_b(s, block, panel, b.ptr());
+                let from = self.right(s, block, panel, b.ptr(), rows.len());
                 for i in rows.clone() {
                     let (start, count) = s.panel_rows(i);
                     let totals = if whole { own.wrapping_add(start * S::NR) } else { s.tile(start, count, panel) };
-                    self.tile(s, block, (i, start, count), panel, b.ptr(), totals, flush);
+                    self.tile(s, block, (start, count), panel, from, totals, flush);
                 }
             }
         };
@@ -337,15 +378,15 @@ impl<'a, S: Scheme> Run<'a, S> {
         }
     }
 
-    /// One block of one tile: `rows` is (panel, first row in the stage, rows).
+    /// One block of one tile of `count` rows from `start` in the stage.
     #[allow(clippy::too_many_arguments)]
     unsafe fn tile(
         &self,
         s: &Stage<S>,
         block: usize,
-        (_, start, count): (usize, usize, usize),
+        (start, count): (usize, usize),
         panel: usize,
-        b: *const S::Word,
+        b: Right<S::Word>,
         totals: *mut S::Acc,
         flush: &Flush,
     ) {
@@ -355,7 +396,10 @@ impl<'a, S: Scheme> Run<'a, S> {
         let n = S::NR.min(s.cols - panel * S::NR);
         let mut tile = Tile {
             a: s.a(block, start),
-            b,
+            b: match b {
+                Right::Words(b) => b,
+                Right::Stored(b) => b.cast(),
+            },
             ldb: S::NR,
             words: S::words(s.block_len(block)),
             prev: if first { std::ptr::null() } else { totals.cast_const() },
@@ -366,10 +410,19 @@ impl<'a, S: Scheme> Run<'a, S> {
             canon: false,
         };
         let (row, col) = (s.row + start, s.col + panel * S::NR);
+        let micro = |tile: &Tile<S::Word, S::Acc>| {
+            // SAFETY: as promised by the caller.
+            unsafe {
+                match b {
+                    Right::Words(_) => S::micro(self.level, count, tile),
+                    Right::Stored(_) => S::thin(self.level, count, tile),
+                }
+            }
+        };
         // SAFETY: as promised by the caller.
         unsafe {
             if !last {
-                S::micro(self.level, count, &tile);
+                micro(&tile);
                 return;
             }
             let plain = p.epilogue.is_plain();
@@ -378,12 +431,12 @@ impl<'a, S: Scheme> Run<'a, S> {
                 tile.dst = dst.cast();
                 tile.ldd = p.out.row_stride;
                 tile.canon = true;
-                S::micro(self.level, count, &tile);
+                micro(&tile);
                 return;
             }
             let mut finished = [const { std::mem::MaybeUninit::<S::Acc>::uninit() }; 14 * 32];
             tile.dst = finished.as_mut_ptr().cast();
-            S::micro(self.level, count, &tile);
+            micro(&tile);
             let rect = Rect { totals: tile.dst.cast_const(), stride: S::NR, row, col, rows: count, cols: n };
             if plain {
                 store(self.level, &rect, p.out, &p.epilogue);

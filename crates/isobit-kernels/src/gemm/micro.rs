@@ -229,6 +229,108 @@ pub(super) mod avx512 {
         _mm512_mask_blend_ps,
         _mm512_set1_ps
     );
+
+    /// Rows up to which a kept 16-bit panel is widened in registers.
+    pub(in super::super) const THIN: usize = 8;
+
+    /// The end of a tile: adds what came before, makes NaNs canonical, stores the columns that exist.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn finish_f32<A, const R: usize>(t: &Tile<A, f32>, c: &[[__m512; 2]; R]) {
+        // SAFETY: the caller's tile describes rows that exist; partial vectors are masked.
+        unsafe {
+            for i in 0..R {
+                for v in 0..2 {
+                    let left = t.n.saturating_sub(16 * v);
+                    let mask: __mmask16 = if left >= 16 { !0 } else { (1 << left) - 1 };
+                    let mut x = c[i][v];
+                    if !t.prev.is_null() {
+                        let p = t.prev.offset(i as isize * t.ldp).wrapping_add(v * 16);
+                        x = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, p), x);
+                    }
+                    if t.canon {
+                        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+                        x = _mm512_mask_blend_ps(nan, x, _mm512_set1_ps(f32::NAN));
+                    }
+                    _mm512_mask_storeu_ps(t.dst.offset(i as isize * t.ldd).wrapping_add(v * 16), mask, x);
+                }
+            }
+        }
+    }
+
+    /// f16 widened on the way: `b` points at `[k][32]` f16.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn f16_rows<const R: usize>(t: &Tile<f32, f32>) {
+        // SAFETY: the caller's tile describes panels that exist.
+        unsafe {
+            let mut c = [[_mm512_setzero_ps(); 2]; R];
+            let (mut a, mut b) = (t.a, t.b.cast::<u16>());
+            for _ in 0..t.words {
+                let b0 = _mm512_cvtph_ps(_mm256_loadu_si256(b.cast()));
+                let b1 = _mm512_cvtph_ps(_mm256_loadu_si256(b.add(16).cast()));
+                for i in 0..R {
+                    c[i][0] = step_f32(a.add(i), b0, c[i][0]);
+                    c[i][1] = step_f32(a.add(i), b1, c[i][1]);
+                }
+                a = a.add(R);
+                b = b.add(32);
+            }
+            finish_f32(t, &c);
+        }
+    }
+
+    /// bf16 pairs widened on the way: `b` points at `[k / 2][32]` pairs, `a` is widened and swapped.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn bf16_rows<const R: usize>(t: &Tile<f32, f32>) {
+        // SAFETY: the caller's tile describes panels that exist; `words` is even.
+        unsafe {
+            let high = _mm512_set1_epi32(0xffff_0000u32 as i32);
+            let mut c = [[_mm512_setzero_ps(); 2]; R];
+            let (mut a, mut b) = (t.a, t.b.cast::<u32>());
+            for _ in 0..t.words / 2 {
+                let (p, q) = (load_pair(b), load_pair(b.add(16)));
+                let (p1, q1) = (_mm512_and_si512(p, high), _mm512_and_si512(q, high));
+                let (p0, q0) = (_mm512_slli_epi32::<16>(p), _mm512_slli_epi32::<16>(q));
+                for i in 0..R {
+                    c[i][0] = step_f32(a.add(i), _mm512_castsi512_ps(p1), c[i][0]);
+                    c[i][1] = step_f32(a.add(i), _mm512_castsi512_ps(q1), c[i][1]);
+                }
+                for i in 0..R {
+                    c[i][0] = step_f32(a.add(R + i), _mm512_castsi512_ps(p0), c[i][0]);
+                    c[i][1] = step_f32(a.add(R + i), _mm512_castsi512_ps(q0), c[i][1]);
+                }
+                a = a.add(2 * R);
+                b = b.add(32);
+            }
+            finish_f32(t, &c);
+        }
+    }
+
+    macro_rules! thin {
+        ($name:ident, $rows:ident) => {
+            /// # Safety
+            /// The tile's pointers are valid for `rows <= THIN` rows, `b` for the stored block.
+            #[target_feature(enable = "avx512f")]
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>) {
+                // SAFETY: as promised by the caller.
+                unsafe {
+                    match rows {
+                        1 => $rows::<1>(t),
+                        2 => $rows::<2>(t),
+                        3 => $rows::<3>(t),
+                        4 => $rows::<4>(t),
+                        5 => $rows::<5>(t),
+                        6 => $rows::<6>(t),
+                        7 => $rows::<7>(t),
+                        _ => $rows::<8>(t),
+                    }
+                }
+            }
+        };
+    }
+
+    thin!(f16_thin, f16_rows);
+    thin!(bf16_thin, bf16_rows);
 }
 
 /// AVX2: up to 6 rows of two vectors; a panel is walked in strips of that width.

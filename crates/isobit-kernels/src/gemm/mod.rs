@@ -17,6 +17,7 @@ mod driver;
 mod flush;
 mod micro;
 mod pack;
+mod packed;
 mod scheme;
 mod scratch;
 mod store;
@@ -26,7 +27,8 @@ mod tests;
 use crate::{isa, par};
 use driver::{Run, Source};
 use half::{bf16, f16};
-use scheme::{Bf16Fma, F16, F32, F64};
+pub use packed::{PackedB, gemm_packed};
+use scheme::{Bf16Fma, F16, F32, F64, Lanes};
 
 /// A strided matrix to read: element strides, of any sign; 0 broadcasts.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +142,21 @@ pub trait Element: Copy + Send + Sync + sealed::Sealed + 'static {
     fn finish(total: Self::Acc, alpha: Self::Acc, beta: Self::Acc, c: Option<Self>) -> Self;
     #[doc(hidden)]
     unsafe fn product(p: &Problem<Self>, fork: bool);
+    #[doc(hidden)]
+    unsafe fn product_packed(p: &Problem<Self>, b: &PackedB<Self>);
+    /// Columns of a kept panel.
+    #[doc(hidden)]
+    const PANEL: usize;
+    /// Bytes of `k` (a multiple of 256, or all of K) steps of a kept panel.
+    #[doc(hidden)]
+    fn kept_bytes(k: usize) -> usize;
+    #[doc(hidden)]
+    unsafe fn keep(level: isa::Level, lanes: Kept<Self>, dst: *mut u8);
 }
+
+/// Lanes of one kept panel in one block.
+#[doc(hidden)]
+pub struct Kept<T>(Lanes<T>);
 
 /// One product.
 #[doc(hidden)]
@@ -183,7 +199,8 @@ impl<T: Element> Problem<T> {
 }
 
 macro_rules! element {
-    ($t:ty, $acc:ty, $f16:literal, $widen:expr, $round:expr, |$p:ident, $fork:ident| $product:expr) => {
+    ($t:ty, $acc:ty, $f16:literal, $widen:expr, $round:expr, |$p:ident, $source:ident, $fork:ident| $product:expr,
+     $panel:literal, |$k:ident| $kept:expr, |$level:ident, $lanes:ident, $dst:ident| $keep:expr) => {
         impl sealed::Sealed for $t {}
 
         impl Element for $t {
@@ -215,7 +232,32 @@ macro_rules! element {
                 })
             }
 
-            unsafe fn product($p: &Problem<$t>, $fork: bool) {
+            unsafe fn product(p: &Problem<$t>, fork: bool) {
+                let p = if p.prefers_transposed() { p.t() } else { *p };
+                // SAFETY: as promised by the caller.
+                unsafe { Self::from_source(&p, Source::Strided(p.b), fork) }
+            }
+
+            unsafe fn product_packed(p: &Problem<$t>, b: &PackedB<$t>) {
+                // SAFETY: as promised by the caller.
+                unsafe { Self::from_source(p, Source::Packed(b), true) }
+            }
+
+            const PANEL: usize = $panel;
+
+            fn kept_bytes($k: usize) -> usize {
+                $kept
+            }
+
+            unsafe fn keep($level: isa::Level, lanes: Kept<$t>, $dst: *mut u8) {
+                let $lanes = lanes.0;
+                // SAFETY: as promised by the caller.
+                unsafe { $keep }
+            }
+        }
+
+        impl FromSource for $t {
+            unsafe fn from_source($p: &Problem<$t>, $source: Source<'_, $t>, $fork: bool) {
                 // SAFETY: as promised by the caller.
                 unsafe { $product }
             }
@@ -223,20 +265,61 @@ macro_rules! element {
     };
 }
 
-element!(f32, f32, false, |x: f32| x, |x: f32| if x.is_nan() { f32::NAN } else { x }, |p, fork| strided::<F32>(
-    p, fork
-));
-element!(f64, f64, false, |x: f64| x, |x: f64| if x.is_nan() { f64::NAN } else { x }, |p, fork| strided::<F64>(
-    p, fork
-));
-element!(f16, f32, true, f16::to_f32, store::round_f16, |p, fork| strided::<F16>(p, fork));
-element!(bf16, f32, false, |x: bf16| f32::from_bits(u32::from(x.to_bits()) << 16), store::round_bf16, |p, fork| {
-    #[cfg(target_arch = "x86_64")]
-    if prefers_dot() {
-        return strided::<scheme::Bf16Dot>(p, fork);
-    }
-    strided::<Bf16Fma>(p, fork)
-});
+element!(
+    f32,
+    f32,
+    false,
+    |x: f32| x,
+    |x: f32| if x.is_nan() { f32::NAN } else { x },
+    |p, source, fork| with::<F32>(p, source, fork),
+    32,
+    |k| k * 128,
+    |level, lanes, dst| pack::f32(level, lanes, dst.cast())
+);
+element!(
+    f64,
+    f64,
+    false,
+    |x: f64| x,
+    |x: f64| if x.is_nan() { f64::NAN } else { x },
+    |p, source, fork| with::<F64>(p, source, fork),
+    16,
+    |k| k * 128,
+    |level, lanes, dst| pack::f64(level, lanes, dst.cast())
+);
+element!(
+    f16,
+    f32,
+    true,
+    f16::to_f32,
+    store::round_f16,
+    |p, source, fork| with::<F16>(p, source, fork),
+    32,
+    |k| k * 64,
+    |_level, lanes, dst| pack::f16_raw(lanes, dst.cast())
+);
+element!(
+    bf16,
+    f32,
+    false,
+    |x: bf16| f32::from_bits(u32::from(x.to_bits()) << 16),
+    store::round_bf16,
+    |p, source, fork| {
+        #[cfg(target_arch = "x86_64")]
+        if prefers_dot() {
+            return with::<scheme::Bf16Dot>(p, source, fork);
+        }
+        with::<Bf16Fma>(p, source, fork)
+    },
+    32,
+    |k| k.div_ceil(2) * 128,
+    |level, lanes, dst| pack::bf16_pairs(level, lanes, dst.cast())
+);
+
+/// Which scheme multiplies an element type here.
+trait FromSource: Element {
+    unsafe fn from_source(p: &Problem<Self>, source: Source<'_, Self>, fork: bool);
+}
 
 /// Whether `VDPBF16PS` exists and is worth using: on some machines it runs at half the rate of f32 FMAs, on others at
 /// twice. Either way the bits are the same.
@@ -245,12 +328,10 @@ fn prefers_dot() -> bool {
     isa::has_bf16_dot() && driver::dot_is_fast()
 }
 
-/// A product of strided operands, whichever way round is better.
-unsafe fn strided<S: scheme::Scheme>(p: &Problem<S::T>, fork: bool) {
-    let p = if p.prefers_transposed() { p.t() } else { *p };
-    let source = Source::Strided(p.b);
+/// A product by one scheme.
+unsafe fn with<S: scheme::Scheme>(p: &Problem<S::T>, source: Source<'_, S::T>, fork: bool) {
     // SAFETY: as promised by the caller.
-    unsafe { Run::<S>::new(&p, source, isa::level(), fork).run() }
+    unsafe { Run::<S>::new(p, source, isa::level(), fork).run() }
 }
 
 macro_rules! entry {

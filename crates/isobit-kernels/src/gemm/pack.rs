@@ -80,6 +80,8 @@ pub(super) unsafe fn f32(level: Level, l: Lanes<f32>, dst: *mut f32) {
     unsafe {
         match level {
             #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if l.width == 1 && l.k == 1 => std::ptr::copy_nonoverlapping(l.ptr, dst, l.len),
+            #[cfg(target_arch = "x86_64")]
             Level::Avx512 if l.lane == 1 => avx512::rows_f32(l, l.len, dst),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 if l.k == 1 => avx512::columns_f32(l, l.len, dst),
@@ -154,6 +156,61 @@ pub(super) unsafe fn bf16_pairs(level: Level, l: Lanes<bf16>, dst: *mut u32) {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 if l.k == 1 => avx512::columns_pair(l, words, dst),
             _ => generic(l, words, 2, 0, dst, straight, |p, k, left| pair(p, k, left)),
+        }
+    }
+}
+
+/// f16 lanes as they are.
+///
+/// # Safety
+/// The lanes are readable; `dst` has room for `len * width` words.
+pub(super) unsafe fn f16_raw(l: Lanes<f16>, dst: *mut f16) {
+    // SAFETY: as promised by the caller.
+    unsafe { generic(l, l.len, 1, f16::ZERO, dst, straight, one(|x: f16| x)) }
+}
+
+/// A kept block of f16, widened.
+///
+/// # Safety
+/// `stored` holds `len * 32` f16, `dst` has room for as many words.
+pub(super) unsafe fn f16_expand(level: Level, stored: *const u8, len: usize, dst: *mut f32) {
+    let lanes = Lanes { ptr: stored.cast::<f16>(), lane: 1, k: 32, count: 32, width: 32, len };
+    // SAFETY: as promised by the caller.
+    unsafe { f16(level, lanes, dst) }
+}
+
+#[inline(always)]
+unsafe fn bf16_expand_body(stored: *const u32, pairs: usize, dst: *mut f32) {
+    // SAFETY: the caller's block holds `pairs * 32` words.
+    unsafe {
+        for w in 0..pairs {
+            let (src, odd) = (stored.add(w * 32), dst.add(2 * w * 32));
+            for i in 0..32 {
+                *odd.add(i) = f32::from_bits(*src.add(i) & 0xffff_0000);
+                *odd.add(32 + i) = f32::from_bits(*src.add(i) << 16);
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn bf16_expand_avx2(stored: *const u32, pairs: usize, dst: *mut f32) {
+    // SAFETY: as promised by the caller.
+    unsafe { bf16_expand_body(stored, pairs, dst) }
+}
+
+/// A kept block of bf16 pairs, widened and swapped.
+///
+/// # Safety
+/// `stored` holds `len / 2` (rounded up) `* 32` pairs, `dst` has room for twice as many words.
+pub(super) unsafe fn bf16_expand(level: Level, stored: *const u8, len: usize, dst: *mut f32) {
+    // SAFETY: as promised by the caller; both vector levels of x86-64 have AVX2.
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 | Level::Avx2 => bf16_expand_avx2(stored.cast(), len.div_ceil(2), dst),
+            _ => bf16_expand_body(stored.cast(), len.div_ceil(2), dst),
         }
     }
 }

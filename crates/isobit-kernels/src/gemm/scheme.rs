@@ -64,6 +64,69 @@ pub(super) trait Scheme: Sized + 'static {
     /// # Safety
     /// The tile's pointers are valid for `rows <= mr(level)` rows.
     unsafe fn micro(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
+
+    /// Whether a kept panel ([`super::PackedB`]) already consists of words.
+    const STORED: bool;
+    /// Widens a kept panel's block of `len` k into words.
+    ///
+    /// # Safety
+    /// The block is readable, `dst` has room for `words(len) * NR` words.
+    unsafe fn expand(level: Level, stored: *const u8, len: usize, dst: *mut Self::Word);
+    /// Up to how many rows [`Scheme::thin`] exists.
+    fn thin_rows(level: Level) -> usize;
+    /// A micro-kernel that widens a kept panel on the way; the tile's `b` is the stored block.
+    ///
+    /// # Safety
+    /// As for [`Scheme::micro`], with `rows <= thin_rows(level)`.
+    unsafe fn thin(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
+}
+
+/// For schemes whose kept panels are words.
+macro_rules! stored_words {
+    () => {
+        const STORED: bool = true;
+
+        unsafe fn expand(_level: Level, _stored: *const u8, _len: usize, _dst: *mut Self::Word) {
+            unreachable!("kept panels are words")
+        }
+
+        fn thin_rows(_level: Level) -> usize {
+            0
+        }
+
+        unsafe fn thin(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>) {
+            // SAFETY: as promised by the caller.
+            unsafe { Self::micro(level, rows, tile) }
+        }
+    };
+}
+
+/// For schemes that widen kept panels.
+macro_rules! stored_narrow {
+    ($expand:ident, $thin:ident) => {
+        const STORED: bool = false;
+
+        unsafe fn expand(level: Level, stored: *const u8, len: usize, dst: *mut f32) {
+            // SAFETY: as promised by the caller.
+            unsafe { pack::$expand(level, stored, len, dst) }
+        }
+
+        fn thin_rows(level: Level) -> usize {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => micro::avx512::THIN,
+                _ => 0,
+            }
+        }
+
+        unsafe fn thin(_level: Level, _rows: usize, _tile: &Tile<f32, f32>) {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as promised by the caller; only AVX-512 has thin rows.
+            unsafe {
+                micro::avx512::$thin(_rows, _tile)
+            }
+        }
+    };
 }
 
 fn mr(level: Level) -> usize {
@@ -79,7 +142,7 @@ fn mr(level: Level) -> usize {
 }
 
 macro_rules! wide_scheme {
-    ($(#[$doc:meta])* $scheme:ident, $elem:ty, $word:ident, $nr:literal, $pack:ident) => {
+    ($(#[$doc:meta])* $scheme:ident, $elem:ty, $word:ident, $nr:literal, $pack:ident, $($stored:tt)*) => {
         $(#[$doc])*
         pub(super) struct $scheme;
 
@@ -118,21 +181,23 @@ macro_rules! wide_scheme {
                     }
                 }
             }
+
+            $($stored)*
         }
     };
 }
 
 wide_scheme!(
     /// f32 by f32 FMAs.
-    F32, f32, f32, 32, f32
+    F32, f32, f32, 32, f32, stored_words!();
 );
 wide_scheme!(
     /// f64 by f64 FMAs.
-    F64, f64, f64, 16, f64
+    F64, f64, f64, 16, f64, stored_words!();
 );
 wide_scheme!(
     /// f16 widened to f32.
-    F16, f16, f32, 32, f16
+    F16, f16, f32, 32, f16, stored_narrow!(f16_expand, f16_thin);
 );
 
 /// bf16 widened to f32, pairs swapped, by f32 FMAs that flush to zero.
@@ -173,6 +238,8 @@ impl Scheme for Bf16Fma {
             }
         }
     }
+
+    stored_narrow!(bf16_expand, bf16_thin);
 }
 
 /// bf16 pairs by `VDPBF16PS`; chosen only where `isa::has_bf16_dot()`.
@@ -205,4 +272,6 @@ impl Scheme for Bf16Dot {
         // SAFETY: as promised by the caller; the scheme is used only where the instruction exists.
         unsafe { micro::avx512::pair(rows, tile) }
     }
+
+    stored_words!();
 }

@@ -508,9 +508,9 @@ fn gemm_bf16_dot_equals_fma() {
                 // SAFETY: the views cover their buffers; the instruction exists.
                 unsafe {
                     if dot {
-                        strided::<scheme::Bf16Dot>(&p, false);
+                        with::<scheme::Bf16Dot>(&p, Source::Strided(p.b), false);
                     } else {
-                        strided::<Bf16Fma>(&p, false);
+                        with::<Bf16Fma>(&p, Source::Strided(p.b), false);
                     }
                 }
                 check(&format!("dot {dot} scale 2^{scale} k={k}"), m, n, &out, &want);
@@ -518,3 +518,46 @@ fn gemm_bf16_dot_equals_fma() {
         }
     }
 }
+
+/// Kept panels give the bits of the unpacked product, for any number of rows.
+fn packed<T: Case>() {
+    let _settings = settings();
+    for (n, k, lb) in [
+        (33, 257, Layout::ColMajor),
+        (70, 300, Layout::RowMajor),
+        (1, 513, Layout::ColMajor),
+        (40, 1, Layout::Sparse),
+        (32, 512, Layout::Reversed),
+        (5, 0, Layout::RowMajor),
+    ] {
+        let full = 400;
+        let mut random = Random(n as u64 + 5);
+        let mut fill = || T::from_unit(random.unit());
+        let a = Owned::<T>::new(full, k, Layout::RowMajor, &mut fill);
+        let b = Owned::<T>::new(k, n, lb, &mut fill);
+        let want = naive(full, n, k, &a, &b, (T::ONE, T::ONE, None));
+        for (level, threads) in levels_and_threads() {
+            assert!(isa::set_level(level));
+            par::set_threads(threads);
+            // SAFETY: the view covers its buffer.
+            let packed = unsafe { PackedB::new(k, n, b.mat()) };
+            assert_eq!((packed.k(), packed.n()), (k, n));
+            for m in (1..=17).chain([29, full]) {
+                let mut out = Owned::<T>::new(m, n, Layout::RowMajor, &mut || T::POISON);
+                // SAFETY: the views cover their buffers.
+                unsafe { gemm_packed(m, a.mat(), &packed, out.out(), Epilogue::none()) };
+                check(&format!("{level:?} x{threads} packed k={k}"), m, n, &out, &want);
+            }
+            if k < 3 {
+                continue;
+            }
+            let mut out = Owned::<T>::new(3, n, Layout::Sparse, &mut || T::POISON);
+            // SAFETY: the views cover their buffers.
+            unsafe { gemm_packed(3, a.mat(), &packed, out.out(), Epilogue::addmm(T::ONE, T::ONE, a.mat().t())) };
+            let c = Owned { data: a.data.clone(), start: a.start, rows: a.cols, cols: a.rows };
+            let want = naive(3, n, k, &a, &b, (T::ONE, T::ONE, Some(&c)));
+            check(&format!("{level:?} x{threads} packed addmm k={k}"), 3, n, &out, &want);
+        }
+    }
+}
+for_each_type!(packed_weights, packed);
