@@ -17,7 +17,7 @@ use super::micro::Tile;
 use super::scheme::{KB, Lanes, Scheme};
 use super::scratch::Scratch;
 use super::store::{Rect, store};
-use super::{Element, Mat, PackedB, Problem, Shared};
+use super::{Element, Kept, Mat, PackedB, Problem, Shared};
 use crate::isa::Level;
 use crate::par;
 
@@ -46,7 +46,9 @@ pub(super) enum Source<'a, T: Element> {
 
 /// Where one block of one right panel lies.
 #[derive(Clone, Copy)]
-enum Right<W> {
+enum Right<T, W> {
+    /// In a strided matrix with contiguous columns and rows so far apart; so many columns.
+    Rows(*const T, isize, usize),
     /// As words, ready for the micro-kernel.
     Words(*const W),
     /// As a [`PackedB`] keeps it, for a kernel that widens on the way.
@@ -263,19 +265,23 @@ impl<'a, S: Scheme> Run<'a, S> {
         unsafe { S::pack(self.level, lanes, dst) }
     }
 
-    unsafe fn pack_b(&self, s: &Stage<S>, block: usize, panel: usize, dst: *mut S::Word) {
-        let Source::Strided(b) = self.b else { unreachable!("packed operands are not packed again") };
+    /// Lanes of the strided right operand.
+    fn right_lanes(&self, s: &Stage<S>, block: usize, panel: usize) -> Lanes<S::T> {
+        let Source::Strided(b) = self.b else { unreachable!("kept panels are not packed again") };
         let (col, k) = ((s.col + panel * S::NR) as isize, (s.k + block * KB) as isize);
-        let lanes = Lanes {
+        Lanes {
             ptr: b.ptr.wrapping_offset(col * b.col_stride + k * b.row_stride),
             lane: b.col_stride,
             k: b.row_stride,
             count: S::NR.min(s.cols - panel * S::NR),
             width: S::NR,
             len: s.block_len(block),
-        };
+        }
+    }
+
+    unsafe fn pack_b(&self, s: &Stage<S>, block: usize, panel: usize, dst: *mut S::Word) {
         // SAFETY: as promised by the caller.
-        unsafe { S::pack(self.level, lanes, dst) }
+        unsafe { S::pack(self.level, self.right_lanes(s, block, panel), dst) }
     }
 
     /// The right operand's panel in one block: where it lies, or made in `buffer`.
@@ -286,16 +292,23 @@ impl<'a, S: Scheme> Run<'a, S> {
         panel: usize,
         buffer: *mut S::Word,
         row_panels: usize,
-    ) -> Right<S::Word> {
+    ) -> Right<S::T, S::Word> {
+        let thin = row_panels == 1 && s.rows <= S::thin_rows(self.level);
         let Source::Packed(packed) = self.b else {
-            // SAFETY: the buffer holds one panel's block.
-            unsafe { self.pack_b(s, block, panel, buffer) };
+            // SAFETY: the buffer holds one panel's block, in either form.
+            unsafe {
+                if S::KEEP_FIRST && thin {
+                    <S::T as Element>::keep(self.level, Kept(self.right_lanes(s, block, panel)), buffer.cast());
+                    return Right::Stored(buffer.cast_const().cast());
+                }
+                self.pack_b(s, block, panel, buffer);
+            }
             return Right::Words(buffer);
         };
         let stored = packed.block(s.col / S::NR + panel, s.k + block * KB);
         if S::STORED {
             Right::Words(stored.cast())
-        } else if row_panels == 1 && s.rows <= S::thin_rows(self.level) {
+        } else if thin {
             Right::Stored(stored)
         } else {
             // SAFETY: the stored block is as long as the stage's.
@@ -335,11 +348,12 @@ impl<'a, S: Scheme> Run<'a, S> {
                 } else {
                     for block in 0..s.blocks() {
                         for panel in cols.clone() {
-                            let b = s.b(block, panel);
+                            let right = Right::Words(s.b(block, panel).cast_const());
+                            let next = s.b(block, panel).cast_const().cast();
                             for i in rows.clone() {
                                 let (start, count) = s.panel_rows(i);
-                                let b = Right::Words(b.cast_const());
-                                self.tile(s, block, (start, count), panel, b, s.tile(start, count, panel), &flush);
+                                let totals = s.tile(start, count, panel);
+                                self.tile(s, block, (start, count), panel, right, next, totals, &flush);
                             }
                         }
                     }
@@ -358,7 +372,8 @@ impl<'a, S: Scheme> Run<'a, S> {
     ) {
         // Where A's panels of all blocks fit in L2, a panel's totals stay in L1 while K runs; else blocks go outside.
         let whole = s.whole;
-        let b = Scratch::take::<S::Word>((KB / S::PER_WORD) * S::NR + if whole { s.rows * S::NR } else { 0 });
+        let b =
+            Scratch::take::<S::Word>((KB / S::PER_WORD) * S::NR + if whole { (s.rows * S::NR).max(512) } else { 0 });
         let own: *mut S::Acc = b.ptr::<S::Word>().wrapping_add((KB / S::PER_WORD) * S::NR).cast();
         let panel_block = |panel: usize, block: usize| {
             // SAFETY: the buffer holds one panel; tiles are the caller's.
@@ -367,10 +382,37 @@ impl<'a, S: Scheme> Run<'a, S> {
                 for i in rows.clone() {
                     let (start, count) = s.panel_rows(i);
                     let totals = if whole { own.wrapping_add(start * S::NR) } else { s.tile(start, count, panel) };
-                    self.tile(s, block, (start, count), panel, from, totals, flush);
+                    // While the first rows are multiplied, what comes after this block is on its way.
+                    let next = match (&self.b, from) {
+                        (Source::Packed(packed), Right::Words(b)) if S::STORED && i == rows.start => {
+                            b.cast::<u8>().wrapping_add(<S::T as Element>::kept_bytes(KB.min(packed.k())))
+                        }
+                        (_, Right::Words(b)) => b.cast(),
+                        _ => std::ptr::null(),
+                    };
+                    self.tile(s, block, (start, count), panel, from, next, totals, flush);
                 }
             }
         };
+        let mut cols = cols;
+        if let Source::Strided(m) = self.b
+            && whole
+            && m.col_stride == 1
+            && rows.len() == 1
+        {
+            let width = S::stream_width(self.level, s.rows);
+            while width > 0 && cols.start < cols.end && (s.cols - cols.start * S::NR).min(cols.len() * S::NR) >= width {
+                for block in 0..s.blocks() {
+                    let lanes = self.right_lanes(s, block, cols.start);
+                    let right = Right::Rows(lanes.ptr, lanes.k, width);
+                    // SAFETY: the operand has `width` more columns; totals fit, as `rows * width` is at most 384.
+                    unsafe {
+                        self.tile(s, block, (0, s.rows), cols.start, right, std::ptr::null(), own, flush);
+                    }
+                }
+                cols.start += width / S::NR;
+            }
+        }
         if whole {
             cols.for_each(|panel| (0..s.blocks()).for_each(|block| panel_block(panel, block)));
         } else {
@@ -386,26 +428,30 @@ impl<'a, S: Scheme> Run<'a, S> {
         block: usize,
         (start, count): (usize, usize),
         panel: usize,
-        b: Right<S::Word>,
+        b: Right<S::T, S::Word>,
+        next: *const u8,
         totals: *mut S::Acc,
         flush: &Flush,
     ) {
         let p = self.p;
         let first = s.k == 0 && block == 0;
         let last = s.k + block * KB + s.block_len(block) == p.k;
-        let n = S::NR.min(s.cols - panel * S::NR);
+        let width = if let Right::Rows(_, _, width) = b { width } else { S::NR };
+        let n = width.min(s.cols - panel * S::NR);
         let mut tile = Tile {
             a: s.a(block, start),
             b: match b {
                 Right::Words(b) => b,
                 Right::Stored(b) => b.cast(),
+                Right::Rows(b, ..) => b.cast(),
             },
             ldb: S::NR,
+            next,
             words: S::words(s.block_len(block)),
             prev: if first { std::ptr::null() } else { totals.cast_const() },
-            ldp: S::NR as isize,
+            ldp: width as isize,
             dst: totals,
-            ldd: S::NR as isize,
+            ldd: width as isize,
             n,
             canon: false,
         };
@@ -416,6 +462,7 @@ impl<'a, S: Scheme> Run<'a, S> {
                 match b {
                     Right::Words(_) => S::micro(self.level, count, tile),
                     Right::Stored(_) => S::thin(self.level, count, tile),
+                    Right::Rows(_, stride, _) => S::stream(count, tile, stride, s.block_len(block)),
                 }
             }
         };
@@ -437,7 +484,7 @@ impl<'a, S: Scheme> Run<'a, S> {
             let mut finished = [const { std::mem::MaybeUninit::<S::Acc>::uninit() }; 14 * 32];
             tile.dst = finished.as_mut_ptr().cast();
             micro(&tile);
-            let rect = Rect { totals: tile.dst.cast_const(), stride: S::NR, row, col, rows: count, cols: n };
+            let rect = Rect { totals: tile.dst.cast_const(), stride: width, row, col, rows: count, cols: n };
             if plain {
                 store(self.level, &rect, p.out, &p.epilogue);
             } else {
@@ -470,6 +517,7 @@ pub(super) fn dot_is_fast() -> bool {
                                     a: a.as_ptr().cast(),
                                     b: b.as_ptr().cast(),
                                     ldb: 32,
+                                    next: b.as_ptr().cast(),
                                     words: $words,
                                     prev: std::ptr::null(),
                                     ldp: 0,

@@ -17,6 +17,8 @@ pub(super) struct Tile<A, T> {
     pub b: *const A,
     /// Words from one step of `b` to the next.
     pub ldb: usize,
+    /// Prefetched line by line while the panel is read (two lines per step): what the next call reads, or `b`.
+    pub next: *const u8,
     /// Steps along K.
     pub words: usize,
     /// Totals of the blocks before this one, or null for the first block.
@@ -36,7 +38,9 @@ pub(super) struct Tile<A, T> {
 /// AVX-512: up to 14 rows of two vectors. Cost per step at 14 rows: 28 FMAs, 14 broadcasts, 2 loads.
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512 {
+    use super::super::pack::avx512::{load_bf16, load_f16, load_f32};
     use super::Tile;
+    use half::{bf16, f16};
     use std::arch::x86_64::*;
 
     /// Rows of the largest tile.
@@ -92,7 +96,7 @@ pub(super) mod avx512 {
                         }
                     }
                     let mut c = [[$zero(); V]; R];
-                    let (mut a, mut b) = (t.a, t.b);
+                    let (mut a, mut b, mut next) = (t.a, t.b, t.next);
                     for _ in 0..t.words {
                         let mut bv = [$loadb(b); V];
                         for v in 1..V {
@@ -103,8 +107,11 @@ pub(super) mod avx512 {
                                 c[i][v] = $step(a.add(i), bv[v], c[i][v]);
                             }
                         }
+                        _mm_prefetch::<_MM_HINT_T0>(next.cast());
+                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64).cast());
                         a = a.add(R);
-                        b = b.add(t.ldb);
+                        b = b.wrapping_add(t.ldb);
+                        next = next.wrapping_add(128);
                     }
                     let last: $mask = if t.n % $lanes == 0 { !0 } else { (1 << (t.n % $lanes)) - 1 };
                     for i in 0..R {
@@ -331,6 +338,88 @@ pub(super) mod avx512 {
 
     thin!(f16_thin, f16_rows);
     thin!(bf16_thin, bf16_rows);
+
+    macro_rules! stream {
+        ($name:ident, $rows:ident, $elem:ty, $load:ident, $pairs:literal) => {
+            /// Columns straight from memory, lanes contiguous: `b` points at the matrix, `ldb` is its row stride.
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            unsafe fn $rows<const R: usize, const V: usize>(t: &Tile<f32, f32>, stride: isize, len: usize) {
+                // SAFETY: the caller's matrix has `16 * V` columns and `len` rows here.
+                unsafe {
+                    let mut c = [[_mm512_setzero_ps(); V]; R];
+                    let (mut a, mut b) = (t.a, t.b.cast::<$elem>());
+                    let step = if $pairs { 2 } else { 1 };
+                    let mut k = 0;
+                    while k < len {
+                        if $pairs {
+                            // The odd k first; where K ends on an even one, its partner is an exact zero.
+                            let odd = b.wrapping_offset(stride);
+                            let there = if k + 1 < len { 16 } else { 0 };
+                            for v in 0..V {
+                                let x = _mm512_castsi512_ps($load(odd.wrapping_add(16 * v), there));
+                                for i in 0..R {
+                                    c[i][v] = step_f32(a.add(i), x, c[i][v]);
+                                }
+                            }
+                            a = a.add(R);
+                        }
+                        for v in 0..V {
+                            let x = _mm512_castsi512_ps($load(b.wrapping_add(16 * v), 16));
+                            for i in 0..R {
+                                c[i][v] = step_f32(a.add(i), x, c[i][v]);
+                            }
+                        }
+                        a = a.add(R);
+                        b = b.wrapping_offset(step * stride);
+                        k += step as usize;
+                    }
+                    for i in 0..R {
+                        for v in 0..V {
+                            let mut x = c[i][v];
+                            if !t.prev.is_null() {
+                                x = _mm512_add_ps(_mm512_loadu_ps(t.prev.offset(i as isize * t.ldp).add(16 * v)), x);
+                            }
+                            if t.canon {
+                                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+                                x = _mm512_mask_blend_ps(nan, x, _mm512_set1_ps(f32::NAN));
+                            }
+                            _mm512_storeu_ps(t.dst.offset(i as isize * t.ldd).add(16 * v), x);
+                        }
+                    }
+                }
+            }
+
+            /// # Safety
+            /// The tile's pointers are valid for `rows <= 4` rows; `b` has `t.n` columns (a multiple of 32, see
+            /// [`stream_width`]) and `len` rows `stride` apart.
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>, stride: isize, len: usize) {
+                // SAFETY: as promised by the caller.
+                unsafe {
+                    match rows {
+                        1 => $rows::<1, 16>(t, stride, len),
+                        2 => $rows::<2, 8>(t, stride, len),
+                        3 => $rows::<3, 8>(t, stride, len),
+                        _ => $rows::<4, 6>(t, stride, len),
+                    }
+                }
+            }
+        };
+    }
+
+    /// Columns that the streaming kernels take at a time, 0 if there is none for so many rows.
+    pub(in super::super) fn stream_width(rows: usize) -> usize {
+        match rows {
+            1 => 256,
+            2 | 3 => 128,
+            4 => 96,
+            _ => 0,
+        }
+    }
+
+    stream!(f32_stream, f32_streams, f32, load_f32, false);
+    stream!(f16_stream, f16_streams, f16, load_f16, false);
+    stream!(bf16_stream, bf16_streams, bf16, load_bf16, true);
 }
 
 /// AVX2: up to 6 rows of two vectors; a panel is walked in strips of that width.

@@ -65,6 +65,8 @@ pub(super) trait Scheme: Sized + 'static {
     /// The tile's pointers are valid for `rows <= mr(level)` rows.
     unsafe fn micro(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
 
+    /// Whether few rows multiply a strided operand faster if its panels are first made as [`super::PackedB`] keeps them.
+    const KEEP_FIRST: bool = false;
     /// Whether a kept panel ([`super::PackedB`]) already consists of words.
     const STORED: bool;
     /// Widens a kept panel's block of `len` k into words.
@@ -79,6 +81,35 @@ pub(super) trait Scheme: Sized + 'static {
     /// # Safety
     /// As for [`Scheme::micro`], with `rows <= thin_rows(level)`.
     unsafe fn thin(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
+
+    /// How many columns [`Scheme::stream`] takes at a time for so many rows; 0 if it does not exist.
+    fn stream_width(_level: Level, _rows: usize) -> usize {
+        0
+    }
+
+    /// A micro-kernel that reads a right operand with contiguous columns where it lies: `b` points at its block.
+    ///
+    /// # Safety
+    /// As for [`Scheme::micro`]; `b` has `stream_width` columns and `len` rows that are `stride` apart.
+    unsafe fn stream(_rows: usize, _tile: &Tile<Self::Word, Self::Acc>, _stride: isize, _len: usize) {
+        unreachable!("no columns at a time")
+    }
+}
+
+/// For schemes with a streaming kernel.
+macro_rules! streamed {
+    ($stream:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        fn stream_width(level: Level, rows: usize) -> usize {
+            if level == Level::Avx512 { micro::avx512::stream_width(rows) } else { 0 }
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        unsafe fn stream(rows: usize, tile: &Tile<f32, f32>, stride: isize, len: usize) {
+            // SAFETY: as promised by the caller.
+            unsafe { micro::avx512::$stream(rows, tile, stride, len) }
+        }
+    };
 }
 
 /// For schemes whose kept panels are words.
@@ -189,7 +220,7 @@ macro_rules! wide_scheme {
 
 wide_scheme!(
     /// f32 by f32 FMAs.
-    F32, f32, f32, 32, f32, stored_words!();
+    F32, f32, f32, 32, f32, stored_words!(); streamed!(f32_stream);
 );
 wide_scheme!(
     /// f64 by f64 FMAs.
@@ -197,7 +228,7 @@ wide_scheme!(
 );
 wide_scheme!(
     /// f16 widened to f32.
-    F16, f16, f32, 32, f16, stored_narrow!(f16_expand, f16_thin);
+    F16, f16, f32, 32, f16, stored_narrow!(f16_expand, f16_thin); streamed!(f16_stream);
 );
 
 /// bf16 widened to f32, pairs swapped, by f32 FMAs that flush to zero.
@@ -240,6 +271,8 @@ impl Scheme for Bf16Fma {
     }
 
     stored_narrow!(bf16_expand, bf16_thin);
+    streamed!(bf16_stream);
+    const KEEP_FIRST: bool = true;
 }
 
 /// bf16 pairs by `VDPBF16PS`; chosen only where `isa::has_bf16_dot()`.

@@ -2,11 +2,9 @@
 
 use super::*;
 use crate::isa::{self, Level};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
-/// Level and thread count are process-wide: one test at a time.
-static SETTINGS: Mutex<()> = Mutex::new(());
-
+/// Level and thread count are process-wide: one test at a time, and both as they were afterwards.
 struct Settings<'a> {
     level: Level,
     threads: usize,
@@ -14,7 +12,7 @@ struct Settings<'a> {
 }
 
 fn settings() -> Settings<'static> {
-    let lock = SETTINGS.lock().unwrap_or_else(|e| e.into_inner());
+    let lock = crate::test_settings::lock();
     Settings { level: isa::level(), threads: par::threads(), _lock: lock }
 }
 
@@ -327,6 +325,19 @@ fn rows<T: Case>() {
     }
 }
 for_each_type!(row_slices, rows);
+
+/// Few rows, many columns: the streaming kernels and their ragged ends.
+fn few_rows<T: Case>() {
+    let _settings = settings();
+    for (n, k) in [(256, 257), (300, 515), (530, 31), (1100, 3)] {
+        for m in [1, 2, 3, 4, 5, 8] {
+            product::<T>(m, n, k, Layout::RowMajor, Layout::RowMajor, Layout::RowMajor, (n + m) as u64);
+        }
+        product::<T>(1, n, k, Layout::Sparse, Layout::RowMajor, Layout::Sparse, n as u64);
+        product::<T>(n, 2, k, Layout::ColMajor, Layout::RowMajor, Layout::RowMajor, n as u64);
+    }
+}
+for_each_type!(few_rows_many_columns, few_rows);
 
 /// Several stages, groups and spans of the driver.
 fn large<T: Case>() {
