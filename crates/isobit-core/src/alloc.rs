@@ -10,7 +10,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// Buffers of this many bytes and more are cached when freed.
 const CACHED_FROM: usize = 32 << 10;
@@ -41,6 +41,32 @@ pub struct Buffer {
     len: usize,
     owner: Owner,
     inline: InlineBytes,
+    derived: Derived,
+}
+
+/// What a backend has derived from a buffer's contents and keeps with it (packed weights): gone when the buffer is
+/// dropped or written again.
+#[derive(Default)]
+pub struct Derived {
+    uses: AtomicU32,
+    value: OnceLock<Box<dyn Any + Send + Sync>>,
+}
+
+impl Derived {
+    /// Counts one more use of the contents and says how many there have been before.
+    pub fn count_use(&self) -> u32 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The derived value, if there is one of that type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.value.get()?.downcast_ref()
+    }
+
+    /// Keeps a derived value, unless there is one already.
+    pub fn keep<T: Any + Send + Sync>(&self, value: T) {
+        let _ = self.value.set(Box::new(value));
+    }
 }
 
 // SAFETY: a buffer is written only while one kernel owns it (it is fresh or uniquely referenced); afterwards it is
@@ -54,14 +80,20 @@ impl Buffer {
     pub fn new(len: usize) -> Result<Buffer> {
         let inline = InlineBytes(std::cell::UnsafeCell::new([if poison() { 0xFF } else { 0 }; INLINE]));
         if len <= INLINE {
-            return Ok(Buffer { ptr: NonNull::dangling(), len, owner: Owner::Inline, inline });
+            return Ok(Buffer {
+                ptr: NonNull::dangling(),
+                len,
+                owner: Owner::Inline,
+                inline,
+                derived: Derived::default(),
+            });
         }
         let (ptr, cap) = acquire(len)?;
         if poison() {
             // SAFETY: `ptr` owns `cap` bytes.
             unsafe { std::ptr::write_bytes(ptr.as_ptr(), 0xFF, cap) };
         }
-        Ok(Buffer { ptr, len, owner: Owner::Heap { cap }, inline })
+        Ok(Buffer { ptr, len, owner: Owner::Heap { cap }, inline, derived: Derived::default() })
     }
 
     /// A read-only buffer over memory that `keep` keeps alive.
@@ -71,7 +103,7 @@ impl Buffer {
     pub unsafe fn foreign(ptr: *const u8, len: usize, keep: Box<dyn Any + Send + Sync>) -> Buffer {
         let inline = InlineBytes(std::cell::UnsafeCell::new([0; INLINE]));
         let ptr = NonNull::new(ptr.cast_mut()).unwrap_or(NonNull::dangling());
-        Buffer { ptr, len, owner: Owner::Foreign { _keep: keep }, inline }
+        Buffer { ptr, len, owner: Owner::Foreign { _keep: keep }, inline, derived: Derived::default() }
     }
 
     /// Number of bytes.
@@ -89,6 +121,16 @@ impl Buffer {
     #[inline]
     pub fn is_writable(&self) -> bool {
         !matches!(self.owner, Owner::Foreign { .. })
+    }
+
+    /// What backends have derived from the contents.
+    pub fn derived(&self) -> &Derived {
+        &self.derived
+    }
+
+    /// Forgets what was derived from the contents, which are about to change.
+    pub fn forget_derived(&mut self) {
+        self.derived = Derived::default();
     }
 
     /// The first byte.

@@ -151,7 +151,10 @@ impl Tensor {
         let fits = self.dtype.size() == dtype.size()
             && self.size() == shape.iter().product::<usize>()
             && self.is_contiguous()
-            && Arc::get_mut(&mut self.buffer).is_some_and(|b| b.is_writable());
+            && Arc::get_mut(&mut self.buffer).is_some_and(|b| {
+                b.forget_derived();
+                b.is_writable()
+            });
         if !fits {
             return None;
         }

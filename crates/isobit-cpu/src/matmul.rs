@@ -4,8 +4,9 @@ use half::{bf16, f16};
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::ops::addmm::Addmm;
 use isobit_core::{Dtype, Error, Result, Spec, Tensor};
-use isobit_kernels::gemm::{self, Element, Epilogue, Mat, Offsets, OutMat};
+use isobit_kernels::gemm::{self, Element, Epilogue, Mat, Offsets, OutMat, PackedB};
 use smallvec::{SmallVec, smallvec};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `a @ b`.
 pub fn matmul(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
@@ -47,12 +48,83 @@ fn run<T: Element>(a: &Tensor, b: &Tensor, c: Option<&Tensor>, out: &Tensor, epi
     if out.size() == 0 {
         return;
     }
+    if kept::<T>(m, k, n, a, b, c, out, &epilogue) {
+        return;
+    }
     let batch = offsets(a, b, c, out);
     let to = OutMat::new(out.as_mut_ptr::<T>(), out.strides()[d - 2], out.strides()[d - 1]);
     let after = c.map_or_else(Epilogue::none, |c| epilogue(mat(c)));
     // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and `out` is fresh and dense, so
     // that its matrices do not overlap.
     unsafe { gemm::gemm_batched(m, n, k, mat(a), mat(b), to, after, &batch) };
+}
+
+/// Rows up to which a product is bound by reading `b`.
+const THIN: usize = 16;
+/// Elements of `b` from which packing pays.
+const WORTH: usize = 1 << 16;
+/// The use of the same operand at which it is packed.
+const PACK_AT: u32 = 2;
+
+/// Bytes of packed operands that are alive.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// A packed right operand, kept with the buffer that it was made from, and which part of it that was.
+struct Panels<T: Element> {
+    panels: PackedB<T>,
+    offset: usize,
+    strides: (isize, isize),
+    bytes: usize,
+}
+
+impl<T: Element> Drop for Panels<T> {
+    fn drop(&mut self) {
+        KEPT.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A thin product with an operand that is used again and again (weights): from its third use on it is packed, and kept
+/// so as long as its buffer lives. The bits are the same either way.
+#[allow(clippy::too_many_arguments)]
+fn kept<T: Element>(
+    m: usize,
+    k: usize,
+    n: usize,
+    a: &Tensor,
+    b: &Tensor,
+    c: Option<&Tensor>,
+    out: &Tensor,
+    epilogue: &impl Fn(Mat<T>) -> Epilogue<T>,
+) -> bool {
+    let d = out.ndim();
+    if m > THIN || k * n < WORTH || d != 2 {
+        return false;
+    }
+    let strides = (b.strides()[0], b.strides()[1]);
+    let derived = b.buffer().derived();
+    if derived.get::<Panels<T>>().is_none() {
+        let bytes = k * n * std::mem::size_of::<T>();
+        // Not for an operand that is seen once or twice, nor beyond a quarter of the memory.
+        if derived.count_use() != PACK_AT
+            || KEPT.load(Ordering::Relaxed) + bytes > isobit_core::alloc::physical_memory() / 4
+        {
+            return false;
+        }
+        KEPT.fetch_add(bytes, Ordering::Relaxed);
+        // SAFETY: shape and strides of a tensor stay inside its buffer.
+        let panels = unsafe { PackedB::new(k, n, mat::<T>(b)) };
+        derived.keep(Panels { panels, offset: b.offset(), strides, bytes });
+    }
+    let Some(found) = derived.get::<Panels<T>>() else { return false };
+    let same = found.offset == b.offset() && found.strides == strides && (found.panels.k(), found.panels.n()) == (k, n);
+    if !same {
+        return false;
+    }
+    let to = OutMat::new(out.as_mut_ptr::<T>(), out.strides()[d - 2], out.strides()[d - 1]);
+    let after = c.map_or_else(Epilogue::none, |c| epilogue(mat(c)));
+    // SAFETY: as in `run`.
+    unsafe { gemm::gemm_packed(m, mat(a), &found.panels, to, after) };
+    true
 }
 
 /// Element offsets of every matrix of the batch.
