@@ -17,6 +17,7 @@
 
 use std::fmt;
 
+use crate::copy;
 use crate::dtype::Dtype;
 use crate::par;
 use crate::simd::{self, Kernel, LANES, Simd};
@@ -30,7 +31,7 @@ mod single;
 #[cfg(test)]
 mod tests;
 
-pub use cast::cast;
+pub use cast::{cast, cast_operand};
 pub(crate) use cast::{narrow, widen};
 pub use movement::{fill, select};
 
@@ -221,13 +222,16 @@ impl fmt::Display for Unsupported {
 
 impl std::error::Error for Unsupported {}
 
-/// An input of a kernel: `n` contiguous elements, or one that stands for all.
+/// An input of a kernel: `n` contiguous elements, one that stands for all, or a strided view.
 #[derive(Clone, Copy, Debug)]
-pub enum Operand {
+pub enum Operand<'a> {
     /// One element per output.
     Vector(*const u8),
     /// One element for every output.
     Scalar(*const u8),
+    /// The first element, the shape (of `n` elements) and the strides in elements, which may be 0 or negative. It is
+    /// gathered tile by tile in row-major order, so a broadcast or sliced operand needs no copy in memory.
+    View(*const u8, &'a [usize], &'a [isize]),
 }
 
 /// Elements per tile.
@@ -235,7 +239,7 @@ const TILE: usize = 1024;
 /// Elements per task: a multiple of [`TILE`].
 const CHUNK: usize = 16 * TILE;
 /// Outputs from here on bypass the caches.
-const STREAM_BYTES: usize = 8 << 20;
+pub(crate) const STREAM_BYTES: usize = 8 << 20;
 
 /// Room for a tile of any element type.
 #[repr(C, align(64))]
@@ -249,42 +253,57 @@ impl Tile {
     }
 }
 
-/// An operand as the driver's tasks see it: element `i` is at `ptr + i * step`, or a whole tile of equal elements at `ptr`.
+/// An operand as the driver's tasks see it.
 #[derive(Clone, Copy)]
-struct Source {
+struct Source<'a> {
     ptr: *const u8,
-    /// The element's size, or 0 for a tile.
+    /// The element's size, or 0 when `ptr` is a tile of equal elements.
     step: usize,
+    /// The element's size.
+    size: usize,
+    view: Option<(&'a [usize], &'a [isize])>,
 }
 
 // SAFETY: the pointer is only read, by the caller's promise valid for the whole call.
-unsafe impl Sync for Source {}
+unsafe impl Sync for Source<'_> {}
 // SAFETY: as above.
-unsafe impl Send for Source {}
+unsafe impl Send for Source<'_> {}
 
-impl Source {
+impl<'a> Source<'a> {
     /// `tile` is room for a scalar's tile and outlives the source.
     ///
     /// # Safety
     /// A scalar operand must be readable for `size` bytes.
-    unsafe fn new(operand: Operand, size: usize, tile: &mut std::mem::MaybeUninit<Tile>) -> Source {
+    unsafe fn new(operand: Operand<'a>, size: usize, tile: &mut std::mem::MaybeUninit<Tile>) -> Source<'a> {
         match operand {
-            Operand::Vector(ptr) => Source { ptr, step: size },
+            Operand::Vector(ptr) => Source { ptr, step: size, size, view: None },
             Operand::Scalar(ptr) => {
                 let out: *mut u8 = tile.as_mut_ptr().cast();
                 // SAFETY: the caller's promise, and the tile has room for `TILE` elements.
                 unsafe { movement::fill_serial(size, ptr, out, TILE) };
-                Source { ptr: out, step: 0 }
+                Source { ptr: out, step: 0, size, view: None }
             }
+            Operand::View(ptr, shape, strides) => Source { ptr, step: 0, size, view: Some((shape, strides)) },
         }
     }
 
+    /// Where `len` elements from `start` on can be read: in place, or gathered into `room`.
+    ///
+    /// # Safety
+    /// The operand is valid; `len` is at most a tile unless the operand is a vector.
     #[inline(always)]
-    fn at(self, start: usize) -> *const u8 {
-        self.ptr.wrapping_add(start * self.step)
+    unsafe fn read(&self, start: usize, len: usize, room: &mut std::mem::MaybeUninit<Tile>) -> *const u8 {
+        let Some((shape, strides)) = self.view else {
+            return self.ptr.wrapping_add(start * self.step);
+        };
+        let out: *mut u8 = room.as_mut_ptr().cast();
+        // SAFETY: the caller's promise; a tile has room for the widest elements.
+        unsafe { copy::gather(self.size, shape, strides, self.ptr, start, len, out) };
+        out
     }
 
-    fn is_scalar(self) -> bool {
+    /// Whether it is read a tile at a time.
+    fn is_tiled(&self) -> bool {
         self.step == 0
     }
 }
@@ -350,10 +369,13 @@ fn drive(shape: Shape, f: &(dyn Fn(usize, usize, *mut u8) + Sync)) {
 }
 
 /// Copies a finished tile past the caches; `dst` is 64-byte aligned.
-struct StreamOut {
-    src: *const u8,
-    dst: *mut u8,
-    bytes: usize,
+pub(crate) struct StreamOut {
+    /// The tile.
+    pub src: *const u8,
+    /// Where it goes.
+    pub dst: *mut u8,
+    /// How much of it there is.
+    pub bytes: usize,
 }
 
 impl Kernel for StreamOut {
@@ -382,37 +404,63 @@ impl Kernel for StreamOut {
 /// # Safety
 /// `src` and `dst` are valid for `n` elements; `dst == src` is allowed where the sizes agree.
 pub unsafe fn unary(op: UnaryOp, dtype: Dtype, src: *const u8, dst: *mut u8, n: usize) -> Result<(), Unsupported> {
-    let source = Source { ptr: src, step: dtype.size() };
+    // SAFETY: the caller's promise.
+    unsafe { unary_operand(op, dtype, Operand::Vector(src), dst, n) }
+}
+
+/// [`unary`] of any operand.
+///
+/// # Errors
+/// As for [`unary`].
+///
+/// # Safety
+/// As for [`unary`]; only a vector may equal `dst`.
+pub unsafe fn unary_operand(
+    op: UnaryOp,
+    dtype: Dtype,
+    src: Operand<'_>,
+    dst: *mut u8,
+    n: usize,
+) -> Result<(), Unsupported> {
+    let mut scalar = Tile::new();
+    // SAFETY: the caller's promise.
+    let source = unsafe { Source::new(src, dtype.size(), &mut scalar) };
     let shape = Shape {
         n,
         size: op.result(dtype).size(),
         dst,
-        in_place: std::ptr::eq(src, dst),
-        tiled: matches!(dtype, Dtype::F16 | Dtype::BF16),
+        in_place: std::ptr::eq(source.ptr, dst),
+        tiled: matches!(dtype, Dtype::F16 | Dtype::BF16) || source.is_tiled(),
         heavy: op.heavy() || dtype == Dtype::F64,
     };
+    macro_rules! run {
+        ($f:expr) => {
+            drive(shape, &|i, len, out| {
+                let mut room = Tile::new();
+                // SAFETY: the caller's promise.
+                unsafe { $f(source.read(i, len, &mut room), out, len) }
+            })
+        };
+    }
     macro_rules! integer {
         ($t:ty) => {{
             if !integer::defined_unary(op) {
                 return Err(Unsupported::Unary(op, dtype));
             }
-            // SAFETY: the caller's promise.
-            drive(shape, &|i, len, out| unsafe { integer::unary::<$t>(op, source.at(i).cast(), out, len) })
+            run!(|src: *const u8, out, len| integer::unary::<$t>(op, src.cast(), out, len))
         }};
     }
     match dtype {
         Dtype::F32 | Dtype::F16 | Dtype::BF16 if op == UnaryOp::Not => return Err(Unsupported::Unary(op, dtype)),
         Dtype::F64 if op == UnaryOp::Not => return Err(Unsupported::Unary(op, dtype)),
-        // SAFETY: the caller's promise.
-        Dtype::F32 => drive(shape, &|i, len, out| unsafe { single::unary(op, source.at(i).cast(), out, len) }),
-        // SAFETY: the caller's promise.
-        Dtype::F64 => drive(shape, &|i, len, out| unsafe { double::unary(op, source.at(i).cast(), out.cast(), len) }),
+        Dtype::F32 => run!(|src: *const u8, out, len| single::unary(op, src.cast(), out, len)),
+        Dtype::F64 => run!(|src: *const u8, out, len| double::unary(op, src.cast(), out, len)),
         Dtype::F16 | Dtype::BF16 => drive(shape, &|i, len, out| {
-            let mut tile = Tile::new();
+            let (mut tile, mut room) = (Tile::new(), Tile::new());
             let tile: *mut f32 = tile.as_mut_ptr().cast();
             // SAFETY: the caller's promise; `len` is at most a tile.
             unsafe {
-                widen(dtype, source.at(i).cast(), tile, len);
+                widen(dtype, source.read(i, len, &mut room).cast(), tile, len);
                 if op.result(dtype) == Dtype::Bool {
                     single::unary(op, tile, out, len);
                 } else {
@@ -427,8 +475,7 @@ pub unsafe fn unary(op: UnaryOp, dtype: Dtype, src: *const u8, dst: *mut u8, n: 
             }
             // A bool is its own magnitude, sign, square and rounding; the rest is about being 0.
             let op = if op == UnaryOp::Not { UnaryOp::LogicalNot } else { op };
-            // SAFETY: the caller's promise.
-            drive(shape, &|i, len, out| unsafe { integer::unary::<u8>(op, source.at(i).cast(), out, len) })
+            run!(|src, out, len| integer::unary::<u8>(op, src, out, len))
         }
         Dtype::U8 => integer!(u8),
         Dtype::U16 => integer!(u16),
@@ -460,13 +507,13 @@ pub fn unary_f32(op: UnaryOp, src: &[f32], dst: &mut [f32]) -> Result<(), Unsupp
 /// When the op is not defined for the element type; then nothing was written.
 ///
 /// # Safety
-/// Vector operands and `dst` are valid for `n` elements, scalar ones for one; `dst` may equal a vector operand where the
-/// sizes agree.
+/// Vector operands, views and `dst` are valid for `n` elements, scalar ones for one; `dst` may equal a vector operand
+/// where the sizes agree.
 pub unsafe fn binary(
     op: BinaryOp,
     dtype: Dtype,
-    a: Operand,
-    b: Operand,
+    a: Operand<'_>,
+    b: Operand<'_>,
     dst: *mut u8,
     n: usize,
 ) -> Result<(), Unsupported> {
@@ -479,7 +526,7 @@ pub unsafe fn binary(
         size: op.result(dtype).size(),
         dst,
         in_place: std::ptr::eq(x.ptr, dst) || std::ptr::eq(y.ptr, dst),
-        tiled: small_float || x.is_scalar() || y.is_scalar(),
+        tiled: small_float || x.is_tiled() || y.is_tiled(),
         heavy: op.heavy(),
     };
     macro_rules! with {
@@ -487,8 +534,14 @@ pub unsafe fn binary(
             if !$defined {
                 return Err(Unsupported::Binary(op, dtype));
             }
-            // SAFETY: the caller's promise.
-            drive(shape, &|i, len, out| unsafe { $run(op, x.at(i).cast(), y.at(i).cast(), out.cast(), len) })
+            drive(shape, &|i, len, out| {
+                let (mut p, mut q) = (Tile::new(), Tile::new());
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let (a, b) = (x.read(i, len, &mut p), y.read(i, len, &mut q));
+                    $run(op, a.cast(), b.cast(), out.cast(), len)
+                }
+            })
         }};
     }
     macro_rules! integer {
@@ -510,12 +563,12 @@ pub unsafe fn binary(
                 return Err(Unsupported::Binary(op, dtype));
             }
             drive(shape, &|i, len, out| {
-                let (mut p, mut q) = (Tile::new(), Tile::new());
+                let (mut p, mut q, mut room) = (Tile::new(), Tile::new(), Tile::new());
                 let (p, q): (*mut f32, *mut f32) = (p.as_mut_ptr().cast(), q.as_mut_ptr().cast());
                 // SAFETY: the caller's promise; `len` is at most a tile.
                 unsafe {
-                    widen(dtype, x.at(i).cast(), p, len);
-                    widen(dtype, y.at(i).cast(), q, len);
+                    widen(dtype, x.read(i, len, &mut room).cast(), p, len);
+                    widen(dtype, y.read(i, len, &mut room).cast(), q, len);
                     if op.is_bool() {
                         compare::compare(op, p, q, out, len);
                     } else {

@@ -5,16 +5,20 @@
 //! (`docs/numerics.md` states the orders).
 
 pub mod attention;
+pub mod copy;
 pub mod dtype;
 pub mod elementwise;
 pub mod gemm;
 pub mod isa;
 pub mod math;
+pub mod norm;
 pub mod par;
+pub mod reduce;
 pub mod rng;
 pub mod rope;
 pub mod scan;
 pub mod simd;
+pub mod softmax;
 pub mod sort;
 
 mod disjoint;

@@ -4,7 +4,7 @@
 //! rounded once: from wide types to the 16-bit floats through `f64` and an `f32` rounded to odd, which keeps the bit that a
 //! second rounding needs (S. Boldo and G. Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
 
-use super::{Shape, Source, TILE, Tile, drive};
+use super::{Operand, Shape, Source, TILE, Tile, drive};
 use crate::dtype::Dtype;
 use crate::simd::{self, Kernel, LANES, Simd};
 
@@ -13,10 +13,24 @@ use crate::simd::{self, Kernel, LANES, Simd};
 /// # Safety
 /// Both are valid for `n` elements of their types; `dst == src` is allowed where the sizes agree.
 pub unsafe fn cast(from: Dtype, src: *const u8, to: Dtype, dst: *mut u8, n: usize) {
-    let source = Source { ptr: src, step: from.size() };
-    let shape = Shape { n, size: to.size(), dst, in_place: std::ptr::eq(src, dst), tiled: true, heavy: false };
-    // SAFETY: the caller's promise; the driver gives at most a tile.
-    drive(shape, &|i, len, out| unsafe { cast_tile(from, source.at(i), to, out, len) });
+    // SAFETY: the caller's promise.
+    unsafe { cast_operand(from, Operand::Vector(src), to, dst, n) }
+}
+
+/// [`cast`] of any operand.
+///
+/// # Safety
+/// As for [`cast`]; only a vector may equal `dst`.
+pub unsafe fn cast_operand(from: Dtype, src: Operand<'_>, to: Dtype, dst: *mut u8, n: usize) {
+    let mut scalar = Tile::new();
+    // SAFETY: the caller's promise.
+    let source = unsafe { Source::new(src, from.size(), &mut scalar) };
+    let shape = Shape { n, size: to.size(), dst, in_place: std::ptr::eq(source.ptr, dst), tiled: true, heavy: false };
+    drive(shape, &|i, len, out| {
+        let mut room = Tile::new();
+        // SAFETY: the caller's promise; the driver gives at most a tile.
+        unsafe { cast_tile(from, source.read(i, len, &mut room), to, out, len) }
+    });
 }
 
 fn is_half(d: Dtype) -> bool {

@@ -13,8 +13,9 @@ pub unsafe fn fill(size: usize, value: *const u8, dst: *mut u8, n: usize) {
     let source = unsafe { Source::new(Operand::Scalar(value), size, &mut tile) };
     let shape = Shape { n, size, dst, in_place: false, tiled: true, heavy: false };
     drive(shape, &|i, len, out| {
-        // SAFETY: `len` is at most the tile; the output is the driver's.
-        unsafe { std::ptr::copy_nonoverlapping(source.at(i), out, len * size) }
+        let mut room = Tile::new();
+        // SAFETY: `len` is at most the tile that a scalar is; the output is the driver's.
+        unsafe { std::ptr::copy_nonoverlapping(source.read(i, len, &mut room), out, len * size) }
     });
 }
 
@@ -64,7 +65,7 @@ impl<T: Copy> Kernel for Select<T> {
 /// # Safety
 /// Vector operands and `dst` are valid for `n` elements, scalar ones for one; `dst` may equal `a`, `b`, or for `size` 1
 /// `cond`.
-pub unsafe fn select(size: usize, cond: Operand, a: Operand, b: Operand, dst: *mut u8, n: usize) {
+pub unsafe fn select(size: usize, cond: Operand<'_>, a: Operand<'_>, b: Operand<'_>, dst: *mut u8, n: usize) {
     let (mut p, mut q, mut r) = (Tile::new(), Tile::new(), Tile::new());
     // SAFETY: the caller's promise.
     let (c, x, y) =
@@ -74,14 +75,17 @@ pub unsafe fn select(size: usize, cond: Operand, a: Operand, b: Operand, dst: *m
         size,
         dst,
         in_place: [c, x, y].iter().any(|s| std::ptr::eq(s.ptr, dst)),
-        tiled: c.is_scalar() || x.is_scalar() || y.is_scalar(),
+        tiled: c.is_tiled() || x.is_tiled() || y.is_tiled(),
         heavy: false,
     };
     macro_rules! run {
         ($t:ty) => {
             drive(shape, &|i, n, out| {
-                let (cond, a, b, dst) = (c.at(i), x.at(i).cast::<$t>(), y.at(i).cast(), out.cast());
-                simd::dispatch_plain(Select { cond, a, b, dst, n })
+                let (mut p, mut q, mut r) = (Tile::new(), Tile::new(), Tile::new());
+                // SAFETY: the caller's promise.
+                let (cond, a, b) =
+                    unsafe { (c.read(i, n, &mut p), x.read(i, n, &mut q).cast::<$t>(), y.read(i, n, &mut r).cast()) };
+                simd::dispatch_plain(Select { cond, a, b, dst: out.cast(), n })
             })
         };
     }

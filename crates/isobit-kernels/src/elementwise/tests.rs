@@ -713,3 +713,44 @@ fn casts_are_exact_or_rounded_once() {
         }
     }
 }
+
+#[test]
+fn views_are_read_in_row_major_order() {
+    let _lock = lock();
+    let (rows, columns) = (70usize, 45usize);
+    let n = rows * columns;
+    let a: Vec<f32> = (0..n).map(|i| i as f32 * 0.5).collect();
+    let b: Vec<f32> = (0..columns).map(|i| i as f32 - 3.0).collect();
+    let (shape, swapped) = ([rows, columns], [columns, rows]);
+    let halves: Vec<f16> = a.iter().map(|&x| f16::from_f32(x)).collect();
+    let bools: Vec<u8> = (0..n).map(|i| (i % 3 == 1) as u8).collect();
+    each(|how| {
+        let mut out = vec![0.0f32; n];
+        let p = out.as_mut_ptr().cast::<u8>();
+        let row = Operand::View(b.as_ptr().cast(), &shape, &[0, 1]);
+        // The transpose of `a`, as a view.
+        let turned = Operand::View(a.as_ptr().cast(), &swapped, &[1, 45]);
+        let at = |i: usize| a[i % rows * columns + i / rows];
+        // SAFETY: the views stay within their arrays and have `n` elements.
+        unsafe {
+            binary(BinaryOp::Sub, Dtype::F32, Operand::Vector(a.as_ptr().cast()), row, p, n).unwrap();
+            assert!((0..n).all(|i| out[i] == a[i] - b[i % columns]), "{how}");
+            unary_operand(UnaryOp::Neg, Dtype::F32, turned, p, n).unwrap();
+            assert!((0..n).all(|i| out[i] == -at(i)), "{how}");
+            cast_operand(Dtype::F16, Operand::View(halves.as_ptr().cast(), &swapped, &[1, 45]), Dtype::F32, p, n);
+            assert!((0..n).all(|i| out[i] == halves[i % rows * columns + i / rows].to_f32()), "{how}");
+            let cond = Operand::View(bools.as_ptr(), &swapped, &[1, 45]);
+            select(4, cond, turned, Operand::Scalar(b.as_ptr().cast()), p, n);
+            assert!(
+                (0..n).all(|i| out[i] == if bools[i % rows * columns + i / rows] != 0 { at(i) } else { -3.0 }),
+                "{how}"
+            );
+            let mut halves_out = vec![f16::ZERO; n];
+            let (x, y) =
+                (Operand::Vector(halves.as_ptr().cast()), Operand::View(halves.as_ptr().cast(), &shape, &[0, 1]));
+            binary(BinaryOp::Add, Dtype::F16, x, y, halves_out.as_mut_ptr().cast(), n).unwrap();
+            let sum = |i: usize| f16::from_f32(halves[i].to_f32() + halves[i % columns].to_f32());
+            assert!((0..n).all(|i| halves_out[i] == sum(i)), "{how}");
+        }
+    });
+}
