@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Inputs of a graph node.
 pub type ArrayVec = SmallVec<[Array; 2]>;
@@ -51,6 +52,8 @@ pub(crate) struct Node {
     pub specs: SmallVec<[Spec; 1]>,
     /// Depends on an argument of a transform.
     pub traced: bool,
+    /// Set once `state` is `Ready`, which it stays.
+    pub ready: AtomicBool,
     pub state: Mutex<State>,
 }
 
@@ -63,8 +66,9 @@ impl Node {
         }
     }
 
+    #[inline]
     pub fn is_ready(&self) -> bool {
-        matches!(&*self.state.lock(), State::Ready { .. })
+        self.ready.load(Ordering::Acquire)
     }
 }
 
@@ -76,6 +80,10 @@ thread_local! {
 impl Drop for Node {
     /// Dropping a long chain must not recurse: the inputs of a dropped node go to a list that the outermost drop empties.
     fn drop(&mut self) {
+        // Most nodes die evaluated, with nothing behind them.
+        if !matches!(self.state.get_mut(), State::Lazy(_) | State::Ready { call: Some(_), .. }) {
+            return;
+        }
         let state = std::mem::replace(self.state.get_mut(), State::Running);
         let call = match state {
             State::Lazy(c) => c,
@@ -110,7 +118,8 @@ impl Drop for Node {
 
 impl Array {
     pub(crate) fn from_node(specs: SmallVec<[Spec; 1]>, traced: bool, state: State) -> Array {
-        Array { node: Arc::new(Node { specs, traced, state: Mutex::new(state) }), index: 0 }
+        let ready = AtomicBool::new(matches!(state, State::Ready { .. }));
+        Array { node: Arc::new(Node { specs, traced, ready, state: Mutex::new(state) }), index: 0 }
     }
 
     /// An evaluated array.
@@ -219,7 +228,11 @@ impl std::fmt::Debug for Array {
 
 /// Puts one application of a primitive into the graph: every check an operation makes happens in `infer`.
 pub fn apply(prim: impl Into<Prim>, inputs: &[&Array]) -> Result<Array> {
-    apply_node(prim.into(), inputs.iter().map(|&a| a.clone()).collect())
+    let mut list = ArrayVec::with_capacity(inputs.len());
+    for &a in inputs {
+        list.push(a.clone());
+    }
+    apply_node(prim.into(), list)
 }
 
 /// [`apply`] for a primitive with several outputs.
@@ -230,8 +243,24 @@ pub fn apply_multi(prim: impl Into<Prim>, inputs: &[&Array]) -> Result<Vec<Array
 }
 
 pub(crate) fn apply_node(prim: Prim, inputs: ArrayVec) -> Result<Array> {
-    let specs: SmallVec<[Spec; 3]> = inputs.iter().map(|a| a.spec().clone()).collect();
+    let mut specs: SmallVec<[Spec; 3]> = SmallVec::with_capacity(inputs.len());
+    let mut traced = false;
+    for a in &inputs {
+        specs.push(a.spec().clone());
+        traced |= a.node.traced;
+    }
     let outs = prim.infer(&specs)?;
-    let traced = inputs.iter().any(|a| a.node.traced);
     Ok(Array::from_node(outs, traced, State::Lazy(Call { prim, inputs })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_stay_small() {
+        // A node is moved a few times while it is built and run; a primitive with many parameters belongs in a box.
+        assert!(size_of::<Prim>() <= 256, "{}", size_of::<Prim>());
+        assert!(size_of::<Node>() <= 512, "{}", size_of::<Node>());
+    }
 }

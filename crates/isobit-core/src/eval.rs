@@ -5,7 +5,6 @@ use crate::backend::{self, Backend, Inputs, Outputs, Ran};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use parking_lot::{Condvar, Mutex};
-use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
@@ -36,8 +35,8 @@ pub fn eval(arrays: &[Array]) -> Result<()> {
         return Ok(());
     }
     let backend = backend::current()?;
-    for node in order(arrays)? {
-        run_node(backend, &node)?;
+    for a in arrays {
+        run_graph(backend, &a.node)?;
     }
     for a in arrays {
         if let State::Failed(e) = &*a.node.state.lock() {
@@ -75,42 +74,41 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
     }
 }
 
-/// Unevaluated nodes, inputs before users. Takes no recursion, so a graph may be arbitrarily deep.
-fn order(arrays: &[Array]) -> Result<Vec<Arc<Node>>> {
-    enum Visit {
-        Enter(Arc<Node>),
-        Exit(Arc<Node>),
-    }
-    let mut out = Vec::new();
-    let mut seen: FxHashSet<usize> = FxHashSet::default();
-    let mut stack: Vec<Visit> = arrays.iter().rev().map(|a| Visit::Enter(Arc::clone(&a.node))).collect();
-    while let Some(visit) = stack.pop() {
-        match visit {
-            Visit::Exit(node) => out.push(node),
-            Visit::Enter(node) => {
-                let inputs = match &*node.state.lock() {
-                    State::Ready { .. } => continue,
-                    State::Failed(e) => return Err(e.clone()),
-                    State::Placeholder(transform) => {
-                        return Err(Error::runtime(
-                            transform,
-                            "a value was needed inside a function that is being transformed: expected operations on \
-                             arrays only, got an evaluation (eval, item, to_vec or a condition on an array)",
-                        ));
-                    }
-                    // Another thread runs it: `run_node` waits for that.
-                    State::Running => SmallVec::<[Arc<Node>; 2]>::new(),
-                    State::Lazy(call) => call.inputs.iter().map(|a| Arc::clone(&a.node)).collect(),
-                };
-                if !seen.insert(Arc::as_ptr(&node) as usize) {
-                    continue;
+/// Runs the unevaluated nodes behind `root` and `root` itself, inputs before users. Takes no recursion, so a graph may be
+/// arbitrarily deep. A node that has run is ready, so nothing else needs to be remembered of where the walk has been.
+fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>) -> Result<()> {
+    /// A node, and whether its inputs are done.
+    type Visit = (Arc<Node>, bool);
+    let mut stack: Vec<Visit> = vec![(Arc::clone(root), false)];
+    while let Some((node, entered)) = stack.pop() {
+        if node.is_ready() {
+            continue;
+        }
+        if !entered {
+            let waits_for: SmallVec<[Arc<Node>; 4]> = match &*node.state.lock() {
+                State::Lazy(call) => {
+                    call.inputs.iter().filter(|a| !a.node.is_ready()).map(|a| Arc::clone(&a.node)).collect()
                 }
-                stack.push(Visit::Exit(node));
-                stack.extend(inputs.into_iter().rev().map(Visit::Enter));
+                State::Failed(e) => return Err(e.clone()),
+                State::Placeholder(transform) => {
+                    return Err(Error::runtime(
+                        transform,
+                        "a value was needed inside a function that is being transformed: expected operations on \
+                         arrays only, got an evaluation (eval, item, to_vec or a condition on an array)",
+                    ));
+                }
+                // Another thread runs it, or just did: `run_node` waits for that.
+                State::Running | State::Ready { .. } => SmallVec::new(),
+            };
+            if !waits_for.is_empty() {
+                stack.push((node, true));
+                stack.extend(waits_for.into_iter().rev().map(|n| (n, false)));
+                continue;
             }
         }
+        run_node(backend, &node)?;
     }
-    Ok(out)
+    Ok(())
 }
 
 static DONE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
@@ -118,7 +116,9 @@ static DONE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 fn publish(node: &Node, state: State) {
+    let ready = matches!(state, State::Ready { .. });
     *node.state.lock() = state;
+    node.ready.store(ready, Ordering::Release);
     if WAITING.load(Ordering::SeqCst) > 0 {
         let _guard = DONE.0.lock();
         DONE.1.notify_all();
@@ -206,20 +206,20 @@ fn run_call(backend: &'static dyn Backend, node: &Node, call: Call) -> Result<Ou
 
 /// The value of an input. If this was the last handle on it, nothing else refers to its buffer through the graph, and
 /// the kernel may reuse it.
-fn take_tensor(array: Array) -> Result<Tensor> {
+fn take_tensor(mut array: Array) -> Result<Tensor> {
     let index = array.index as usize;
     let missing = || Error::runtime("eval", "an input has no value");
-    match Arc::try_unwrap(array.node) {
-        Ok(mut node) => match std::mem::replace(node.state.get_mut(), State::Running) {
-            State::Ready { mut outs, .. } if index < outs.len() => Ok(outs.swap_remove(index)),
-            State::Failed(e) => Err(e),
-            _ => Err(missing()),
-        },
-        Err(node) => match &*node.state.lock() {
-            State::Ready { outs, .. } => outs.get(index).cloned().ok_or_else(missing),
+    if let Some(node) = Arc::get_mut(&mut array.node) {
+        return match node.state.get_mut() {
+            State::Ready { outs, .. } if index < outs.len() => Ok(outs.swap_remove(index)),
             State::Failed(e) => Err(e.clone()),
             _ => Err(missing()),
-        },
+        };
+    }
+    match &*array.node.state.lock() {
+        State::Ready { outs, .. } => outs.get(index).cloned().ok_or_else(missing),
+        State::Failed(e) => Err(e.clone()),
+        _ => Err(missing()),
     }
 }
 

@@ -18,11 +18,11 @@ pub fn contiguous_strides(shape: &[usize]) -> Strides {
 
 /// Whether elements lie densely in row-major order (axes of size 1 may have any stride).
 pub fn is_contiguous(shape: &[usize], strides: &[isize]) -> bool {
+    if shape.contains(&0) {
+        return true;
+    }
     let mut step = 1isize;
     for d in (0..shape.len()).rev() {
-        if shape[d] == 0 {
-            return true;
-        }
         if shape[d] != 1 {
             if strides[d] != step {
                 return false;
@@ -61,7 +61,7 @@ pub fn reshape_strides(shape: &[usize], strides: &[isize], new: &[usize]) -> Opt
                 left /= new[j];
                 step /= new[j] as isize;
             }
-            out[j] = step;
+            out[j] = if new[j] == 1 { 0 } else { step };
             j += 1;
         }
         i = end;

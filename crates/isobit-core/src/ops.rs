@@ -283,6 +283,9 @@ pub(crate) fn binary(op: &'static str, prim: impl Into<Prim>, a: &Array, b: &Arr
 
 /// [`binary`] with the dtype in which to compute.
 pub(crate) fn binary_as(op: &'static str, prim: impl Into<Prim>, a: &Array, b: &Array, dtype: Dtype) -> Result<Array> {
+    if a.dtype() == dtype && b.dtype() == dtype && a.shape() == b.shape() {
+        return apply(prim, &[a, b]);
+    }
     let (a, b) = (astype(a, dtype)?, astype(b, dtype)?);
     if a.shape() == b.shape() {
         return apply(prim, &[&a, &b]);
@@ -293,7 +296,10 @@ pub(crate) fn binary_as(op: &'static str, prim: impl Into<Prim>, a: &Array, b: &
 
 /// A unary primitive on floats: integers and bools are computed in float32.
 pub(crate) fn unary_float(prim: impl Into<Prim>, a: &Array) -> Result<Array> {
-    apply(prim, &[&astype(a, a.dtype().at_least_float())?])
+    if a.dtype().is_inexact() {
+        return apply(prim, &[a]);
+    }
+    apply(prim, &[&astype(a, Dtype::F32)?])
 }
 
 /// A 0-dimensional constant of the dtype of `like`, for rules and compositions.

@@ -8,13 +8,26 @@ use crate::spec::{Shape, Spec, checked_size};
 use std::sync::Arc;
 
 /// An evaluated value: a view of a shared buffer.
-#[derive(Clone)]
 pub struct Tensor {
     buffer: Arc<Buffer>,
     shape: Shape,
     strides: Strides,
     offset: usize,
     dtype: Dtype,
+}
+
+// As for `Spec`: the derived clone of the small vectors is slow.
+impl Clone for Tensor {
+    #[inline]
+    fn clone(&self) -> Tensor {
+        Tensor {
+            buffer: Arc::clone(&self.buffer),
+            shape: Shape::from_slice(&self.shape),
+            strides: Strides::from_slice(&self.strides),
+            offset: self.offset,
+            dtype: self.dtype,
+        }
+    }
 }
 
 impl Tensor {
@@ -145,16 +158,23 @@ impl Tensor {
         self.is_contiguous().then(|| unsafe { std::slice::from_raw_parts(self.as_ptr::<T>(), self.size()) })
     }
 
+    /// Whether nobody else holds the buffer and it may be overwritten, which the caller is about to do: what was derived
+    /// from its contents is forgotten.
+    #[inline]
+    pub fn is_exclusive(&mut self) -> bool {
+        Arc::get_mut(&mut self.buffer).is_some_and(|b| {
+            b.forget_derived();
+            b.is_writable()
+        })
+    }
+
     /// A contiguous tensor of `spec` that reuses this one's buffer: only if nobody else holds the buffer, it is
     /// writable, and this tensor covers it densely with elements of the same size and number.
     pub fn donate(&mut self, shape: &[usize], dtype: Dtype) -> Option<Tensor> {
         let fits = self.dtype.size() == dtype.size()
             && self.size() == shape.iter().product::<usize>()
             && self.is_contiguous()
-            && Arc::get_mut(&mut self.buffer).is_some_and(|b| {
-                b.forget_derived();
-                b.is_writable()
-            });
+            && self.is_exclusive();
         if !fits {
             return None;
         }

@@ -4,21 +4,22 @@
 //! every operand one element   compute one element, return it broadcast
 //! dense or one-element        one kernel call over everything
 //! rows (inner strides 0, 1)   one kernel call per row segment
-//! anything else               gather tiles of each odd operand into scratch, one kernel call per tile
+//! anything else               one kernel call, which gathers tiles of the odd operands; what is walked across its rows
+//!                             (a transposed array) is copied in blocks first
 //! ```
 //!
 //! 1. Axes that all operands step through alike are merged first, so most views end up in the first three cases.
 //! 2. The result takes over the buffer of an operand that nobody else holds.
 //! 3. An element's bits depend neither on the case taken nor on its place in a tile (the kernels' promise).
 
-use crate::layout::{Gather, Steps, dtype_of};
+use crate::layout::{Steps, dtype_of};
+use crate::movement;
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::layout::Strides;
 use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::elementwise::{self, BinaryOp, Operand, UnaryOp, Unsupported};
 use isobit_kernels::par;
 use smallvec::{SmallVec, smallvec};
-use std::mem::MaybeUninit;
 
 /// What is computed, as the kernels know it.
 #[derive(Clone, Copy)]
@@ -61,22 +62,19 @@ impl Call {
     /// Runs the kernel on `n` contiguous elements. Operand `i` is `at[i]`.
     ///
     /// # Safety
-    /// Vector operands and `dst` are valid for `n` elements, scalar ones for one; unary calls and casts take vectors.
-    unsafe fn kernel(&self, at: &[Operand], dst: *mut u8, n: usize) -> std::result::Result<(), Unsupported> {
-        let ptr = |o: Operand| match o {
-            Operand::Vector(p) | Operand::Scalar(p) => p,
-        };
+    /// Vector operands, views and `dst` are valid for `n` elements, scalar ones for one.
+    unsafe fn kernel(&self, at: &[Operand<'_>], dst: *mut u8, n: usize) -> std::result::Result<(), Unsupported> {
         // SAFETY: the caller's promise.
         unsafe {
             match self.op {
-                Op::Unary(op) => elementwise::unary(op, self.from, ptr(at[0]), dst, n),
+                Op::Unary(op) => elementwise::unary_operand(op, self.from, at[0], dst, n),
                 Op::Binary(op) => elementwise::binary(op, self.from, at[0], at[1], dst, n),
                 Op::Select => {
                     elementwise::select(self.to.size(), at[0], at[1], at[2], dst, n);
                     Ok(())
                 }
                 Op::Cast => {
-                    elementwise::cast(self.from, ptr(at[0]), self.to, dst, n);
+                    elementwise::cast_operand(self.from, at[0], self.to, dst, n);
                     Ok(())
                 }
             }
@@ -92,35 +90,23 @@ fn run(op: Op, mut inputs: Inputs, out: &Spec) -> Result<Ran> {
     if n == 0 {
         return done(Tensor::alloc(&out.shape, out.dtype)?);
     }
-    let one_element = n > 1 && inputs.iter().all(repeats_one);
-    if n == 1 || one_element {
-        let at: SmallVec<[Operand; 3]> = inputs.iter().map(|t| Operand::Vector(t.as_byte_ptr())).collect();
-        let shape: &[usize] = if n == 1 { &out.shape } else { &[] };
-        let donated = if n == 1 { donate(&mut inputs, shape, out.dtype) } else { None };
-        let t = match donated {
-            Some(t) => t,
-            None => Tensor::alloc(shape, out.dtype)?,
-        };
-        // SAFETY: every operand has an element, and so has the result.
-        unsafe { call.kernel(&at, t.as_mut_byte_ptr(), 1) }.map_err(unsupported)?;
-        if one_element {
-            let t = t.with_layout(out.shape.clone(), Strides::from_elem(0, out.shape.len()), 0);
-            return done(t);
-        }
-        return done(t);
+    if n == 1 {
+        return one_element(call, inputs, out).map(|t| Ran::Done(smallvec![t]));
     }
-    let layouts: SmallVec<[Layout; 3]> = inputs.iter().map(Layout::of).collect();
-    let strided = layouts.contains(&Layout::Strided);
-    let at: SmallVec<[Operand; 3]> = inputs
-        .iter()
-        .zip(&layouts)
-        .map(
-            |(t, l)| {
-                if *l == Layout::One { Operand::Scalar(t.as_byte_ptr()) } else { Operand::Vector(t.as_byte_ptr()) }
-            },
-        )
-        .collect();
-    let steps = strided.then(|| Steps::merge(&out.shape, inputs.iter()));
+    if inputs.iter().all(repeats_one) {
+        // What repeats one element gives a result that does.
+        let t = one_element(call, inputs, &Spec::new([], out.dtype))?;
+        return done(t.with_layout(out.shape.clone(), Strides::from_elem(0, out.shape.len()), 0));
+    }
+    let mut layouts: SmallVec<[Layout; 3]> = inputs.iter().map(Layout::of).collect();
+    for (t, layout) in inputs.iter_mut().zip(&mut layouts) {
+        if *layout == Layout::Strided && n >= WORTH_A_COPY && crosses_rows(t) {
+            *t = movement::copy(t)?;
+            *layout = Layout::Dense;
+        }
+    }
+    let at: SmallVec<[Start; 3]> = inputs.iter().map(|t| Start(t.as_byte_ptr())).collect();
+    let steps = layouts.contains(&Layout::Strided).then(|| Steps::merge(&out.shape, inputs.iter()));
     let sizes: SmallVec<[usize; 3]> = inputs.iter().map(|t| t.dtype().size()).collect();
     let t = match donate(&mut inputs, &out.shape, out.dtype) {
         Some(t) => t,
@@ -128,16 +114,34 @@ fn run(op: Op, mut inputs: Inputs, out: &Spec) -> Result<Ran> {
     };
     let dst = t.as_mut_byte_ptr();
     match steps {
-        // SAFETY: dense operands and the result have `n` elements, the others one.
-        None => unsafe { call.kernel(&at, dst, n) }.map_err(unsupported)?,
+        None => {
+            let at: SmallVec<[Operand<'_>; 3]> = at.iter().zip(&layouts).map(|(a, &l)| a.as_operand(l)).collect();
+            // SAFETY: dense operands and the result have `n` elements, the others one.
+            unsafe { call.kernel(&at, dst, n) }.map_err(unsupported)?
+        }
         Some(steps) => {
             let job = Job { call, steps: &steps, sizes: &sizes, layouts: &layouts, at: &at, dst };
-            if job.has_long_rows() { job.rows() } else { job.tiles() }.map_err(unsupported)?;
+            if job.has_long_rows() { job.rows() } else { job.views() }.map_err(unsupported)?;
         }
     }
     // The operands live to here: `at` points into their buffers.
     drop(inputs);
     done(t)
+}
+
+/// The result for the first element of every operand.
+fn one_element(call: Call, mut inputs: Inputs, out: &Spec) -> Result<Tensor> {
+    let at: SmallVec<[Operand<'_>; 3]> = inputs.iter().map(|t| Operand::Vector(t.as_byte_ptr())).collect();
+    // An operand of the result's kind that nobody else holds becomes the result as it is.
+    let reusable = |t: &mut Tensor| t.dtype() == out.dtype && t.shape() == out.shape.as_slice() && t.is_exclusive();
+    let t = match inputs.iter_mut().position(reusable) {
+        Some(i) => inputs.swap_remove(i),
+        None => Tensor::alloc(&out.shape, out.dtype)?,
+    };
+    // SAFETY: every operand has an element, and so has the result.
+    unsafe { call.kernel(&at, t.as_mut_byte_ptr(), 1) }.map_err(unsupported)?;
+    drop(inputs);
+    Ok(t)
 }
 
 #[cold]
@@ -148,6 +152,23 @@ fn unsupported(e: Unsupported) -> Error {
 /// The first input's buffer that the result may take over.
 fn donate(inputs: &mut Inputs, shape: &[usize], dtype: Dtype) -> Option<Tensor> {
     inputs.iter_mut().find_map(|t| t.donate(shape, dtype))
+}
+
+/// Whether neighbours along the last axis lie apart in memory.
+fn crosses_rows(t: &Tensor) -> bool {
+    let inner = t.shape().iter().zip(t.strides()).rev().find(|(n, _)| **n != 1);
+    inner.is_some_and(|(_, &s)| s.abs() > 16)
+}
+
+/// An operand's first element.
+#[derive(Clone, Copy)]
+struct Start(*const u8);
+
+impl Start {
+    /// The operand, which is not strided.
+    fn as_operand(self, layout: Layout) -> Operand<'static> {
+        if layout == Layout::One { Operand::Scalar(self.0) } else { Operand::Vector(self.0) }
+    }
 }
 
 fn repeats_one(t: &Tensor) -> bool {
@@ -177,10 +198,10 @@ impl Layout {
     }
 }
 
-/// Elements per gathered tile.
-const TILE: usize = 2048;
 /// Elements per task.
-const CHUNK: usize = 16 * TILE;
+const CHUNK: usize = 32 << 10;
+/// Operands that are walked across their rows are first copied, in blocks, from this many elements on.
+const WORTH_A_COPY: usize = 16 << 10;
 /// Rows from this length on are worth a kernel call each.
 const LONG_ROW: usize = 1024;
 
@@ -190,32 +211,17 @@ struct Job<'a> {
     steps: &'a Steps,
     sizes: &'a [usize],
     layouts: &'a [Layout],
-    at: &'a [Operand],
+    at: &'a [Start],
     dst: *mut u8,
 }
 
 // SAFETY: operands are only read, and tasks write disjoint ranges of `dst`.
 unsafe impl Sync for Job<'_> {}
 
-/// Room for a tile of one operand.
-type Scratch = MaybeUninit<[u64; TILE]>;
-
 impl Job<'_> {
-    fn base(&self, i: usize) -> *const u8 {
-        match self.at[i] {
-            Operand::Vector(p) | Operand::Scalar(p) => p,
-        }
-    }
-
     /// Whether every operand steps by 0 or 1 along rows that are long enough.
     fn has_long_rows(&self) -> bool {
-        let unary = matches!(self.call.op, Op::Unary(_) | Op::Cast);
-        self.steps.inner() >= LONG_ROW
-            && (0..self.at.len()).all(|i| match self.steps.inner_stride(i) {
-                1 => true,
-                0 => !unary,
-                _ => false,
-            })
+        self.steps.inner() >= LONG_ROW && (0..self.at.len()).all(|i| matches!(self.steps.inner_stride(i), 0 | 1))
     }
 
     /// One kernel call per segment of a row.
@@ -230,11 +236,11 @@ impl Job<'_> {
             let (first, segment) = (task / segments * group, task % segments);
             let (start, end) = (segment * CHUNK, ((segment + 1) * CHUNK).min(inner));
             for row in first..(first + group).min(rows) {
-                let at: SmallVec<[Operand; 3]> = (0..self.at.len())
+                let at: SmallVec<[Operand<'_>; 3]> = (0..self.at.len())
                     .map(|i| {
                         let stride = self.steps.inner_stride(i);
                         let offset = self.steps.row(i, row) + start as isize * stride;
-                        let p = self.base(i).wrapping_offset(offset * self.sizes[i] as isize);
+                        let p = self.at[i].0.wrapping_offset(offset * self.sizes[i] as isize);
                         if stride == 0 { Operand::Scalar(p) } else { Operand::Vector(p) }
                     })
                     .collect();
@@ -252,49 +258,16 @@ impl Job<'_> {
         failed.result()
     }
 
-    /// One kernel call per tile, odd operands gathered first.
-    fn tiles(&self) -> std::result::Result<(), Unsupported> {
-        let failed = Failed::default();
-        let body = |start: usize, end: usize| {
-            let mut scratch: [Scratch; 3] = [const { MaybeUninit::uninit() }; 3];
-            let mut gathers: SmallVec<[Option<Gather>; 3]> = (0..self.at.len())
-                .map(|i| {
-                    (self.layouts[i] != Layout::Dense && !self.passes(i)).then(|| Gather::new(self.steps, i, start))
-                })
-                .collect();
-            let mut from = start;
-            while from < end {
-                let n = TILE.min(end - from);
-                let mut at: SmallVec<[Operand; 3]> = SmallVec::from_slice(self.at);
-                for (i, gather) in gathers.iter_mut().enumerate() {
-                    let size = self.sizes[i];
-                    if let Some(gather) = gather {
-                        let to: *mut u8 = scratch[i].as_mut_ptr().cast();
-                        // SAFETY: the tile has room for `n` elements of at most 8 bytes, and as many are left.
-                        unsafe { gather.take(self.base(i), size, to, n) };
-                        at[i] = Operand::Vector(to);
-                    } else if self.layouts[i] == Layout::Dense {
-                        at[i] = Operand::Vector(self.base(i).wrapping_add(from * size));
-                    }
-                }
-                let out = self.dst.wrapping_add(from * self.call.to.size());
-                // SAFETY: tiles hold `n` elements, dense operands and the result from `from` on as well.
-                failed.note(unsafe { self.call.kernel(&at, out, n) });
-                from += n;
-            }
-        };
-        let n = self.steps.len();
-        if n < 4 * CHUNK {
-            body(0, n)
-        } else {
-            par::for_chunks(n, CHUNK, body)
-        }
-        failed.result()
-    }
-
-    /// Whether the kernel takes operand `i` as the one element that it is.
-    fn passes(&self, i: usize) -> bool {
-        self.layouts[i] == Layout::One && matches!(self.call.op, Op::Binary(_) | Op::Select)
+    /// One kernel call, which gathers strided operands tile by tile.
+    fn views(&self) -> std::result::Result<(), Unsupported> {
+        let at: SmallVec<[Operand<'_>; 3]> = (0..self.at.len())
+            .map(|i| match self.layouts[i] {
+                Layout::Strided => Operand::View(self.at[i].0, self.steps.shape(), self.steps.strides(i)),
+                l => self.at[i].as_operand(l),
+            })
+            .collect();
+        // SAFETY: dense operands and the result have as many elements as the views, the others one.
+        unsafe { self.call.kernel(&at, self.dst, self.steps.len()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! How kernels walk strided operands: axes merged where every operand allows it, elements gathered in row-major order.
+//! How kernels walk strided operands: axes merged where every operand allows it.
 
 use isobit_core::{Dtype, Error, Result, Tensor};
 use isobit_kernels::dtype::Dtype as Kind;
@@ -75,6 +75,16 @@ impl Steps {
         self.len
     }
 
+    /// The merged axes.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Operand `i`'s strides along them.
+    pub fn strides(&self, i: usize) -> &[isize] {
+        &self.strides[i]
+    }
+
     /// Size of the last axis.
     pub fn inner(&self) -> usize {
         self.shape[self.shape.len() - 1]
@@ -96,95 +106,6 @@ impl Steps {
     }
 }
 
-/// Reads one operand's elements in row-major order, some at a time.
-pub struct Gather<'a> {
-    shape: &'a [usize],
-    strides: &'a [isize],
-    index: Axes<usize>,
-    /// Elements from the first to the next.
-    offset: isize,
-}
-
-impl<'a> Gather<'a> {
-    /// Starts at the `start`-th element of operand `i`.
-    pub fn new(steps: &'a Steps, i: usize, start: usize) -> Gather<'a> {
-        let (shape, strides) = (steps.shape.as_slice(), steps.strides[i].as_slice());
-        let mut index = Axes::from_elem(0, shape.len());
-        let (mut left, mut offset) = (start, 0);
-        for d in (0..shape.len()).rev() {
-            index[d] = left % shape[d];
-            left /= shape[d];
-            offset += index[d] as isize * strides[d];
-        }
-        Gather { shape, strides, index, offset }
-    }
-
-    /// Copies the next `n` elements of `size` bytes (1, 2, 4 or 8) to `to`. `base` is the operand's first element.
-    ///
-    /// # Safety
-    /// The operand has that layout from `base`, `n` elements are left, and `to` has room for them.
-    pub unsafe fn take(&mut self, base: *const u8, size: usize, mut to: *mut u8, n: usize) {
-        let last = self.shape.len() - 1;
-        let stride = self.strides[last];
-        let mut left = n;
-        while left > 0 {
-            let run = (self.shape[last] - self.index[last]).min(left);
-            let from = base.wrapping_offset(self.offset * size as isize);
-            // SAFETY: the run lies inside one row of the operand; `to` has room for what is left.
-            unsafe { copy_run(from, stride, size, to, run) };
-            to = to.wrapping_add(run * size);
-            left -= run;
-            self.advance(run);
-        }
-    }
-
-    /// Steps over `run` elements of the present row.
-    fn advance(&mut self, run: usize) {
-        let last = self.shape.len() - 1;
-        self.index[last] += run;
-        self.offset += run as isize * self.strides[last];
-        let mut d = last;
-        while self.index[d] == self.shape[d] && d > 0 {
-            self.offset -= self.shape[d] as isize * self.strides[d];
-            self.index[d] = 0;
-            d -= 1;
-            self.index[d] += 1;
-            self.offset += self.strides[d];
-        }
-    }
-}
-
-/// # Safety
-/// `run` elements at that stride from `from` are readable, and as many from `to` writable.
-unsafe fn copy_run(from: *const u8, stride: isize, size: usize, to: *mut u8, run: usize) {
-    if stride == 1 {
-        // SAFETY: the caller's promise.
-        return unsafe { std::ptr::copy_nonoverlapping(from, to, run * size) };
-    }
-    macro_rules! each {
-        ($t:ty) => {{
-            let (from, to) = (from.cast::<$t>(), to.cast::<$t>());
-            if stride == 0 {
-                // SAFETY: the caller's promise.
-                unsafe { std::slice::from_raw_parts_mut(to.cast::<std::mem::MaybeUninit<$t>>(), run) }
-                    // SAFETY: as above.
-                    .fill(std::mem::MaybeUninit::new(unsafe { from.read() }));
-            } else {
-                for k in 0..run {
-                    // SAFETY: the caller's promise.
-                    unsafe { to.add(k).write(from.wrapping_offset(k as isize * stride).read()) };
-                }
-            }
-        }};
-    }
-    match size {
-        1 => each!(u8),
-        2 => each!(u16),
-        4 => each!(u32),
-        _ => each!(u64),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,29 +124,5 @@ mod tests {
         assert_eq!(two.shape.as_slice(), [2, 12]);
         assert_eq!((two.strides[0].as_slice(), two.strides[1].as_slice()), (&[12, 1][..], &[0, 1][..]));
         assert_eq!((two.row(0, 1), two.row(1, 1)), (12, 0));
-    }
-
-    #[test]
-    fn gathering_in_pieces_is_gathering_at_once() {
-        let data: Vec<u32> = (0..60).collect();
-        let t = Tensor::alloc(&[60], Dtype::U32).unwrap();
-        // SAFETY: room for 60 elements.
-        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), t.as_mut_ptr::<u32>(), 60) };
-        let t = t.with_layout(Shape::from_slice(&[3, 4, 5]), [-5isize, 15, 1][..].into(), 10);
-        let want: Vec<u32> =
-            (0..60).map(|i| (10 - 5 * (i / 20) as i32 + 15 * (i / 5 % 4) as i32 + i as i32 % 5) as u32).collect();
-        let steps = Steps::merge(t.shape(), std::iter::once(&t));
-        for piece in [1, 3, 7, 60] {
-            let mut got = vec![0u32; 60];
-            let mut start = 0;
-            while start < 60 {
-                let n = piece.min(60 - start);
-                let mut gather = Gather::new(&steps, 0, start);
-                // SAFETY: `got` has room.
-                unsafe { gather.take(t.as_byte_ptr(), 4, got[start..].as_mut_ptr().cast(), n) };
-                start += n;
-            }
-            assert_eq!(got, want);
-        }
     }
 }
