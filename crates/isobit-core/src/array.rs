@@ -1,8 +1,11 @@
 //! [`Array`]: a handle on one output of a graph node, lazy or evaluated.
 
+mod fmt;
+mod index;
 mod methods;
 mod operators;
 
+pub use index::{At, Ellipsis, Index, IntoIndices, NewAxis};
 pub use operators::Operand;
 
 use crate::dtype::Dtype;

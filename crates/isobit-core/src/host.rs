@@ -210,6 +210,52 @@ impl Array {
     }
 }
 
+/// One element, widened.
+pub(crate) enum Value {
+    /// A truth value.
+    Bool(bool),
+    /// An integer of any width.
+    Int(i128),
+    /// A real number of any precision.
+    Float(f64),
+    /// Real and imaginary part.
+    Complex(f64, f64),
+}
+
+/// The element at that index, one entry per axis.
+///
+/// # Panics
+/// When an entry is out of range.
+pub(crate) fn element(t: &Tensor, index: &[usize]) -> Value {
+    assert!(index.len() == t.ndim() && index.iter().zip(t.shape()).all(|(i, n)| i < n));
+    let at: isize = index.iter().zip(t.strides()).map(|(&i, &s)| i as isize * s).sum();
+    macro_rules! read {
+        ($t:ty) => {
+            // SAFETY: the index is inside the tensor, whose elements are of its dtype.
+            unsafe { *t.as_ptr::<$t>().offset(at) }
+        };
+    }
+    match t.dtype() {
+        Dtype::Bool => Value::Bool(read!(u8) != 0),
+        Dtype::U8 => Value::Int(read!(u8).into()),
+        Dtype::U16 => Value::Int(read!(u16).into()),
+        Dtype::U32 => Value::Int(read!(u32).into()),
+        Dtype::U64 => Value::Int(read!(u64).into()),
+        Dtype::I8 => Value::Int(read!(i8).into()),
+        Dtype::I16 => Value::Int(read!(i16).into()),
+        Dtype::I32 => Value::Int(read!(i32).into()),
+        Dtype::I64 => Value::Int(read!(i64).into()),
+        Dtype::F16 => Value::Float(read!(f16).to_f64()),
+        Dtype::BF16 => Value::Float(read!(bf16).to_f64()),
+        Dtype::F32 => Value::Float(read!(f32).into()),
+        Dtype::F64 => Value::Float(read!(f64)),
+        Dtype::C64 => {
+            let [re, im] = read!([f32; 2]);
+            Value::Complex(re.into(), im.into())
+        }
+    }
+}
+
 /// The bytes of a contiguous tensor, in this machine's order.
 pub(crate) fn bytes_of(t: &Tensor) -> Result<&[u8]> {
     if !t.is_contiguous() {

@@ -21,7 +21,7 @@ pub mod tensor;
 pub mod transforms;
 pub mod view;
 
-pub use array::Array;
+pub use array::{Array, Ellipsis, Index, NewAxis};
 pub use dtype::Dtype;
 pub use error::{Error, ErrorKind, Result};
 pub use eval::{async_eval, eval};
