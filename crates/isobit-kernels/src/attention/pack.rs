@@ -3,7 +3,7 @@
 use super::BLOCK;
 use crate::float_lanes::{FloatLanes, vectors};
 use crate::simd::{Kernel, Simd};
-use crate::transpose16::transpose16;
+use crate::transpose16::{copy_transposed, transpose16};
 use std::any::TypeId;
 
 /// `to[d] = from[d] · scale`, rounded once, for one query.
@@ -53,21 +53,23 @@ impl<T: FloatLanes> Kernel for PackKeys<'_, T> {
             let row = |j: usize| from.wrapping_offset((first + j) as isize * stride);
             let mut d = 0;
             // SAFETY (all below): rows below `keys` have `dim` elements, `to` has `dim` rows of 64.
+            let step = stride * size_of::<T>() as isize;
+            if n == 16 && TypeId::of::<T>() == TypeId::of::<f32>() {
+                while d + 16 <= dim {
+                    // SAFETY: as above.
+                    unsafe {
+                        copy_transposed::<S, false>(s, row(0).add(d).cast(), step, to.add(d * BLOCK + first), BLOCK)
+                    };
+                    d += 16;
+                }
+            }
             if n == 16 && TypeId::of::<T>() == TypeId::of::<half::bf16>() {
                 while d + 32 <= dim {
-                    // Two neighbouring elements are one 32-bit lane: half the shuffles.
+                    // Two neighbouring elements are one 32-bit number: half the shuffles.
                     // SAFETY: as above.
-                    let pairs = transpose16(s, vectors!(16, |j| unsafe { s.load(row(j).add(d).cast()) }));
-                    for i in 0..16 {
-                        let bits = s.to_bits(pairs[i]);
-                        let even = s.from_bits(s.shl(bits, 16));
-                        let odd = s.from_bits(s.and(bits, s.splat_i(-0x1_0000)));
-                        // SAFETY: as above.
-                        unsafe {
-                            s.store(to.add((d + 2 * i) * BLOCK + first), even);
-                            s.store(to.add((d + 2 * i + 1) * BLOCK + first), odd);
-                        }
-                    }
+                    unsafe {
+                        copy_transposed::<S, true>(s, row(0).add(d).cast(), step, to.add(d * BLOCK + first), BLOCK)
+                    };
                     d += 32;
                 }
             }
