@@ -158,7 +158,7 @@ pub fn attention<T: AttentionElement>(x: &AttentionInputs<T>, out: &mut [T], lse
     if rows == 0 {
         return;
     }
-    assert!(s.kv_heads > 0 && s.q_heads % s.kv_heads == 0, "attention: query heads in groups per key head");
+    assert!(s.kv_heads > 0 && s.q_heads.is_multiple_of(s.kv_heads), "attention: query heads in groups per key head");
     x.q.check(&[s.batch, s.q_heads, s.q_len], s.head_dim, "attention: the queries");
     x.k.check(&[s.batch, s.kv_heads, s.k_len], s.head_dim, "attention: the keys");
     x.v.check(&[s.batch, s.kv_heads, s.k_len], s.value_dim, "attention: the values");

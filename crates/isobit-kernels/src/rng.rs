@@ -73,9 +73,10 @@ pub fn random_bits(keys: &[u32], bytes_per_key: usize, out: &mut [u8]) {
     }
     let keys_per_task = (2 * PAIRS_PER_TASK / words).max(1);
     par::run(pairs.len().div_ceil(keys_per_task), |t| {
-        for k in t * keys_per_task..((t + 1) * keys_per_task).min(pairs.len()) {
+        let range = t * keys_per_task..((t + 1) * keys_per_task).min(pairs.len());
+        for (k, &key) in pairs.iter().enumerate().take(range.end).skip(range.start) {
             // SAFETY: a task writes the words of its own keys only.
-            unsafe { one_key(level, pairs[k], &shared, k * bytes_per_key, bytes_per_key, 0..words / 2) };
+            unsafe { one_key(level, key, &shared, k * bytes_per_key, bytes_per_key, 0..words / 2) };
         }
     });
 }
@@ -103,7 +104,7 @@ unsafe fn one_key(
         unsafe { out.slice(at + 4 * half, len) }.copy_from_slice(&w[..len]);
     }
     // The very last word may be cut: then its pair is done by hand.
-    let cut = range.end == half && half > 0 && bytes % 4 != 0;
+    let cut = range.end == half && half > 0 && !bytes.is_multiple_of(4);
     let end = if cut { range.end - 1 } else { range.end };
     if cut {
         let (x, y) = threefry2x32(key, (end as u32, (second + end) as u32));

@@ -98,7 +98,7 @@ pub fn scan<T: ScanElement>(op: ScanOp, src: &[T], dst: &mut [T], spec: ScanSpec
         return;
     }
     let slab = spec.n * spec.inner;
-    assert!(slab > 0 && src.len() % slab == 0, "scan: lines of {} x {} elements expected", spec.n, spec.inner);
+    assert!(slab > 0 && src.len().is_multiple_of(slab), "scan: lines of {} x {} elements expected", spec.n, spec.inner);
     T::scan(op, src, dst, spec);
 }
 

@@ -121,7 +121,7 @@ fn each_row<T: Sync, O: Send>(src: &[T], out: &mut [O], n: usize, f: impl Fn(&[T
     if src.is_empty() {
         return;
     }
-    assert!(n > 0 && src.len() % n == 0, "rows of {n} elements expected");
+    assert!(n > 0 && src.len().is_multiple_of(n), "rows of {n} elements expected");
     let rows = src.len() / n;
     if n >= PARALLEL_ROW && rows < par::threads() {
         for (row, out) in src.chunks_exact(n).zip(out.chunks_exact_mut(n)) {

@@ -1,5 +1,10 @@
 //! The 16x16 transposition in registers, the same at every level.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "vectors and lanes are addressed by number, and iterators may not inline"
+)]
+
 use crate::simd::Simd;
 
 /// Lane `j` of output vector `i` is lane `i` of input vector `j`.

@@ -9,6 +9,11 @@
 //! values stay in L1. A key that all rows of a tile see is one fused operation per accumulator; a key that only some see
 //! is done row by row, so that no row ever touches a masked value.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "vectors and lanes are addressed by number, and iterators may not inline"
+)]
+
 use super::BLOCK;
 use crate::float_lanes::vectors;
 use crate::isa::Level;

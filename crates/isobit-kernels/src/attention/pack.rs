@@ -1,5 +1,10 @@
 //! Queries, keys and values of any float type as the f32 tiles that the block kernels want.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "vectors and lanes are addressed by number, and iterators may not inline"
+)]
+
 use super::BLOCK;
 use crate::float_lanes::{FloatLanes, vectors};
 use crate::simd::{Kernel, Simd};

@@ -8,6 +8,11 @@
 //!
 //! A rest of up to four blocks runs the tree in scalar code: the same operations on the same operands.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "vectors and lanes are addressed by number, and iterators may not inline"
+)]
+
 use super::{CHUNK, LineScan, Lines, STRIP, ScanElement, ScanOp, ScanSpec, drive};
 use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::{self, Level};

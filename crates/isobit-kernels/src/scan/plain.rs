@@ -3,6 +3,11 @@
 //! f64 follows the block tree. Integer operations are associative, wrapping included, so any order gives the bits of
 //! the tree; they are scanned one after the other.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "vectors and lanes are addressed by number, and iterators may not inline"
+)]
+
 use super::{CHUNK, LineScan, Lines, STRIP, ScanElement, ScanOp, ScanSpec, drive};
 use crate::isa::{self, Level};
 use crate::simd::{Kernel, Simd, dispatch_at};
