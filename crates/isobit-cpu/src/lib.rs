@@ -15,6 +15,7 @@ mod layout;
 mod lines;
 mod matmul;
 mod movement;
+mod norm;
 mod random;
 mod rope;
 mod scan;
@@ -122,7 +123,8 @@ impl Backend for Cpu {
             Prim::Concatenate(p) => movement::concatenate(p, inputs, outs),
             Prim::SliceUpdate(p) => movement::slice_update(p, inputs),
             // fused
-            Prim::LayerNorm(_) | Prim::RmsNorm(_) => Ok(Ran::Decompose(inputs)),
+            Prim::LayerNorm(p) => norm::layer_norm(self, p, inputs, outs),
+            Prim::RmsNorm(p) => norm::rms_norm(self, p, inputs, outs),
             Prim::Rope(p) => rope::rope(self, p, inputs, outs),
             Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),
             // products
