@@ -6,6 +6,7 @@
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Ran};
 use isobit_core::{Prim, Result, Spec, Tensor};
 use isobit_kernels::elementwise::{BinaryOp, UnaryOp};
+use isobit_kernels::reduce::ReduceOp;
 use isobit_kernels::scan::ScanOp;
 use smallvec::smallvec;
 
@@ -17,6 +18,7 @@ mod matmul;
 mod movement;
 mod norm;
 mod random;
+mod reduce;
 mod rope;
 mod scan;
 mod sort;
@@ -131,16 +133,16 @@ impl Backend for Cpu {
             Prim::Addmm(p) => matmul::addmm(p, inputs, outs),
             Prim::Matmul(_) => matmul::matmul(inputs, outs),
             // reductions
-            Prim::All(_) => pending(prim, inputs, outs),
-            Prim::Any(_) => pending(prim, inputs, outs),
-            Prim::ArgMax(_) => pending(prim, inputs, outs),
-            Prim::ArgMin(_) => pending(prim, inputs, outs),
-            Prim::LogSumExp(_) => pending(prim, inputs, outs),
-            Prim::Max(_) => pending(prim, inputs, outs),
-            Prim::Min(_) => pending(prim, inputs, outs),
-            Prim::Prod(_) => pending(prim, inputs, outs),
-            Prim::Softmax(_) => pending(prim, inputs, outs),
-            Prim::Sum(_) => pending(prim, inputs, outs),
+            Prim::All(p) => reduce::reduce(ReduceOp::All, p.axes(), inputs, outs),
+            Prim::Any(p) => reduce::reduce(ReduceOp::Any, p.axes(), inputs, outs),
+            Prim::ArgMax(p) => reduce::position(ReduceOp::ArgMax, p.axis(), inputs, outs),
+            Prim::ArgMin(p) => reduce::position(ReduceOp::ArgMin, p.axis(), inputs, outs),
+            Prim::LogSumExp(p) => reduce::logsumexp(p.axes(), inputs, outs),
+            Prim::Max(p) => reduce::reduce(ReduceOp::Max, p.axes(), inputs, outs),
+            Prim::Min(p) => reduce::reduce(ReduceOp::Min, p.axes(), inputs, outs),
+            Prim::Prod(p) => reduce::reduce(ReduceOp::Prod, p.axes(), inputs, outs),
+            Prim::Softmax(p) => reduce::softmax(p.axes(), inputs),
+            Prim::Sum(p) => reduce::reduce(ReduceOp::Sum, p.axes(), inputs, outs),
             // scans and orders
             Prim::Argpartition(p) => sort::positions_in_order(inputs, outs, p.axis(), Some(p.kth())),
             Prim::Argsort(p) => sort::positions_in_order(inputs, outs, p.axis(), None),

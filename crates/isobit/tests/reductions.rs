@@ -165,3 +165,79 @@ fn ties_and_exclusive_scans_have_derivatives() {
         same(Ok(transforms::grad(f, [0])(&[masked]).unwrap()[0].clone()), &[0.0, 0.0, 0.5, 0.5]);
     });
 }
+
+/// Numbers whose sums depend on their order.
+fn noise(shape: &[usize], dtype: Dtype) -> Array {
+    let n: usize = shape.iter().product();
+    let value = |i: usize| ((i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 8_388_608.0 - 0.9;
+    let x: Vec<f32> = (0..n).map(value).collect();
+    ops::astype(&Array::from_slice(&x, shape).unwrap(), dtype).unwrap()
+}
+
+#[test]
+fn neither_a_batch_nor_a_slice_changes_bits() {
+    let shape = [3usize, 300, 2, 70];
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::F64] {
+        let x = noise(&shape, dtype);
+        // Every set of axes that leaves the batch axis 0 alone: a slice of the batch, with and without its axis.
+        for set in 1..8usize {
+            let axes: Vec<isize> = (0..3).filter(|d| set >> d & 1 == 1).map(|d| d as isize + 1).collect();
+            let inner: Vec<isize> = axes.iter().map(|a| a - 1).collect();
+            let bytes = |a: &Array, axes: &[isize]| -> Vec<Vec<u8>> {
+                let all = [
+                    ops::sum(a, axes, false),
+                    ops::prod(a, axes, false),
+                    ops::mean(a, axes, false),
+                    ops::var(a, axes, false, 1),
+                    ops::logsumexp(a, axes, false),
+                    ops::softmax(a, axes, true),
+                ];
+                all.into_iter().map(|r| r.unwrap().to_bytes().unwrap()).collect()
+            };
+            let whole = bytes(&x, &axes);
+            let parts: Vec<Vec<Vec<u8>>> = (0..3).map(|b| bytes(&ops::take_index(&x, b, 0).unwrap(), &inner)).collect();
+            let kept = |b: isize| ops::slice(&x, &[b], &[b + 1], &[1]).unwrap();
+            let thin: Vec<Vec<Vec<u8>>> = (0..3).map(|b| bytes(&kept(b), &axes)).collect();
+            for op in 0..whole.len() {
+                let join = |p: &[Vec<Vec<u8>>]| p.iter().flat_map(|p| p[op].clone()).collect::<Vec<u8>>();
+                assert!(whole[op] == join(&parts), "operation {op}, {dtype}, axes {axes:?}: a batch");
+                assert!(whole[op] == join(&thin), "operation {op}, {dtype}, axes {axes:?}: a slice of the batch");
+            }
+        }
+        // A slice of a kept last axis.
+        let y = noise(&[700, 5], dtype);
+        let all = ops::sum(&y, 0, false).unwrap().to_bytes().unwrap();
+        let column = |j: isize| ops::slice(&y, &[0, j], &[700, j + 1], &[1, 1]).unwrap();
+        let each: Vec<u8> = (0..5).flat_map(|j| ops::sum(&column(j), 0, false).unwrap().to_bytes().unwrap()).collect();
+        assert_eq!(all, each, "{dtype}");
+    }
+    // Beyond one chunk of a row, strided and not.
+    let long = noise(&[2, 70_001], Dtype::F32);
+    let turned = ops::transpose(&noise(&[2, 70_001], Dtype::F32), [1, 0]).unwrap();
+    let rows = ops::sum(&long, 1, false).unwrap().to_bytes().unwrap();
+    assert_eq!(rows, ops::sum(&ops::transpose(&turned, [1, 0]).unwrap(), 1, false).unwrap().to_bytes().unwrap());
+    let every: Vec<f32> = floats(Ok(ops::take_index(&long, 1, 0).unwrap()));
+    assert_eq!(rows[4..], ops::sum(&f32s(&every), .., false).unwrap().to_bytes().unwrap());
+}
+
+#[test]
+fn the_documented_order() {
+    // Rows of 3: lanes of one vector, so the tree over 16 lanes; columns of 300 in blocks of 256.
+    let x = noise(&[300, 4, 3], Dtype::F32);
+    let v = x.to_vec::<f32>().unwrap();
+    let row = |i: usize, k: usize| {
+        let mut lanes = [0f32; 16];
+        (0..3).for_each(|j| lanes[j] += v[(i * 4 + k) * 3 + j]);
+        for width in [8, 4, 2, 1] {
+            (0..width).for_each(|l| lanes[l] += lanes[l + width]);
+        }
+        lanes[0]
+    };
+    let column = |k: usize| {
+        let block = |from: usize, to: usize| (from..to).fold(0f32, |s, i| s + row(i, k));
+        block(0, 256) + block(256, 300)
+    };
+    let want: Vec<u32> = (0..4).map(|k| column(k).to_bits()).collect();
+    let got: Vec<u32> = floats(ops::sum(&x, [0, 2], false)).into_iter().map(f32::to_bits).collect();
+    assert_eq!(got, want);
+}
