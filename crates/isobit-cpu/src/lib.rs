@@ -3,6 +3,9 @@
 //! Every kernel gives the same bits at every instruction-set level, for every thread count, and for every way in which
 //! its operands are laid out (`docs/numerics.md`).
 
+/// Which instruction-set level runs, and on how many threads.
+pub use isobit_kernels::{isa, par};
+
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Ran};
 use isobit_core::{Prim, Result, Spec, Tensor};
 use isobit_kernels::elementwise::{BinaryOp, UnaryOp};

@@ -8,6 +8,7 @@
 extern crate self as isobit_nn;
 
 mod activations;
+mod attention;
 mod grad;
 pub mod init;
 mod kv_cache;
@@ -18,10 +19,11 @@ pub mod optimizers;
 pub mod schedulers;
 
 pub use activations::{gelu, gelu_approx, relu, silu};
+pub use attention::{Attention, AttentionShape};
 pub use grad::{value_and_grad, value_and_grad_where};
 pub use isobit_nn_derive::Module;
 pub use kv_cache::KvCache;
-pub use layers::{Dropout, Embedding, Linear, MLP};
+pub use layers::{Dropout, Embedding, LayerNorm, Linear, MLP, RMSNorm};
 pub use module::{Module, Params, Path};
 
 /// The leaves of every module.

@@ -57,3 +57,15 @@ fn what_does_not_continue_the_cache_is_refused() {
     assert!(cache.update(&flat, &flat).is_err());
     assert_eq!(cache.len(), 2);
 }
+#[test]
+fn one_token_is_written_in_place() {
+    let mut cache = KvCache::new();
+    cache.update(&block(0, 3), &block(0, 3)).unwrap().1.eval().unwrap();
+    let address = |c: &KvCache| c.arrays().map(|a| a.tensor().unwrap().as_byte_ptr() as usize).collect::<Vec<_>>();
+    let before = address(&cache);
+    for n in 3..9 {
+        let (k, v) = cache.update(&block(n, 1), &block(n, 1)).unwrap();
+        isobit::eval(&[k, v]).unwrap();
+    }
+    assert_eq!(address(&cache), before);
+}

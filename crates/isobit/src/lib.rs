@@ -4,7 +4,6 @@ pub use half::{bf16, f16};
 pub use isobit_core::*;
 
 // Linking a backend registers it.
-#[doc(hidden)]
-pub use isobit_cpu as _cpu;
+pub use isobit_cpu as cpu;
 #[doc(hidden)]
 pub use isobit_ref as _ref;

@@ -45,7 +45,21 @@ pub fn load_safetensors(path: impl AsRef<Path>) -> Result<(BTreeMap<String, Arra
     // SAFETY: the documented condition: nobody changes the file in place while its arrays live.
     let map = unsafe { Mmap::map(&file) }.map_err(failed)?;
     let map = Arc::new(map);
-    let (header, info) = SafeTensors::read_metadata(&map).map_err(|e| malformed(path, &map, &e))?;
+    read(&map, path, |bytes, shape, dtype| view(&map, bytes, shape, dtype))
+}
+
+/// [`load_safetensors`] of a file that is already in memory; the arrays are copies.
+pub fn parse_safetensors(bytes: &[u8]) -> Result<(BTreeMap<String, Array>, BTreeMap<String, String>)> {
+    read(bytes, Path::new("safetensors"), Array::from_bytes)
+}
+
+/// The contents of the file `map`, called `path` in errors; `array` makes an array of each tensor's bytes.
+fn read(
+    map: &[u8],
+    path: &Path,
+    array: impl Fn(&[u8], &[usize], Dtype) -> Result<Array>,
+) -> Result<(BTreeMap<String, Array>, BTreeMap<String, String>)> {
+    let (header, info) = SafeTensors::read_metadata(map).map_err(|e| malformed(path, map, &e))?;
     let metadata = info.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let mut arrays = BTreeMap::new();
     for (name, tensor) in info.tensors() {
@@ -62,7 +76,7 @@ pub fn load_safetensors(path: impl AsRef<Path>) -> Result<(BTreeMap<String, Arra
             let at = path.display();
             return Err(Error::io(LOAD, format!("{at}: tensor {name:?} of dtype BOOL has bytes other than 0 and 1")));
         }
-        arrays.insert(name, view(&map, bytes, &tensor.shape, dtype)?);
+        arrays.insert(name, array(bytes, &tensor.shape, dtype)?);
     }
     Ok((arrays, metadata))
 }

@@ -1,0 +1,272 @@
+//! [`Config`]: the numbers that fix a decoder, as in Hugging Face's `config.json` for `Qwen3ForCausalLM`.
+
+use isobit::{Error, Result};
+use serde_json::{Map, Value, json};
+
+/// The architecture that this crate runs.
+pub const ARCHITECTURE: &str = "Qwen3ForCausalLM";
+
+/// The numbers that fix a Qwen3 decoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Rows of the embedding table.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward block.
+    pub intermediate_size: usize,
+    /// Decoder blocks.
+    pub num_hidden_layers: usize,
+    /// Query heads.
+    pub num_attention_heads: usize,
+    /// Key and value heads.
+    pub num_key_value_heads: usize,
+    /// Width of one head.
+    pub head_dim: usize,
+    /// Epsilon of every normalisation.
+    pub rms_norm_eps: f32,
+    /// Base of the rotary angles.
+    pub rope_theta: f32,
+    /// The longest sequence that the model was made for.
+    pub max_position_embeddings: usize,
+    /// Whether the output projection is the embedding table.
+    pub tie_word_embeddings: bool,
+    /// Whether the attention projections have biases.
+    pub attention_bias: bool,
+    /// Tokens that end a text.
+    pub eos_token_ids: Vec<u32>,
+}
+
+impl Config {
+    /// Reads `config.json`.
+    ///
+    /// # Errors
+    /// Text that is not JSON, an unknown architecture, a missing or wrong field, an option that is not supported
+    /// (rope scaling, sliding windows, quantization): named, never ignored.
+    pub fn parse(text: &str) -> Result<Config> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|e| Error::value("config", format!("config.json is not JSON: {e}")))?;
+        let Value::Object(map) = value else {
+            return Err(Error::value("config", "config.json: expected an object"));
+        };
+        let fields = Fields(&map);
+        fields.check_supported()?;
+        let hidden_size = fields.size("hidden_size")?;
+        let num_attention_heads = fields.size("num_attention_heads")?;
+        let default_head = hidden_size / num_attention_heads;
+        let config = Config {
+            vocab_size: fields.size("vocab_size")?,
+            hidden_size,
+            intermediate_size: fields.size("intermediate_size")?,
+            num_hidden_layers: fields.size("num_hidden_layers")?,
+            num_attention_heads,
+            num_key_value_heads: fields.size_or("num_key_value_heads", num_attention_heads)?,
+            head_dim: fields.size_or("head_dim", default_head)?,
+            rms_norm_eps: fields.number_or("rms_norm_eps", 1e-6)? as f32,
+            rope_theta: fields.rope_theta()? as f32,
+            max_position_embeddings: fields.size_or("max_position_embeddings", 32768)?,
+            tie_word_embeddings: fields.flag_or("tie_word_embeddings", false)?,
+            attention_bias: fields.flag_or("attention_bias", false)?,
+            eos_token_ids: fields.tokens("eos_token_id")?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks that the numbers fit together.
+    ///
+    /// # Errors
+    /// A head count that the kv heads do not divide, an odd head width, an end token beyond the vocabulary.
+    pub fn check(&self) -> Result<()> {
+        let fail = |m: String| Err(Error::value("config", m));
+        if !self.num_attention_heads.is_multiple_of(self.num_key_value_heads) {
+            return fail(format!(
+                "num_key_value_heads: expected a divisor of {}, got {}",
+                self.num_attention_heads, self.num_key_value_heads
+            ));
+        }
+        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
+            return fail(format!("head_dim: expected an even number, got {}", self.head_dim));
+        }
+        if let Some(id) = self.eos_token_ids.iter().find(|&&id| id as usize >= self.vocab_size) {
+            return fail(format!("eos_token_id: expected less than {}, got {id}", self.vocab_size));
+        }
+        if !(self.rms_norm_eps > 0.0 && self.rope_theta > 0.0 && self.rope_theta.is_finite()) {
+            return fail("rms_norm_eps and rope_theta: expected positive numbers".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The fields as `config.json` has them.
+    pub fn to_json(&self, dtype: isobit::Dtype) -> String {
+        let eos = match self.eos_token_ids.as_slice() {
+            [] => Value::Null,
+            [one] => json!(one),
+            many => json!(many),
+        };
+        // A shortest-digits f32, so that 1e-6 is not written as 9.999999974752427e-7.
+        let short = |x: f32| x.to_string().parse::<f64>().unwrap_or(f64::from(x));
+        let value = json!({
+            "architectures": [ARCHITECTURE],
+            "attention_bias": self.attention_bias,
+            "eos_token_id": eos,
+            "head_dim": self.head_dim,
+            "hidden_act": "silu",
+            "hidden_size": self.hidden_size,
+            "intermediate_size": self.intermediate_size,
+            "max_position_embeddings": self.max_position_embeddings,
+            "model_type": "qwen3",
+            "num_attention_heads": self.num_attention_heads,
+            "num_hidden_layers": self.num_hidden_layers,
+            "num_key_value_heads": self.num_key_value_heads,
+            "rms_norm_eps": short(self.rms_norm_eps),
+            "rope_theta": short(self.rope_theta),
+            "tie_word_embeddings": self.tie_word_embeddings,
+            "torch_dtype": dtype.name(),
+            "vocab_size": self.vocab_size,
+        });
+        format!("{value:#}\n")
+    }
+}
+
+/// Typed access to the fields, with errors that name them.
+struct Fields<'a>(&'a Map<String, Value>);
+
+impl Fields<'_> {
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|v| !v.is_null())
+    }
+
+    fn wrong<T>(name: &str, expected: &str, got: &Value) -> Result<T> {
+        Err(Error::value("config", format!("config.json: {name}: expected {expected}, got {got}")))
+    }
+
+    fn size(&self, name: &str) -> Result<usize> {
+        match self.given(name) {
+            None => Err(Error::value("config", format!("config.json: missing field `{name}`"))),
+            // The bound keeps every product of two sizes within 64 bits.
+            Some(v) => match v.as_u64() {
+                Some(n) if n > 0 && n < 1 << 31 => Ok(n as usize),
+                _ => Self::wrong(name, "a positive integer below 2^31", v),
+            },
+        }
+    }
+
+    fn size_or(&self, name: &str, default: usize) -> Result<usize> {
+        if self.given(name).is_none() { Ok(default) } else { self.size(name) }
+    }
+
+    fn number_or(&self, name: &str, default: f64) -> Result<f64> {
+        match self.given(name) {
+            None => Ok(default),
+            Some(v) => v.as_f64().map_or_else(|| Self::wrong(name, "a number", v), Ok),
+        }
+    }
+
+    fn flag_or(&self, name: &str, default: bool) -> Result<bool> {
+        match self.given(name) {
+            None => Ok(default),
+            Some(v) => v.as_bool().map_or_else(|| Self::wrong(name, "true or false", v), Ok),
+        }
+    }
+
+    /// One token, a list of tokens, or none.
+    fn tokens(&self, name: &str) -> Result<Vec<u32>> {
+        let id = |v: &Value| match v.as_u64().and_then(|n| u32::try_from(n).ok()) {
+            Some(n) => Ok(n),
+            None => Self::wrong(name, "token numbers", v),
+        };
+        match self.given(name) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(all)) => all.iter().map(id).collect(),
+            Some(one) => Ok(vec![id(one)?]),
+        }
+    }
+
+    /// `rope_theta`, or `rope_parameters.rope_theta` as newer files have it.
+    fn rope_theta(&self) -> Result<f64> {
+        match self.given("rope_parameters") {
+            Some(Value::Object(m)) => Fields(m).number_or("rope_theta", self.number_or("rope_theta", 1e4)?),
+            Some(v) => Self::wrong("rope_parameters", "an object", v),
+            None => self.number_or("rope_theta", 1e4),
+        }
+    }
+
+    fn check_supported(&self) -> Result<()> {
+        match self.given("architectures") {
+            Some(Value::Array(names)) if names.iter().any(|n| n.as_str() == Some(ARCHITECTURE)) => {}
+            Some(v) => return Self::wrong("architectures", &format!("[\"{ARCHITECTURE}\"]"), v),
+            None => match self.given("model_type") {
+                Some(v) if v.as_str() == Some("qwen3") => {}
+                Some(v) => return Self::wrong("model_type", "\"qwen3\"", v),
+                None => return Err(Error::value("config", "config.json: missing field `architectures`")),
+            },
+        }
+        for (name, expected) in [("hidden_act", json!("silu")), ("use_sliding_window", json!(false))] {
+            if let Some(v) = self.given(name).filter(|v| **v != expected) {
+                return Self::wrong(name, &expected.to_string(), v);
+            }
+        }
+        for name in ["quantization", "quantization_config"] {
+            if let Some(v) = self.given(name) {
+                return Self::wrong(name, "none (quantized models are not supported yet)", v);
+            }
+        }
+        for name in ["rope_scaling", "rope_parameters"] {
+            if let Some(Value::Object(m)) = self.given(name) {
+                let kind = m.get("rope_type").or_else(|| m.get("type"));
+                if let Some(v) = kind.filter(|v| v.as_str() != Some("default")) {
+                    return Self::wrong(&format!("{name}.rope_type"), "\"default\"", v);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The published file of Qwen3-0.6B.
+    const PUBLISHED: &str = r#"{"architectures": ["Qwen3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+        "bos_token_id": 151643, "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024,
+        "initializer_range": 0.02, "intermediate_size": 3072, "max_position_embeddings": 40960, "max_window_layers": 28,
+        "model_type": "qwen3", "num_attention_heads": 16, "num_hidden_layers": 28, "num_key_value_heads": 8,
+        "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000, "sliding_window": null,
+        "tie_word_embeddings": true, "torch_dtype": "bfloat16", "transformers_version": "4.51.0", "use_cache": true,
+        "use_sliding_window": false, "vocab_size": 151936}"#;
+
+    #[test]
+    fn the_published_file_is_read_and_written() {
+        let c = Config::parse(PUBLISHED).unwrap();
+        assert_eq!((c.hidden_size, c.head_dim, c.num_key_value_heads), (1024, 128, 8));
+        assert_eq!((c.rope_theta, c.rms_norm_eps, c.tie_word_embeddings), (1e6, 1e-6, true));
+        assert_eq!(c.eos_token_ids, [151645]);
+        let text = c.to_json(isobit::Dtype::BF16);
+        assert!(text.contains("\"rms_norm_eps\": 1e-6"), "{text}");
+        assert_eq!(Config::parse(&text).unwrap(), c);
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let with = |from: &str, to: &str| Config::parse(&PUBLISHED.replace(from, to)).unwrap_err().to_string();
+        for (from, to, want) in [
+            ("Qwen3ForCausalLM", "LlamaForCausalLM", "architectures: expected [\"Qwen3ForCausalLM\"]"),
+            ("\"hidden_size\": 1024", "\"hidden_size\": -4", "hidden_size: expected a positive integer"),
+            ("\"hidden_size\": 1024,", "", "missing field `hidden_size`"),
+            ("\"num_attention_heads\": 16", "\"num_attention_heads\": 0", "num_attention_heads: expected a positive"),
+            ("\"num_key_value_heads\": 8", "\"num_key_value_heads\": 7", "expected a divisor of 16, got 7"),
+            ("\"head_dim\": 128", "\"head_dim\": 127", "expected an even number, got 127"),
+            ("\"silu\"", "\"gelu\"", "hidden_act: expected \"silu\", got \"gelu\""),
+            ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\"}", "rope_scaling.rope_type"),
+            ("\"eos_token_id\": 151645", "\"eos_token_id\": 999999", "eos_token_id: expected less than 151936"),
+            ("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": 1", "expected true or false, got 1"),
+            ("1024,", "1024", "config.json is not JSON"),
+        ] {
+            let e = with(from, to);
+            assert!(e.contains(want), "{to}: {e}");
+        }
+        assert!(Config::parse("[]").unwrap_err().to_string().contains("expected an object"));
+    }
+}

@@ -1,0 +1,117 @@
+//! The same bits on a model, however its scores are computed; and text that depends on the seed alone.
+
+mod tiny;
+
+use isobit::Dtype;
+use isobit::cpu::isa;
+use isobit_lm::{Generation, Generator, LanguageModel, Plan, Sampler, Sampling, Session, verify};
+use isobit_nn::Module;
+
+fn rows(count: usize, len: usize) -> Vec<Vec<u32>> {
+    (0..count).map(|r| (0..len).map(|i| ((i * 37 + r * 101 + i * i) % 320) as u32).collect()).collect()
+}
+
+fn all_zero(dtype: Dtype, tie: bool) {
+    let mut model = tiny::model(tie);
+    model.set_dtype(dtype).unwrap();
+    let plan = Plan { rows: rows(4, 37), threads: vec![1, 2, 3], levels: isa::available() };
+    let mut seen = 0;
+    let checks = verify(&model, &plan, |_| seen += 1).unwrap();
+    assert_eq!(seen, checks.len());
+    assert!(checks.len() >= 12);
+    let failed: Vec<_> = checks.iter().filter(|c| !c.passed()).collect();
+    assert!(failed.is_empty(), "{dtype}: {failed:#?}");
+}
+
+#[test]
+fn every_way_gives_the_same_bits_in_float32() {
+    all_zero(Dtype::F32, true);
+}
+
+#[test]
+fn every_way_gives_the_same_bits_in_bfloat16() {
+    all_zero(Dtype::BF16, false);
+}
+
+#[test]
+fn every_way_gives_the_same_bits_in_float16() {
+    all_zero(Dtype::F16, true);
+}
+
+#[test]
+fn plans_are_checked() {
+    let model = tiny::model(true);
+    let plan = |rows| Plan { rows, threads: vec![], levels: vec![] };
+    for bad in [vec![], rows(1, 7), vec![vec![1; 9], vec![1; 8]], vec![vec![400; 9]]] {
+        assert!(verify(&model, &plan(bad), |_| ()).is_err());
+    }
+}
+
+#[test]
+fn sampling_follows_the_seed() {
+    let scores = isobit::Array::from_slice(&[0.0f32, 3.0, 1.0, 2.9, -4.0], &[5]).unwrap();
+    let draw = |temperature, top_p, seed| -> Vec<u32> {
+        let mut s = Sampler::new(Sampling { temperature, top_p, seed }).unwrap();
+        (0..200).map(|_| s.sample(&scores).unwrap()).collect()
+    };
+    assert_eq!(draw(0.0, 1.0, 1), [1; 200]);
+    assert_eq!(draw(1.0, 1.0, 1), draw(1.0, 1.0, 1));
+    assert_ne!(draw(1.0, 1.0, 1), draw(1.0, 1.0, 2));
+    let free = draw(1.0, 1.0, 1);
+    assert!((0..4).all(|t| free.contains(&t)), "{free:?}");
+    // Tokens 1 and 3 hold 0.9 of the probability: the smallest set that reaches 0.6.
+    let nucleus = draw(1.0, 0.6, 1);
+    assert!(nucleus.iter().all(|t| [1, 3].contains(t)) && nucleus.contains(&1) && nucleus.contains(&3));
+    assert_eq!(draw(1.0, 0.01, 1), [1; 200]);
+    let share = free.iter().filter(|&&t| t == 1).count() as f64 / 200.0;
+    assert!((share - 0.46).abs() < 0.12, "{share}");
+    for (temperature, top_p) in [(-1.0, 1.0), (f32::NAN, 1.0), (1.0, 0.0), (1.0, 1.5)] {
+        assert!(Sampler::new(Sampling { temperature, top_p, seed: 0 }).is_err());
+    }
+}
+
+#[test]
+fn text_does_not_depend_on_chunks_or_on_what_was_read_before() {
+    let model = LanguageModel { model: tiny::model(true), tokenizer: tiny::tokenizer() };
+    let prompt = "fn op_1(a: &Array) -> Result<Array> { apply(1, &[a";
+    let text = |generator: &mut Generator, chunk, seed| {
+        let sampling = Sampling { temperature: 1.0, top_p: 0.9, seed };
+        let mut out = String::new();
+        let options = Generation { max_tokens: 24, sampling, chunk };
+        let timing = generator
+            .run(prompt, &options, |s| {
+                out.push_str(s);
+                Ok(true)
+            })
+            .unwrap();
+        (out, timing)
+    };
+    let (want, first) = text(&mut Generator::new(&model), 512, 7);
+    assert!(!want.is_empty() && first.prompt_tokens > 8);
+    for chunk in [1, 3, 8] {
+        assert_eq!(text(&mut Generator::new(&model), chunk, 7).0, want);
+    }
+    assert_ne!(text(&mut Generator::new(&model), 512, 8).0, want);
+    let mut generator = Generator::new(&model);
+    generator
+        .run("fn op_1(a: &Array) else", &Generation { max_tokens: 5, ..Default::default() }, |_| Ok(true))
+        .unwrap();
+    let (again, second) = text(&mut generator, 512, 7);
+    assert_eq!(again, want);
+    assert!(second.prompt_tokens < first.prompt_tokens, "the common beginning was read again");
+    let (third, timing) = text(&mut generator, 512, 7);
+    assert_eq!((third, timing.prompt_tokens), (want, 1));
+    assert!(generator.run("", &Generation::default(), |_| Ok(true)).is_err());
+}
+
+#[test]
+fn a_session_refuses_tokens_that_do_not_exist() {
+    let model = tiny::model(true);
+    let mut s = Session::new(&model);
+    assert!(s.read(&model, &[5, 320], 4).unwrap_err().to_string().contains("token 320"));
+    assert!(s.read(&model, &[], 4).is_err());
+    assert_eq!(s.read(&model, &[5, 6, 7], 2).unwrap().shape(), &[320]);
+    assert_eq!(s.tokens(), [5, 6, 7]);
+    assert_eq!(s.resume(&[5, 6, 7]).tokens(), [5, 6]);
+    assert_eq!(s.resume(&[9]).tokens(), [] as [u32; 0]);
+}
