@@ -74,6 +74,9 @@ pub fn verify(model: &Qwen3, plan: &Plan, mut done: impl FnMut(&Check)) -> Resul
     let Some(&text) = rows.first().filter(|r| r.len() >= 8) else {
         return Err(Error::value("verify", "expected at least one text of 8 tokens or more"));
     };
+    if rows.iter().any(|r| r.len() != text.len()) {
+        return Err(Error::value("verify", "expected texts of one length"));
+    }
     let vocab = model.config().vocab_size;
     if let Some(t) = rows.iter().flat_map(|r| r.iter()).find(|&&t| t as usize >= vocab) {
         return Err(Error::index("verify", format!("token {t}: expected less than {vocab}")));
