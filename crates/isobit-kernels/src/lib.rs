@@ -10,6 +10,7 @@ pub mod dtype;
 pub mod elementwise;
 pub mod gemm;
 pub mod isa;
+pub mod limits;
 pub mod math;
 pub mod norm;
 pub mod par;
