@@ -85,9 +85,14 @@ fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>) -> Result<()> {
             continue;
         }
         if !entered {
-            let waits_for: SmallVec<[Arc<Node>; 4]> = match &*node.state.lock() {
+            let mut waits_for: SmallVec<[Arc<Node>; 4]> = SmallVec::new();
+            match &*node.state.lock() {
                 State::Lazy(call) => {
-                    call.inputs.iter().filter(|a| !a.node.is_ready()).map(|a| Arc::clone(&a.node)).collect()
+                    for a in &call.inputs {
+                        if !a.node.is_ready() {
+                            waits_for.push(Arc::clone(&a.node));
+                        }
+                    }
                 }
                 State::Failed(e) => return Err(e.clone()),
                 State::Placeholder(transform) => {
@@ -98,8 +103,8 @@ fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>) -> Result<()> {
                     ));
                 }
                 // Another thread runs it, or just did: `run_node` waits for that.
-                State::Running | State::Ready { .. } => SmallVec::new(),
-            };
+                State::Running | State::Ready { .. } => {}
+            }
             if !waits_for.is_empty() {
                 stack.push((node, true));
                 stack.extend(waits_for.into_iter().rev().map(|n| (n, false)));
@@ -165,7 +170,7 @@ fn run_node(backend: &'static dyn Backend, node: &Node) -> Result<()> {
     }
     let guard = OnPanic(node);
     let keep = node.traced && LIVE_TRACES.load(Ordering::SeqCst) > 0;
-    let kept = keep.then(|| call.clone());
+    let kept = keep.then(|| Box::new(call.clone()));
     let result = run_call(backend, node, call);
     std::mem::forget(guard);
     match result {
@@ -182,7 +187,10 @@ fn run_node(backend: &'static dyn Backend, node: &Node) -> Result<()> {
 
 fn run_call(backend: &'static dyn Backend, node: &Node, call: Call) -> Result<Outputs> {
     let Call { prim, inputs } = call;
-    let tensors = inputs.into_iter().map(take_tensor).collect::<Result<Inputs>>()?;
+    let mut tensors = Inputs::new();
+    for input in inputs {
+        tensors.push(take_tensor(input)?);
+    }
     match backend.run(&prim, tensors, &node.specs)? {
         Ran::Done(outs) => {
             debug_assert_eq!(outs.len(), node.specs.len(), "{}", prim.name());

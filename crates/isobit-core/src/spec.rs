@@ -16,12 +16,23 @@ pub struct Spec {
     pub dtype: Dtype,
 }
 
-// Every node of a graph clones specs: a copy of the slice is several times faster than the derived element-wise clone.
+// Every node of a graph clones specs, and the derived clone goes element by element.
 impl Clone for Spec {
     #[inline]
     fn clone(&self) -> Spec {
-        Spec { shape: Shape::from_slice(&self.shape), dtype: self.dtype }
+        Spec { shape: copy_small(&self.shape), dtype: self.dtype }
     }
+}
+
+/// A copy of a small vector of plain values. One that lies inline is copied whole, without a loop or a call.
+#[inline]
+pub(crate) fn copy_small<T: Copy, const N: usize>(v: &SmallVec<[T; N]>) -> SmallVec<[T; N]> {
+    if v.spilled() {
+        return SmallVec::from_slice(v);
+    }
+    // SAFETY: the vector is not spilled, so it owns no memory, and its elements are `Copy`: two bitwise copies are two
+    // independent vectors.
+    unsafe { std::ptr::read(v) }
 }
 
 impl Spec {

@@ -4,7 +4,7 @@ use crate::alloc::Buffer;
 use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::layout::{self, Strides};
-use crate::spec::{Shape, Spec, checked_size};
+use crate::spec::{Shape, Spec, checked_size, copy_small};
 use std::sync::Arc;
 
 /// An evaluated value: a view of a shared buffer.
@@ -22,8 +22,8 @@ impl Clone for Tensor {
     fn clone(&self) -> Tensor {
         Tensor {
             buffer: Arc::clone(&self.buffer),
-            shape: Shape::from_slice(&self.shape),
-            strides: Strides::from_slice(&self.strides),
+            shape: copy_small(&self.shape),
+            strides: copy_small(&self.strides),
             offset: self.offset,
             dtype: self.dtype,
         }
@@ -102,7 +102,7 @@ impl Tensor {
 
     /// Shape and dtype.
     pub fn spec(&self) -> Spec {
-        Spec { shape: self.shape.clone(), dtype: self.dtype }
+        Spec { shape: copy_small(&self.shape), dtype: self.dtype }
     }
 
     /// Whether the elements lie densely in row-major order.

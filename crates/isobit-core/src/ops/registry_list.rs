@@ -7,22 +7,24 @@ use crate::prim::{Batched, Cases, Grads, Jvp, Primitive, Specs, Tangents, Vjp, V
 use crate::spec::Spec;
 
 macro_rules! primitives {
-    (fused: { $($fm:ident :: $f:ident),* $(,)? } plain: { $($m:ident :: $p:ident),* $(,)? }) => {
+    (fused: { $($fm:ident :: $f:ident),* $(,)? } boxed: { $($bm:ident :: $b:ident),* $(,)? } plain: { $($m:ident :: $p:ident),* $(,)? }) => {
         /// Every primitive there is; users' own ones are `Custom`.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs)]
         pub enum Prim {
             $($f(super::$fm::$f),)*
+            $($b(Box<super::$bm::$b>),)*
             $($p(super::$m::$p),)*
             Custom(Custom),
         }
         $(impl From<super::$fm::$f> for Prim { fn from(p: super::$fm::$f) -> Prim { Prim::$f(p) } })*
+        $(impl From<super::$bm::$b> for Prim { fn from(p: super::$bm::$b) -> Prim { Prim::$b(Box::new(p)) } })*
         $(impl From<super::$m::$p> for Prim { fn from(p: super::$m::$p) -> Prim { Prim::$p(p) } })*
         impl From<Custom> for Prim { fn from(p: Custom) -> Prim { Prim::Custom(p) } }
 
         macro_rules! each {
             ($self:ident, $x:ident => $e:expr) => {
-                match $self { $(Prim::$f($x) => $e,)* $(Prim::$p($x) => $e,)* Prim::Custom($x) => $e }
+                match $self { $(Prim::$f($x) => $e,)* $(Prim::$b($x) => { let $x = &**$x; $e })* $(Prim::$p($x) => $e,)* Prim::Custom($x) => $e }
             };
         }
 
@@ -31,6 +33,7 @@ macro_rules! primitives {
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Prim::$f(_) => <super::$fm::$f as Primitive>::NAME,)*
+                    $(Prim::$b(_) => <super::$bm::$b as Primitive>::NAME,)*
                     $(Prim::$p(_) => <super::$m::$p as Primitive>::NAME,)*
                     Prim::Custom(c) => c.0.name(),
                 }
@@ -55,6 +58,7 @@ macro_rules! primitives {
         /// Every primitive with its test inputs.
         pub static REGISTRY: &[Entry] = &[
             $(Entry { name: <super::$fm::$f as Primitive>::NAME, cases: <super::$fm::$f as Primitive>::cases },)*
+            $(Entry { name: <super::$bm::$b as Primitive>::NAME, cases: <super::$bm::$b as Primitive>::cases },)*
             $(Entry { name: <super::$m::$p as Primitive>::NAME, cases: <super::$m::$p as Primitive>::cases },)*
             Entry { name: <Custom as Primitive>::NAME, cases: <Custom as Primitive>::cases },
         ];
@@ -69,13 +73,22 @@ pub struct Entry {
     pub cases: fn() -> Cases,
 }
 
-// Sorted. One line per primitive, so that two branches that add one each merge.
+// Sorted. One line per primitive, so that two branches that add one each merge. A primitive of more than 48 bytes is
+// `boxed`, to keep graph nodes small: their size decides what a scalar operation costs.
 primitives! {
     fused: {
         layer_norm::LayerNorm,
         rms_norm::RmsNorm,
         rope::Rope,
         sdpa::Sdpa,
+    }
+    boxed: {
+        gather::Gather,
+        pad::Pad,
+        random_bits::RandomBits,
+        scatter::Scatter,
+        slice::Slice,
+        slice_update::SliceUpdate,
     }
     plain: {
         abs::Abs,
@@ -120,7 +133,6 @@ primitives! {
         expm1::Expm1,
         floor::Floor,
         floor_divide::FloorDivide,
-        gather::Gather,
         identity::Identity,
         left_shift::LeftShift,
         less::Less,
@@ -142,26 +154,21 @@ primitives! {
         multiply::Multiply,
         negative::Negative,
         not_equal::NotEqual,
-        pad::Pad,
         partition::Partition,
         power::Power,
         prod::Prod,
         put_along_axis::PutAlongAxis,
-        random_bits::RandomBits,
         remainder::Remainder,
         reshape::Reshape,
         right_shift::RightShift,
         round::Round,
         rsqrt::Rsqrt,
-        scatter::Scatter,
         searchsorted::Searchsorted,
         select::Select,
         sigmoid::Sigmoid,
         sign::Sign,
         sin::Sin,
         sinh::Sinh,
-        slice::Slice,
-        slice_update::SliceUpdate,
         softmax::Softmax,
         sort::Sort,
         sqrt::Sqrt,

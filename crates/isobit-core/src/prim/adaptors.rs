@@ -39,11 +39,15 @@ pub fn elementwise_infer<T: Elementwise>(p: &T, inputs: &[Spec]) -> Result<Specs
         let shapes: Vec<&[usize]> = inputs.iter().map(|s| s.shape.as_slice()).collect();
         return Err(Error::value(T::NAME, format!("expected inputs of one shape, got {shapes:?}")));
     }
-    let dtypes: smallvec::SmallVec<[Dtype; 3]> = inputs.iter().map(|s| s.dtype).collect();
+    let mut dtypes: smallvec::SmallVec<[Dtype; 3]> = smallvec::SmallVec::new();
+    inputs.iter().for_each(|s| dtypes.push(s.dtype));
     if dtypes.contains(&Dtype::C64) {
         return Err(Error::dtype(T::NAME, "expected a real dtype, got complex64, which is not computed with yet"));
     }
-    Ok(smallvec![Spec { shape: inputs[0].shape.clone(), dtype: p.dtype(&dtypes)? }])
+    let dtype = p.dtype(&dtypes)?;
+    let mut outs = Specs::new();
+    outs.push(Spec { dtype, ..inputs[0].clone() });
+    Ok(outs)
 }
 
 /// Forward rule of an [`Elementwise`] operation.
