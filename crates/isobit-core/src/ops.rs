@@ -2,6 +2,8 @@
 //!
 //! File name = function = primitive name = kernel name = Python name.
 
+pub mod allclose;
+pub mod array_equal;
 pub mod layer_norm;
 mod registry_list;
 pub mod registry {
@@ -13,6 +15,7 @@ pub use abs::abs;
 pub use add::add;
 pub use addmm::addmm;
 pub use all::all;
+pub use allclose::allclose;
 pub use any::any;
 pub use arange::arange;
 pub use arccos::arccos;
@@ -26,6 +29,7 @@ pub use argmax::argmax;
 pub use argmin::argmin;
 pub use argpartition::argpartition;
 pub use argsort::argsort;
+pub use array_equal::array_equal;
 pub use astype::astype;
 pub use atleast::{atleast_1d, atleast_2d, atleast_3d};
 pub use bitwise_and::bitwise_and;

@@ -158,6 +158,10 @@ fn operators_take_arrays_results_and_numbers() -> Result<()> {
     same(a.exp()?.log()?.round(3), &[1.0, 2.0]);
     same(a.power(2)?.add(&b)?.maximum(5.0), &[5.0, 9.0]);
     same(a.clip(1.5, 1.75), &[1.5, 1.75]);
+    assert!(ops::allclose(&a, &(&a + 1e-7)?, 1e-5, 1e-8, false)?.item::<bool>()?);
+    assert!(ops::array_equal(&a, &a.astype(Dtype::F64)?, false)?.item::<bool>()?);
+    assert!(!ops::array_equal(&a, &f32s(&[1.0]), false)?.item::<bool>()?);
+    assert_eq!(a.mean(.., false)?.item::<f32>()?, 1.5);
     let n = i32s(&[6, 7]);
     ints((&n & 3)? << 2, &[8, 12]);
     ints(!&n, &[-7, -8]);

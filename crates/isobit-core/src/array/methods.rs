@@ -42,7 +42,36 @@ binary! {
     right_shift subtract
 }
 
+macro_rules! reduction {
+    ($($op:ident)*) => {
+        impl Array {
+            $(
+                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), ").")]
+                pub fn $op(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
+                    ops::$op(self, axes, keepdims)
+                }
+            )*
+        }
+    };
+}
+reduction! { all any logsumexp max mean min prod sum }
+
 impl Array {
+    /// See [`argmax`](crate::ops::argmax).
+    pub fn argmax(&self, axis: impl Into<Option<isize>>, keepdims: bool) -> Result<Array> {
+        ops::argmax(self, axis, keepdims)
+    }
+
+    /// See [`argmin`](crate::ops::argmin).
+    pub fn argmin(&self, axis: impl Into<Option<isize>>, keepdims: bool) -> Result<Array> {
+        ops::argmin(self, axis, keepdims)
+    }
+
+    /// See [`argsort`](crate::ops::argsort).
+    pub fn argsort(&self, axis: impl Into<Option<isize>>) -> Result<Array> {
+        ops::argsort(self, axis)
+    }
+
     /// See [`astype`](crate::ops::astype).
     pub fn astype(&self, dtype: Dtype) -> Result<Array> {
         ops::astype(self, dtype)
@@ -93,9 +122,24 @@ impl Array {
         ops::squeeze(self, axes)
     }
 
-    /// See [`sum`](crate::ops::sum).
-    pub fn sum(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
-        ops::sum(self, axes, keepdims)
+    /// See [`softmax`](crate::ops::softmax).
+    pub fn softmax(&self, axes: impl Into<Axes>) -> Result<Array> {
+        ops::softmax(self, axes, false)
+    }
+
+    /// See [`sort`](crate::ops::sort).
+    pub fn sort(&self, axis: impl Into<Option<isize>>) -> Result<Array> {
+        ops::sort(self, axis)
+    }
+
+    /// See [`split`](crate::ops::split).
+    pub fn split(&self, parts: usize, axis: isize) -> Result<Vec<Array>> {
+        ops::split(self, parts, axis)
+    }
+
+    /// See [`std`](crate::ops::std).
+    pub fn std(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
+        ops::std(self, axes, keepdims, 0)
     }
 
     /// See [`swapaxes`](crate::ops::swapaxes).
@@ -103,9 +147,19 @@ impl Array {
         ops::swapaxes(self, axis1, axis2)
     }
 
+    /// See [`take`](crate::ops::take).
+    pub fn take(&self, indices: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
+        ops::take(self, indices, axis)
+    }
+
     /// See [`transpose`](crate::ops::transpose).
     pub fn transpose(&self, axes: impl Into<Axes>) -> Result<Array> {
         ops::transpose(self, axes)
+    }
+
+    /// See [`var`](crate::ops::var).
+    pub fn var(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
+        ops::var(self, axes, keepdims, 0)
     }
 
     /// See [`view`](crate::ops::view).
