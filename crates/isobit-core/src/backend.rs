@@ -14,6 +14,7 @@ pub type Inputs = SmallVec<[Tensor; 3]>;
 pub type Outputs = SmallVec<[Tensor; 1]>;
 
 /// What a kernel call comes to.
+#[allow(clippy::large_enum_variant)] // moved once, straight to the evaluator
 pub enum Ran {
     /// The outputs.
     Done(Outputs),

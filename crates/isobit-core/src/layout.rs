@@ -55,7 +55,7 @@ pub fn reshape_strides(shape: &[usize], strides: &[isize], new: &[usize]) -> Opt
                 return None;
             }
             if new[j] != 1 {
-                if left % new[j] != 0 {
+                if !left.is_multiple_of(new[j]) {
                     return None;
                 }
                 left /= new[j];

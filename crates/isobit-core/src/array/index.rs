@@ -395,6 +395,7 @@ impl At<'_> {
     }
 
     /// The array with updates added.
+    #[allow(clippy::should_implement_trait)] // `at(..).add(x)` is the name that users know
     pub fn add(self, updates: &Array) -> Result<Array> {
         self.update(updates, Reduce::Add, ops::add)
     }

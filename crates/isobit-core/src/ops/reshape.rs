@@ -32,7 +32,7 @@ fn resolve(a: &Array, shape: &[isize]) -> Result<Shape> {
     for &n in shape.iter().filter(|&&n| n >= 0) {
         known = known.checked_mul(n as usize).ok_or_else(bad)?;
     }
-    if shape.contains(&-1) && (known == 0 || a.size() % known != 0) {
+    if shape.contains(&-1) && (known == 0 || !a.size().is_multiple_of(known)) {
         return Err(bad());
     }
     let out: Shape =

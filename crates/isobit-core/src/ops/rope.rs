@@ -119,7 +119,7 @@ impl Fused for Rope {
         if !x.dtype.is_float() {
             return Err(Error::dtype("rope", format!("expected a real floating dtype, got {}", x.dtype)));
         }
-        if self.dims % 2 != 0 || self.dims > x.shape[x.ndim() - 1] {
+        if !self.dims.is_multiple_of(2) || self.dims > x.shape[x.ndim() - 1] {
             return bad(format!("expected even dims up to {}, got {}", x.shape[x.ndim() - 1], self.dims));
         }
         if !(offset.ndim() == 0 || (offset.ndim() == 1 && x.ndim() > 2 && offset.shape[0] == x.shape[0])) {

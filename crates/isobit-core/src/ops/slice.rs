@@ -38,7 +38,7 @@ pub(crate) fn slice_region(a: &Array, region: Region) -> Result<Array> {
 pub fn split(a: &Array, parts: usize, axis: isize) -> Result<Vec<Array>> {
     let d = resolve_axis("split", axis, a.ndim())?;
     let n = a.shape()[d];
-    if parts == 0 || n % parts != 0 {
+    if parts == 0 || !n.is_multiple_of(parts) {
         return Err(Error::value("split", format!("axis {axis} of size {n} cannot be split into {parts} equal parts")));
     }
     let at: Vec<isize> = (1..parts).map(|i| (i * (n / parts)) as isize).collect();

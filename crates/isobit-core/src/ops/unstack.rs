@@ -25,7 +25,7 @@ pub fn unflatten(a: &Array, axis: isize, shape: &[isize]) -> Result<Array> {
         || shape.iter().filter(|&&k| k != -1).try_fold(1isize, |p, &k| (k >= 0).then(|| p.checked_mul(k)).flatten());
     let fits = match (shape.iter().filter(|&&k| k == -1).count(), known()) {
         (0, Some(p)) => !shape.is_empty() && p as usize == n,
-        (1, Some(p)) => p > 0 && n % p as usize == 0,
+        (1, Some(p)) => p > 0 && n.is_multiple_of(p as usize),
         _ => false,
     };
     if !fits {
