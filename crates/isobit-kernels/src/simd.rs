@@ -361,11 +361,18 @@ pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Out {
 /// A kernel of plain loops, which gains nothing from 512 bits: compiled for two levels only, to keep the library small.
 #[inline]
 pub(crate) fn dispatch_plain<K: Kernel>(kernel: K) -> K::Out {
+    dispatch_plain_at(isa::level(), kernel)
+}
+
+/// [`dispatch_plain`] at the given level, or at the scalar one if this machine cannot run it.
+#[inline]
+pub(crate) fn dispatch_plain_at<K: Kernel>(level: Level, kernel: K) -> K::Out {
     #[cfg(target_arch = "x86_64")]
-    if isa::level() >= Level::Avx2 {
-        // SAFETY: the level in force is one that the machine has.
+    if level >= Level::Avx2 && isa::detected_cached() >= Level::Avx2 {
+        // SAFETY: the machine has the features.
         return unsafe { avx2::enter(kernel) };
     }
+    let _ = level;
     scalar::enter(kernel)
 }
 

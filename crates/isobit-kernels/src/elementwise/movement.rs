@@ -83,8 +83,9 @@ pub unsafe fn select(size: usize, cond: Operand<'_>, a: Operand<'_>, b: Operand<
             drive(shape, &|i, n, out| {
                 let (mut p, mut q, mut r) = (Tile::new(), Tile::new(), Tile::new());
                 // SAFETY: the caller's promise.
-                let (cond, a, b) =
-                    unsafe { (c.read(i, n, &mut p), x.read(i, n, &mut q).cast::<$t>(), y.read(i, n, &mut r).cast()) };
+                let cond = unsafe { c.read(i, n, &mut p) };
+                // SAFETY: as above.
+                let (a, b) = unsafe { (x.read(i, n, &mut q).cast::<$t>(), y.read(i, n, &mut r).cast()) };
                 simd::dispatch_plain(Select { cond, a, b, dst: out.cast(), n })
             })
         };

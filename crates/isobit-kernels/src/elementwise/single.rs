@@ -32,20 +32,20 @@ impl Kernel for Unary {
                 match self.op {
                     // SAFETY: the promise of `unary`.
                     $(UnaryOp::$name => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| $f(s, x)) },)*
-                    UnaryOp::Abs => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.abs(x)) },
-                    UnaryOp::Neg => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.neg(x)) },
-                    UnaryOp::Square => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.mul(x, x)) },
-                    UnaryOp::Sqrt => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.sqrt(x)) },
-                    UnaryOp::Floor => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.floor(x)) },
-                    UnaryOp::Ceil => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.ceil(x)) },
-                    UnaryOp::Round => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.round_even(x)) },
-                    UnaryOp::Trunc => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| s.trunc(x)) },
                     // Not defined for floats, or handled as bools: `super::unary` does not come here with them.
                     UnaryOp::Not | UnaryOp::LogicalNot | UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite => {}
                 }
             };
         }
         ops! {
+            Abs => |s: S, x| s.abs(x),
+            Neg => |s: S, x| s.neg(x),
+            Square => |s: S, x| s.mul(x, x),
+            Sqrt => |s: S, x| s.sqrt(x),
+            Floor => |s: S, x| s.floor(x),
+            Ceil => |s: S, x| s.ceil(x),
+            Round => |s: S, x| s.round_even(x),
+            Trunc => |s: S, x| s.trunc(x),
             Sign => sign,
             Rsqrt => math::rsqrt,
             Reciprocal => math::reciprocal,

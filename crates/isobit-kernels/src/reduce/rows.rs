@@ -319,7 +319,7 @@ pub(super) unsafe fn reduce_rows<T: FloatLanes>(op: ReduceOp, src: *const T, dst
         _ => Fold::Sum,
     };
     let finish = |x: f32| if op == ReduceOp::Mean { x / n as f32 } else { x };
-    if n > ROW_CHUNK && rows == 1 || op == ReduceOp::LogSumExp || n > ROW_CHUNK {
+    if n > ROW_CHUNK || op == ReduceOp::LogSumExp {
         // SAFETY: the caller's promise; each task writes its rows.
         let one = |r: usize| unsafe {
             let p = src.at(r * n);

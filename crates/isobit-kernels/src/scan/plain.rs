@@ -10,7 +10,7 @@
 
 use super::{CHUNK, LineScan, Lines, STRIP, ScanElement, ScanOp, ScanSpec, drive};
 use crate::isa::{self, Level};
-use crate::simd::{Kernel, Simd, dispatch_at};
+use crate::simd::{Kernel, Simd, dispatch_plain_at};
 use std::marker::PhantomData;
 
 /// Columns that are scanned side by side.
@@ -164,7 +164,7 @@ impl<T: Copy + Send + Sync + 'static, O: PlainOp<T>> LineScan<T> for Plain<T, O>
         O::one(a, b)
     }
     unsafe fn run(self, lines: Lines<T>, carry: Option<&mut [T]>) {
-        dispatch_at(self.level, Call { lines, carry, op: PhantomData::<O> })
+        dispatch_plain_at(self.level, Call { lines, carry, op: PhantomData::<O> })
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) fn enter<K: Kernel>(kernel: K) -> K::Out {
 
 type F = [f32; LANES];
 type I = [i32; LANES];
-type M = [bool; LANES];
+/// All bits of a lane alike, so that a choice is three bit operations and not a branch.
+type M = [i32; LANES];
 
 macro_rules! each {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty = $e:expr;)*) => {
@@ -44,6 +45,11 @@ macro_rules! each {
             }
         )*
     };
+}
+
+#[inline(always)]
+fn choose(m: i32, a: i32, b: i32) -> i32 {
+    (a & m) | (b & !m)
 }
 
 /// The fixed tree: lane `i` with `i + 8`, then `+ 4`, `+ 2`, `+ 1`.
@@ -170,12 +176,12 @@ impl Simd for Scalar {
         sqrt(a: F) -> F = a.sqrt();
         min(a: F, b: F) -> F = if a < b { a } else { b };
         max(a: F, b: F) -> F = if a > b { a } else { b };
-        lt(a: F, b: F) -> M = a < b;
-        le(a: F, b: F) -> M = a <= b;
-        eq(a: F, b: F) -> M = a == b;
-        ne(a: F, b: F) -> M = a != b;
-        select(m: M, a: F, b: F) -> F = if m { a } else { b };
-        select_i(m: M, a: I, b: I) -> I = if m { a } else { b };
+        lt(a: F, b: F) -> M = -((a < b) as i32);
+        le(a: F, b: F) -> M = -((a <= b) as i32);
+        eq(a: F, b: F) -> M = -((a == b) as i32);
+        ne(a: F, b: F) -> M = -((a != b) as i32);
+        select(m: M, a: F, b: F) -> F = f32::from_bits(choose(m, a.to_bits() as i32, b.to_bits() as i32) as u32);
+        select_i(m: M, a: I, b: I) -> I = choose(m, a, b);
         and_m(a: M, b: M) -> M = a & b;
         or_m(a: M, b: M) -> M = a | b;
         xor_m(a: M, b: M) -> M = a ^ b;
@@ -190,8 +196,8 @@ impl Simd for Scalar {
         xor(a: I, b: I) -> I = a ^ b;
         shl_v(a: I, n: I) -> I = a.wrapping_shl(n as u32);
         shr_v(a: I, n: I) -> I = (a as u32).wrapping_shr(n as u32) as i32;
-        eq_i(a: I, b: I) -> M = a == b;
-        gt_i(a: I, b: I) -> M = a > b;
+        eq_i(a: I, b: I) -> M = -((a == b) as i32);
+        gt_i(a: I, b: I) -> M = -((a > b) as i32);
         from_i32(a: I) -> F = a as f32;
     }
 
@@ -245,11 +251,11 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn mask_bits(self, m: M) -> u16 {
-        m.iter().enumerate().fold(0, |bits, (i, &b)| bits | (b as u16) << i)
+        m.iter().enumerate().fold(0, |bits, (i, &b)| bits | ((b & 1) as u16) << i)
     }
     #[inline(always)]
     fn mask_from_bits(self, bits: u16) -> M {
-        std::array::from_fn(|i| bits >> i & 1 == 1)
+        std::array::from_fn(|i| -((bits >> i & 1) as i32))
     }
     #[inline(always)]
     fn deinterleave(self, a: F, b: F) -> (F, F) {
