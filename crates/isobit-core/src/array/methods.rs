@@ -152,6 +152,31 @@ impl Array {
         ops::take(self, indices, axis)
     }
 
+    /// See [`contiguous`](crate::ops::contiguous()).
+    pub fn contiguous(&self) -> Result<Array> {
+        ops::contiguous(self)
+    }
+
+    /// See [`diag`](crate::ops::diag()).
+    pub fn diag(&self, k: isize) -> Result<Array> {
+        ops::diag(self, k)
+    }
+
+    /// See [`diagonal`](crate::ops::diagonal()).
+    pub fn diagonal(&self, offset: isize, axis1: isize, axis2: isize) -> Result<Array> {
+        ops::diagonal(self, offset, axis1, axis2)
+    }
+
+    /// See [`repeat`](crate::ops::repeat()).
+    pub fn repeat(&self, repeats: usize, axis: impl Into<Option<isize>>) -> Result<Array> {
+        ops::repeat(self, repeats, axis)
+    }
+
+    /// See [`take_along_axis`](crate::ops::take_along_axis()).
+    pub fn take_along_axis(&self, indices: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
+        ops::take_along_axis(self, indices, axis)
+    }
+
     /// See [`transpose`](crate::ops::transpose).
     pub fn transpose(&self, axes: impl Into<Axes>) -> Result<Array> {
         ops::transpose(self, axes)

@@ -151,6 +151,8 @@ impl Primitive for PutAlongAxis {
         for reduce in Reduce::ALL {
             let any = || match reduce {
                 Reduce::Maximum | Reduce::Minimum => Domain::Distinct(-4.0, 4.0),
+                // One sign: the error of a sum is bounded in ulps of its terms, not of what is left when they cancel.
+                Reduce::Add => Domain::Any(0.5, 4.0),
                 _ => Domain::Any(-4.0, 4.0),
             };
             let case = |axis, shape: &[usize], places: &[usize]| {
@@ -158,7 +160,12 @@ impl Primitive for PutAlongAxis {
                     .input(shape, any())
                     .input(places, Domain::Integer(-4, 5))
                     .input(places, any());
-                if matches!(reduce, Reduce::Add | Reduce::Multiply) { case.ulps(8.0) } else { case.exact() }
+                match reduce {
+                    // Partial products overflow where the oracle's, in f64, do not.
+                    Reduce::Multiply => case.ulps(8.0).no_edges(),
+                    Reduce::Add => case.ulps(8.0),
+                    _ => case.exact(),
+                }
             };
             cases.extend([
                 case(0, &[7], &[3]),

@@ -293,7 +293,8 @@ pub fn scatter(p: &Scatter, mut inputs: Inputs) -> Result<Ran> {
             par::for_chunks(offsets.len(), chunk, |a, b| combine(&offsets[a..b], a, &|_| true));
         } else {
             // Each task its own slices.
-            let owner = |start: isize| ((start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) * tasks as u64 >> 32;
+            let owner =
+                |start: isize| (((start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) * tasks as u64) >> 32;
             par::run(tasks, |t| combine(&offsets, 0, &|start| owner(start) == t as u64));
         }
     })
