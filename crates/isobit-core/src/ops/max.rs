@@ -101,9 +101,10 @@ impl Primitive for Max {
     fn cases() -> Cases {
         // Any in every dtype; derivatives need elements that are not tied. Which of two zeros it is, is left open.
         let case = |axes: &[usize]| Case::new(Max { axes: axes.into() });
-        let mut cases = reduction_cases(|axes| case(axes).ulps(0.0).no_grad(), Domain::Any(-4.0, 4.0));
-        cases.extend(reduction_cases(|axes| case(axes).ulps(0.0), Domain::Distinct(-4.0, 4.0)));
-        cases.push(case(&[1]).input(&[0, 3], Domain::Any(0.0, 1.0)).ulps(0.0));
+        let mut cases =
+            reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0).no_grad(), Domain::Any(-4.0, 4.0));
+        cases.extend(reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0), Domain::Distinct(-4.0, 4.0)));
+        cases.push(case(&[1]).input(&[0, 3], Domain::Any(0.0, 1.0)).ulps(0.0).accumulates(1, 0.0));
         cases
     }
 }

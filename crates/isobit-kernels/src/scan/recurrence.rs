@@ -75,7 +75,7 @@ pub fn linear_recurrence<T: RecurrenceElement>(a: &[T], b: &[T], dst: &mut [T], 
         return;
     }
     let slab = spec.n * spec.inner;
-    assert!(slab > 0 && dst.len() % slab == 0, "linear_recurrence: lines of {} x {}", spec.n, spec.inner);
+    assert!(slab > 0 && dst.len().is_multiple_of(slab), "linear_recurrence: lines of {} x {}", spec.n, spec.inner);
     let outer = dst.len() / slab;
     let dst = Disjoint::new(dst);
     let call = |lines, cols| Call { a, b, dst: &dst, spec, lines, cols };
