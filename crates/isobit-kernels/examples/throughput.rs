@@ -61,7 +61,7 @@ fn main() {
         report("transpose 2048x4096 f64", 8 * n, || copy_to_contiguous(8, &[2048, 4096], p, &[1, 2048], out));
         report("strided rows 3 of 4", 8 * n, || copy_to_contiguous(4, &[n / 4, 3], p, &[4, 1], out));
         let (x, y) = (Operand::Vector(p), Operand::Vector(q));
-        let mut two = |name: &str, op, dtype, x, y, elements, bytes| {
+        let two = |name: &str, op, dtype, x, y, elements, bytes| {
             report(name, bytes, || binary(op, dtype, x, y, out, elements).expect("defined"));
         };
         two("add f32", BinaryOp::Add, Dtype::F32, x, y, n, 12 * n);
