@@ -12,6 +12,7 @@ pub mod draw;
 pub mod layouts;
 pub mod ledger;
 pub mod matrix;
+pub mod settings;
 
 use isobit_core::backend::{self, Backend};
 
