@@ -1,0 +1,82 @@
+//! `isobit generate`.
+
+use crate::shipped;
+use clap::Args;
+use isobit::{Error, Result};
+use isobit_lm::{Generation, Generator, Sampling};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Options of `isobit generate`.
+#[derive(Args)]
+pub struct Options {
+    /// Model directory (config.json, tokenizer.json, model.safetensors or shards); without it the shipped small model
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Text to continue
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// At most this many new tokens
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    max_tokens: u32,
+    /// Temperature; 0 takes the most likely token
+    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = temperature)]
+    temp: f32,
+    /// Draw from the most likely tokens that together have this probability
+    #[arg(long, value_name = "P", default_value_t = 1.0, value_parser = probability)]
+    top_p: f32,
+    /// Seed of the draw
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Prompt tokens read at a time (changes speed and memory, never a result)
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    chunk: u32,
+}
+
+fn temperature(s: &str) -> std::result::Result<f32, String> {
+    match s.parse::<f32>() {
+        Ok(t) if t >= 0.0 && t.is_finite() => Ok(t),
+        _ => Err("expected a number of at least 0".to_owned()),
+    }
+}
+
+fn probability(s: &str) -> std::result::Result<f32, String> {
+    match s.parse::<f32>() {
+        Ok(p) if p > 0.0 && p <= 1.0 => Ok(p),
+        _ => Err("expected a number above 0 and up to 1".to_owned()),
+    }
+}
+
+/// Streams the continuation to standard output and the speed to standard error.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let model = shipped::load(options.model.as_deref())?;
+    let sampling = Sampling { temperature: options.temp, top_p: options.top_p, seed: options.seed };
+    let generation = Generation { max_tokens: options.max_tokens as usize, sampling, chunk: options.chunk as usize };
+    let mut out = std::io::stdout().lock();
+    // Whether somebody still reads.
+    let mut write = |text: &str| match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Error::io("generate", format!("standard output: {e}"))),
+    };
+    let mut started = false;
+    let timing = Generator::new(&model).run(&options.prompt, &generation, |text| {
+        // The prompt appears once it is known to be one that the model can continue.
+        let open = started || write(&options.prompt)?;
+        started = true;
+        Ok(open && write(text)?)
+    })?;
+    if !started {
+        write(&options.prompt)?;
+    }
+    write("\n")?;
+    eprintln!(
+        "prompt: {} tokens, {:.1} tokens/s; generated: {} tokens, {:.1} tokens/s",
+        timing.prompt_tokens,
+        timing.prefill_rate(),
+        timing.tokens,
+        timing.decode_rate()
+    );
+    Ok(ExitCode::SUCCESS)
+}

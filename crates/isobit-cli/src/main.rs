@@ -1,0 +1,49 @@
+//! The program `isobit`: trains a small language model, generates text, proves the bit contract, describes the machine.
+//!
+//! Results go to standard output, everything else to standard error. Exit status: 0, 1 for an error or a failed proof,
+//! 2 for a command line that makes no sense.
+
+mod generate;
+mod info;
+mod shipped;
+mod train;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Arrays and language models that give the same bits every time.
+#[derive(Parser)]
+#[command(name = "isobit", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a tokenizer and a small decoder on text files
+    Train(train::Options),
+    /// Continue a prompt
+    Generate(generate::Options),
+    /// Prove on a model that results are the same bits however they are computed
+    Verify(verify::Options),
+    /// Describe this build and this machine
+    Info,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Train(options) => train::run(&options),
+        Command::Generate(options) => generate::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Info => info::run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
