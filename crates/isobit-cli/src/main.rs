@@ -23,7 +23,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Train a tokenizer and a small decoder on text files
-    Train(train::Options),
+    Train(Box<train::Options>),
     /// Continue a prompt
     Generate(generate::Options),
     /// Prove on a model that results are the same bits however they are computed

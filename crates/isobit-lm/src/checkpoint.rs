@@ -64,7 +64,7 @@ impl Checkpoint {
         let mut tensors = Params::new();
         tensors.extend(self.model.iter().map(|(k, a)| (format!("{MODEL}{k}"), a.clone())));
         tensors.extend(self.optimizer.iter().map(|(k, a)| (format!("{OPTIMIZER}{k}"), a.clone())));
-        let history: Vec<Value> = self.history.iter().map(Point::to_json).collect();
+        let history: Vec<Value> = self.history.iter().map(|p| p.to_json()).collect();
         let about = BTreeMap::from([
             ("step".to_owned(), self.step.to_string()),
             ("settings".to_owned(), self.settings.to_json().to_string()),

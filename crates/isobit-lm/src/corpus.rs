@@ -257,7 +257,7 @@ mod tests {
         ] {
             fs::write(dir.join(name), text).unwrap();
         }
-        let corpus = Corpus::read(&[dir.clone()]).unwrap();
+        let corpus = Corpus::read(std::slice::from_ref(&dir)).unwrap();
         let texts: Vec<&str> = corpus.documents.iter().map(|(_, t)| t.as_str()).collect();
         assert_eq!(texts, ["aa", "bb", "cc"]);
         assert_eq!((corpus.skipped, corpus.bytes()), (1, 6));

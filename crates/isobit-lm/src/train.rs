@@ -187,7 +187,7 @@ pub struct Point {
 }
 
 impl Point {
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         json!([self.step, self.loss.to_bits(), self.held_out.map(f32::to_bits)])
     }
 
