@@ -32,16 +32,16 @@ pub struct Options {
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     block: Option<usize>,
     /// Highest learning rate
-    #[arg(long, value_name = "RATE", conflicts_with = "resume")]
+    #[arg(long, allow_negative_numbers = true, value_name = "RATE", conflicts_with = "resume")]
     lr: Option<f64>,
     /// Steps until it is reached
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     warmup: Option<u64>,
     /// Weight decay
-    #[arg(long, value_name = "RATE", conflicts_with = "resume")]
+    #[arg(long, allow_negative_numbers = true, value_name = "RATE", conflicts_with = "resume")]
     weight_decay: Option<f64>,
     /// Seed of the weights and of the order of the texts
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "resume")]
     seed: Option<u64>,
     /// Tokens in the vocabulary
     #[arg(long, value_name = "N", conflicts_with = "resume")]
@@ -138,11 +138,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let report = trainer.step()?;
         tokens += report.tokens;
         let rate = tokens as f64 / start.elapsed().as_secs_f64();
-        let checkpoint = report.step.is_multiple_of(options.checkpoint_every) || report.step == last;
+        // Not where the run merely stops: the curve of a resumed run is that of an uninterrupted one.
+        let measure = report.step.is_multiple_of(options.checkpoint_every) || report.step == total;
+        let checkpoint = measure || report.step == last;
+        if measure && let Some(loss) = trainer.measure_held_out()? {
+            held_out = format!(", held out {loss:.3}");
+        }
         if checkpoint {
-            if let Some(loss) = trainer.measure_held_out()? {
-                held_out = format!(", held out {loss:.3}");
-            }
             trainer.save_checkpoint(options.keep as usize)?;
         }
         let message = format!("loss {:.3}{held_out}, {rate:.0} tokens/s", report.loss);
