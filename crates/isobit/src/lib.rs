@@ -7,3 +7,8 @@ pub use isobit_core::*;
 pub use isobit_cpu as cpu;
 #[doc(hidden)]
 pub use isobit_ref as _ref;
+
+/// The README's example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
