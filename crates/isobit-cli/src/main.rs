@@ -1,8 +1,10 @@
-//! The program `isobit`: trains a small language model, generates text, proves the bit contract, describes the machine.
+//! The program `isobit`: trains a small language model, generates text, proves the bit contract, describes and times
+//! the machine.
 //!
 //! Results go to standard output, everything else to standard error. Exit status: 0, 1 for an error or a failed proof,
 //! 2 for a command line that makes no sense.
 
+mod bench;
 mod generate;
 mod info;
 mod shipped;
@@ -30,6 +32,8 @@ enum Command {
     Verify(verify::Options),
     /// Describe this build and this machine
     Info,
+    /// Time the kernels beside this machine's limits
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         Command::Generate(options) => generate::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Info => info::run(),
+        Command::Bench(options) => bench::run(&options),
     };
     match result {
         Ok(code) => code,

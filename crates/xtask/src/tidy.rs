@@ -50,7 +50,9 @@ fn check(name: &str, text: &str, found: &mut Vec<String>) {
         if is_test {
             continue;
         }
-        if line.contains(".unwrap()") || line.contains("panic!(") {
+        // Kernels document their panics ("# Panics"): they are called with shapes that the graph has checked.
+        let panics = line.contains("panic!(") && !name.starts_with("crates/isobit-kernels");
+        if line.contains(".unwrap()") || panics {
             found.push(format!("{}: unwrap or panic outside tests", at()));
         }
         if line.contains("unsafe {") && name.starts_with("crates/isobit-core") && !core_may_be_unsafe(name) {
@@ -69,7 +71,7 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn core_may_be_unsafe(name: &str) -> bool {
-    ["alloc.rs", "tensor.rs", "host.rs", "/io", "array/fmt.rs"].iter().any(|f| name.contains(f))
+    ["alloc.rs", "tensor.rs", "host.rs", "spec.rs", "/io", "array/fmt.rs"].iter().any(|f| name.contains(f))
 }
 
 fn reads_elements(name: &str) -> bool {
@@ -86,7 +88,7 @@ fn registry_is_sorted(found: &mut Vec<String>) -> Result<(), String> {
     let Some(at) = list.rfind("primitives! {") else {
         return Err("registry_list.rs: no list".into());
     };
-    for part in list[at..].split("plain:") {
+    for part in list[at..].split("    }") {
         let rows: Vec<&str> = part
             .lines()
             .map(str::trim)

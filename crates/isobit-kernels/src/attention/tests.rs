@@ -1,3 +1,5 @@
+//! Tests of attention against a naive twin, and of its bits.
+
 use super::*;
 use crate::simd::{Kernel, Simd, dispatch_at};
 use crate::{math, test_settings};
@@ -280,7 +282,7 @@ fn sinks_and_masks_follow_the_order() {
     let s = case.shape;
     // A third of the keys, but nothing at all for query 4, and nothing of the whole span 0 for query 5.
     let sees = |b: usize, h: usize, i: usize, j: usize| {
-        (j * 7 + i * 3 + h * 5 + b) % 3 == 0 && i != 4 && (i != 5 || j >= SPAN)
+        (j * 7 + i * 3 + h * 5 + b).is_multiple_of(3) && i != 4 && (i != 5 || j >= SPAN)
     };
     let add = |b: usize, h: usize, i: usize, j: usize| {
         if sees(b, h, i, j) { ((j + h) % 9) as f32 * 0.25 - 1.0 } else { f32::NEG_INFINITY }

@@ -1,3 +1,5 @@
+//! Tests of rope against a naive twin, and of its bits.
+
 use super::*;
 use crate::test_settings;
 
