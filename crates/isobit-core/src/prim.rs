@@ -137,8 +137,33 @@ impl Vmap<'_> {
         (0..self.inputs.len()).map(|i| self.front_full(i)).collect()
     }
 
+    /// The outputs for a batch without elements: what one element of zeros would give tells the shapes.
+    fn empty(&self, mut f: impl FnMut(&[Array]) -> Result<Vec<Array>>) -> Result<Batched> {
+        let xs = (0..self.inputs.len())
+            .map(|i| match self.axes[i] {
+                None => Ok(self.inputs[i].clone()),
+                Some(a) => {
+                    let mut shape = self.inputs[i].spec().shape.clone();
+                    shape.remove(a);
+                    crate::ops::zeros(&shape, self.inputs[i].dtype())
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        f(&xs)?
+            .iter()
+            .map(|y| {
+                let mut shape = y.spec().shape.clone();
+                shape.insert(0, 0);
+                Ok((crate::ops::zeros(&shape, y.dtype())?, Some(0)))
+            })
+            .collect()
+    }
+
     /// The fallback that makes batching total: one call per element of the batch, results stacked in front.
     pub fn each(&self, mut f: impl FnMut(&[Array]) -> Result<Vec<Array>>) -> Result<Batched> {
+        if self.size == 0 {
+            return self.empty(f);
+        }
         let mut rows: Vec<Vec<Array>> = Vec::with_capacity(self.size);
         for b in 0..self.size {
             let xs = (0..self.inputs.len())

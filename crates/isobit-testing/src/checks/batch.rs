@@ -105,7 +105,22 @@ fn usual(case: &Case) -> Vec<Choice> {
     choices_of(case, &[Dtype::F32, Dtype::BF16])
 }
 
-/// Every combination of in_axes, and a batch of one.
+/// A batch without elements: outputs of the right shapes and dtypes, and no value.
+fn empty_batch(cx: &mut Cx<'_>, choice: Choice, axes: &[Option<usize>]) -> Checked {
+    let case = cx.case;
+    let one = call(case, &arrays(&draw::operands(&mut cx.rng, case, choice)))?;
+    let xs = batched(&mut cx.rng, case, choice, axes, 0);
+    let run = transforms::vmap_with(|x: &[Array]| call(case, x), signed(axes), vec![Some(0); one.len()]);
+    for (y, like) in run(&arrays(&xs))?.iter().zip(&one) {
+        let got = Data::of(y)?;
+        if got.dtype != like.dtype() || got.shape.first() != Some(&0) || got.shape[1..] != *like.shape() {
+            return Err(Failure(format!("expected [0] and {:?}, got {} {:?}", like.spec(), got.dtype, got.shape)));
+        }
+    }
+    Ok(())
+}
+
+/// Every combination of in_axes, a batch of one, and an empty batch.
 pub fn vmap(cx: &mut Cx<'_>) -> Checked {
     let case = cx.case;
     on_subject(|| {
@@ -114,6 +129,7 @@ pub fn vmap(cx: &mut Cx<'_>) -> Checked {
                 let mut sizes = vec![BATCH];
                 if k == 0 {
                     sizes.push(1);
+                    at(format_args!("{choice} in_axes {axes:?} empty batch"), empty_batch(cx, choice, &axes))?;
                 }
                 for size in sizes {
                     let xs = batched(&mut cx.rng, case, choice, &axes, size);
