@@ -19,7 +19,8 @@ pub fn run(fast: bool) -> Result<(), String> {
         let mut settings = vec![("poisoned memory", ("ISOBIT_POISON", "1"))];
         settings.extend(levels().into_iter().map(|l| (l, ("ISOBIT_ISA", l))));
         for (name, setting) in settings {
-            let mut args = vec!["test", "--package", "isobit", "--quiet"];
+            // The whole workspace, so that dependencies have the features that they were built with already.
+            let mut args = vec!["test", "--workspace", "--quiet"];
             for test in existing(&AGAIN) {
                 args.extend(["--test", test]);
             }
