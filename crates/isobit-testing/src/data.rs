@@ -149,6 +149,13 @@ impl Data {
         self.pick(&self.shape.clone(), (0..self.size()).map(move |i| i / (n * inner) * n * inner + i % inner))
     }
 
+    /// No part along a new axis.
+    pub fn none_along(&self, axis: usize) -> Data {
+        let mut shape = self.shape.clone();
+        shape.insert(axis, 0);
+        self.pick(&shape, std::iter::empty())
+    }
+
     /// The parts along a new axis.
     pub fn stack(parts: &[Data], axis: usize) -> Data {
         let first = &parts[0];

@@ -159,19 +159,22 @@ pub fn operand(rng: &mut Rng, o: &Operand, choice: Choice, extra: &[(usize, usiz
         shape.insert(axis, n);
     }
     let n: usize = shape.iter().product();
-    let (lo, hi) = match &o.domain {
-        Domain::Real(a, b) | Domain::Number(a, b) | Domain::Any(a, b) | Domain::Of(_, a, b) => (*a, *b),
-        Domain::Distinct(a, b) => {
-            return Data::new(dtype, &shape, distinct(rng, n, *a, *b));
-        }
-        Domain::Integer(a, b) | Domain::Bits(a, b) => (*a as f64, *b as f64),
-        Domain::Bool => (0.0, 1.0),
-        Domain::Key => (0.0, f64::from(u32::MAX)),
-        Domain::Exact(_, values) => {
-            let one = Data::new(dtype, &o.shape, values.clone());
-            return extra.iter().fold(one, |x, &(axis, n)| Data::stack(&vec![x; n], axis));
-        }
-    };
+    let (lo, hi) =
+        match &o.domain {
+            Domain::Real(a, b) | Domain::Number(a, b) | Domain::Any(a, b) | Domain::Of(_, a, b) => (*a, *b),
+            Domain::Distinct(a, b) => {
+                return Data::new(dtype, &shape, distinct(rng, n, *a, *b));
+            }
+            Domain::Integer(a, b) | Domain::Bits(a, b) => (*a as f64, *b as f64),
+            Domain::Bool => (0.0, 1.0),
+            Domain::Key => (0.0, f64::from(u32::MAX)),
+            Domain::Exact(_, values) => {
+                let one = Data::new(dtype, &o.shape, values.clone());
+                return extra.iter().fold(one, |x, &(axis, n)| {
+                    if n == 0 { x.none_along(axis) } else { Data::stack(&vec![x; n], axis) }
+                });
+            }
+        };
     if dtype.is_float() {
         return Data::new(dtype, &shape, (0..n).map(|_| rng.real(lo, hi)).collect());
     }
