@@ -61,7 +61,7 @@ impl Block {
 }
 
 impl Qwen3 {
-    /// A model whose weights are lazy zeros, to be filled by [`Module::load`] or [`Qwen3::randomize`].
+    /// A model whose weights are lazy zeros, to be filled by [`Module::load`] or [`Qwen3::random`].
     ///
     /// # Errors
     /// See [`Config::check`].

@@ -10,7 +10,7 @@ macro_rules! unary {
     ($($op:ident)*) => {
         impl Array {
             $(
-                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), ").")]
+                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), "()).")]
                 pub fn $op(&self) -> Result<Array> {
                     ops::$op(self)
                 }
@@ -28,7 +28,7 @@ macro_rules! binary {
     ($($op:ident)*) => {
         impl Array {
             $(
-                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), "). The operand may be a number.")]
+                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), "()). The operand may be a number.")]
                 pub fn $op(&self, other: impl Operand) -> Result<Array> {
                     ops::$op(self, &other.operand(self.dtype())?)
                 }
@@ -46,7 +46,7 @@ macro_rules! reduction {
     ($($op:ident)*) => {
         impl Array {
             $(
-                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), ").")]
+                #[doc = concat!("See [`", stringify!($op), "`](crate::ops::", stringify!($op), "()).")]
                 pub fn $op(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
                     ops::$op(self, axes, keepdims)
                 }
@@ -57,22 +57,22 @@ macro_rules! reduction {
 reduction! { all any logsumexp max mean min prod sum }
 
 impl Array {
-    /// See [`argmax`](crate::ops::argmax).
+    /// See [`argmax`](crate::ops::argmax()).
     pub fn argmax(&self, axis: impl Into<Option<isize>>, keepdims: bool) -> Result<Array> {
         ops::argmax(self, axis, keepdims)
     }
 
-    /// See [`argmin`](crate::ops::argmin).
+    /// See [`argmin`](crate::ops::argmin()).
     pub fn argmin(&self, axis: impl Into<Option<isize>>, keepdims: bool) -> Result<Array> {
         ops::argmin(self, axis, keepdims)
     }
 
-    /// See [`argsort`](crate::ops::argsort).
+    /// See [`argsort`](crate::ops::argsort()).
     pub fn argsort(&self, axis: impl Into<Option<isize>>) -> Result<Array> {
         ops::argsort(self, axis)
     }
 
-    /// See [`astype`](crate::ops::astype).
+    /// See [`astype`](crate::ops::astype()).
     pub fn astype(&self, dtype: Dtype) -> Result<Array> {
         ops::astype(self, dtype)
     }
@@ -82,12 +82,12 @@ impl Array {
         ops::broadcast_to(self, shape)
     }
 
-    /// See [`clip`](crate::ops::clip).
+    /// See [`clip`](crate::ops::clip()).
     pub fn clip(&self, min: impl Operand, max: impl Operand) -> Result<Array> {
         ops::clip(self, Some(&min.operand(self.dtype())?), Some(&max.operand(self.dtype())?))
     }
 
-    /// See [`expand_dims`](crate::ops::expand_dims).
+    /// See [`expand_dims`](crate::ops::expand_dims()).
     pub fn expand_dims(&self, axes: impl Into<Axes>) -> Result<Array> {
         ops::expand_dims(self, axes)
     }
@@ -97,7 +97,7 @@ impl Array {
         ops::flatten(self, 0, -1)
     }
 
-    /// See [`matmul`](crate::ops::matmul).
+    /// See [`matmul`](crate::ops::matmul()).
     pub fn matmul(&self, other: &Array) -> Result<Array> {
         ops::matmul(self, other)
     }
@@ -107,27 +107,27 @@ impl Array {
         ops::moveaxis(self, from, to)
     }
 
-    /// See [`reshape`](crate::ops::reshape).
+    /// See [`reshape`](crate::ops::reshape()).
     pub fn reshape(&self, shape: &[isize]) -> Result<Array> {
         ops::reshape(self, shape)
     }
 
-    /// See [`round`](crate::ops::round).
+    /// See [`round`](crate::ops::round()).
     pub fn round(&self, decimals: i32) -> Result<Array> {
         ops::round(self, decimals)
     }
 
-    /// See [`squeeze`](crate::ops::squeeze).
+    /// See [`squeeze`](crate::ops::squeeze()).
     pub fn squeeze(&self, axes: impl Into<Axes>) -> Result<Array> {
         ops::squeeze(self, axes)
     }
 
-    /// See [`softmax`](crate::ops::softmax).
+    /// See [`softmax`](crate::ops::softmax()).
     pub fn softmax(&self, axes: impl Into<Axes>) -> Result<Array> {
         ops::softmax(self, axes, false)
     }
 
-    /// See [`sort`](crate::ops::sort).
+    /// See [`sort`](crate::ops::sort()).
     pub fn sort(&self, axis: impl Into<Option<isize>>) -> Result<Array> {
         ops::sort(self, axis)
     }
@@ -137,7 +137,7 @@ impl Array {
         ops::split(self, parts, axis)
     }
 
-    /// See [`std`](crate::ops::std).
+    /// See [`std`](crate::ops::std()).
     pub fn std(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
         ops::std(self, axes, keepdims, 0)
     }
@@ -147,7 +147,7 @@ impl Array {
         ops::swapaxes(self, axis1, axis2)
     }
 
-    /// See [`take`](crate::ops::take).
+    /// See [`take`](crate::ops::take()).
     pub fn take(&self, indices: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
         ops::take(self, indices, axis)
     }
@@ -177,17 +177,17 @@ impl Array {
         ops::take_along_axis(self, indices, axis)
     }
 
-    /// See [`transpose`](crate::ops::transpose).
+    /// See [`transpose`](crate::ops::transpose()).
     pub fn transpose(&self, axes: impl Into<Axes>) -> Result<Array> {
         ops::transpose(self, axes)
     }
 
-    /// See [`var`](crate::ops::var).
+    /// See [`var`](crate::ops::var()).
     pub fn var(&self, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
         ops::var(self, axes, keepdims, 0)
     }
 
-    /// See [`view`](crate::ops::view).
+    /// See [`view`](crate::ops::view()).
     pub fn view(&self, dtype: Dtype) -> Result<Array> {
         ops::view(self, dtype)
     }

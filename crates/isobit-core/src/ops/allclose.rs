@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::error::Result;
 
-/// Whether all elements are close, see [`isclose`](super::isclose): a 0-dimensional bool.
+/// Whether all elements are close, see [`isclose`](super::isclose()): a 0-dimensional bool.
 ///
 /// # Shapes
 /// Broadcast together.

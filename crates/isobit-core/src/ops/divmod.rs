@@ -3,7 +3,7 @@
 use crate::array::Array;
 use crate::error::Result;
 
-/// `a // b` and `a % b`: [`floor_divide`](super::floor_divide) and [`remainder`](super::remainder).
+/// `a // b` and `a % b`: [`floor_divide`](super::floor_divide()) and [`remainder`](super::remainder()).
 ///
 /// # Shapes
 /// Broadcast together.

@@ -4,7 +4,7 @@ use crate::array::Array;
 use crate::error::Result;
 use crate::prim::{Case, Domain};
 
-/// Element-wise inverse of [`erf`](super::erf); infinite at -1 and 1, NaN beyond.
+/// Element-wise inverse of [`erf`](super::erf()); infinite at -1 and 1, NaN beyond.
 ///
 /// # Dtypes
 /// Floats; integers and bools are computed in float32.

@@ -11,7 +11,7 @@ use crate::prim::{Case, Domain};
 /// Broadcast together.
 ///
 /// # Dtypes
-/// Promoted. Floats: the quotient that goes with the exact [`remainder`](super::remainder), infinite for `b = 0`, NaN for
+/// Promoted. Floats: the quotient that goes with the exact [`remainder`](super::remainder()), infinite for `b = 0`, NaN for
 /// infinite `a`. Integers: 0 for `b = 0`; the least integer over -1 wraps. Bools are divided as numbers.
 ///
 /// # Gradients
