@@ -12,8 +12,8 @@ use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::Prim;
 use crate::spec::Spec;
+use crate::spin::SpinMutex;
 use crate::tensor::Tensor;
-use parking_lot::Mutex;
 use smallvec::{SmallVec, smallvec};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) struct Node {
     pub traced: bool,
     /// Set once `state` is `Ready`, which it stays.
     pub ready: AtomicBool,
-    pub state: Mutex<State>,
+    pub state: SpinMutex<State>,
 }
 
 impl Node {
@@ -122,7 +122,7 @@ impl Drop for Node {
 impl Array {
     pub(crate) fn from_node(specs: SmallVec<[Spec; 1]>, traced: bool, state: State) -> Array {
         let ready = AtomicBool::new(matches!(state, State::Ready { .. }));
-        Array { node: Arc::new(Node { specs, traced, ready, state: Mutex::new(state) }), index: 0 }
+        Array { node: Arc::new(Node { specs, traced, ready, state: SpinMutex::new(state) }), index: 0 }
     }
 
     /// An evaluated array.

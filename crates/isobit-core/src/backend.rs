@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 
 /// The tensors that a kernel takes: owned, so that a kernel may reuse the buffer of an input that nobody else holds.
-pub type Inputs = SmallVec<[Tensor; 3]>;
+pub type Inputs = SmallVec<[Tensor; 2]>;
 /// The tensors that a kernel makes, in the order of the primitive's outputs.
 pub type Outputs = SmallVec<[Tensor; 1]>;
 

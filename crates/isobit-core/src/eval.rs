@@ -107,7 +107,9 @@ fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>) -> Result<()> {
             }
             if !waits_for.is_empty() {
                 stack.push((node, true));
-                stack.extend(waits_for.into_iter().rev().map(|n| (n, false)));
+                while let Some(n) = waits_for.pop() {
+                    stack.push((n, false));
+                }
                 continue;
             }
         }
@@ -217,7 +219,9 @@ fn run_call(backend: &'static dyn Backend, node: &Node, call: Call) -> Result<Ou
 fn take_tensor(mut array: Array) -> Result<Tensor> {
     let index = array.index as usize;
     let missing = || Error::runtime("eval", "an input has no value");
-    if let Some(node) = Arc::get_mut(&mut array.node) {
+    // The count alone decides nothing, but spares a shared array the atomic operations of `get_mut`.
+    let last = Arc::strong_count(&array.node) == 1;
+    if last && let Some(node) = Arc::get_mut(&mut array.node) {
         return match node.state.get_mut() {
             State::Ready { outs, .. } if index < outs.len() => Ok(outs.swap_remove(index)),
             State::Failed(e) => Err(e.clone()),

@@ -17,6 +17,7 @@ pub mod ops;
 pub mod prim;
 pub mod random;
 pub mod spec;
+mod spin;
 pub mod tensor;
 pub mod transforms;
 pub mod view;
