@@ -8,6 +8,7 @@ mod operators;
 pub use index::{At, Ellipsis, Index, IntoIndices, NewAxis};
 pub use operators::Operand;
 
+use crate::backend;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::Prim;
@@ -215,6 +216,18 @@ impl Array {
         }
     }
 
+    /// The element of an evaluated array that has one and is no part of a function that a transform records.
+    #[inline]
+    fn plain_scalar(&self) -> Option<*const u8> {
+        if !self.node.is_ready() || self.node.traced || self.size() != 1 {
+            return None;
+        }
+        match &*self.node.state.lock() {
+            State::Ready { outs, .. } => outs.get(self.index as usize).map(Tensor::as_byte_ptr),
+            _ => None,
+        }
+    }
+
     /// Whether both handles are the same output of the same node.
     pub fn same(&self, other: &Array) -> bool {
         self.key() == other.key()
@@ -231,11 +244,47 @@ impl std::fmt::Debug for Array {
 
 /// Puts one application of a primitive into the graph: every check an operation makes happens in `infer`.
 pub fn apply(prim: impl Into<Prim>, inputs: &[&Array]) -> Result<Array> {
+    let prim = prim.into();
+    if inputs.first().is_some_and(|a| a.node.is_ready() && a.size() == 1)
+        && prim.is_elementwise()
+        && let Some(now) = apply_now(&prim, inputs)
+    {
+        return now;
+    }
     let mut list = ArrayVec::with_capacity(inputs.len());
     for &a in inputs {
         list.push(a.clone());
     }
-    apply_node(prim.into(), list)
+    apply_node(prim, list)
+}
+
+/// The result of an elementwise primitive on evaluated arrays of one element, computed at once; `None` if they are not
+/// such or the backend prefers the graph.
+fn apply_now(prim: &Prim, inputs: &[&Array]) -> Option<Result<Array>> {
+    let backend = backend::current().ok()?;
+    let mut specs: SmallVec<[Spec; 3]> = SmallVec::new();
+    let mut at: SmallVec<[*const u8; 3]> = SmallVec::new();
+    let mut dtypes: SmallVec<[Dtype; 3]> = SmallVec::new();
+    for a in inputs {
+        at.push(a.plain_scalar()?);
+        specs.push(a.spec().clone());
+        dtypes.push(a.dtype());
+    }
+    let compute = || {
+        let outs = prim.infer(&specs)?;
+        let spec = &outs[0];
+        let t = Tensor::alloc(&spec.shape, spec.dtype)?;
+        // SAFETY: the arrays stay borrowed, so their nodes keep their tensors, and nobody writes a buffer that a tensor
+        // of another holder refers to; `t` is fresh and has one element.
+        let ran = unsafe { backend.scalar(prim, &at, &dtypes, t.as_mut_byte_ptr(), spec.dtype) };
+        Ok((ran, outs, t))
+    };
+    match compute() {
+        Ok((ran, outs, t)) => {
+            Some(ran?.map(|()| Array::from_node(outs, false, State::Ready { outs: smallvec![t], call: None })))
+        }
+        Err(e) => Some(Err(e)),
+    }
 }
 
 /// [`apply`] for a primitive with several outputs.

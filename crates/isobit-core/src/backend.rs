@@ -1,5 +1,6 @@
 //! The seam between the graph and the code that computes: one trait, a list of registered backends.
 
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::Prim;
 use crate::spec::Spec;
@@ -29,6 +30,23 @@ pub trait Backend: Send + Sync {
 
     /// Runs one primitive. Shapes and dtypes have been checked when the graph was built; `outs` is what `infer` said.
     fn run(&self, prim: &Prim, inputs: Inputs, outs: &[Spec]) -> Result<Ran>;
+
+    /// Computes one element of an elementwise primitive at once, without the graph, which would cost more than the
+    /// computation. `inputs` are elements of these dtypes; the result goes to `out`. `None`: this backend would rather
+    /// have it in the graph.
+    ///
+    /// # Safety
+    /// Each input is valid for reads, and `out` for writes, of one element of its dtype.
+    unsafe fn scalar(
+        &self,
+        _prim: &Prim,
+        _inputs: &[*const u8],
+        _dtypes: &[Dtype],
+        _out: *mut u8,
+        _dtype: Dtype,
+    ) -> Option<Result<()>> {
+        None
+    }
 
     /// The same values in a fresh, dense, row-major buffer.
     fn copy(&self, tensor: &Tensor) -> Result<Tensor>;

@@ -29,6 +29,10 @@ pub trait Primitive: Clone + Debug + Eq + Hash + Into<Prim> {
     /// File name, function name, Python name, kernel name.
     const NAME: &'static str;
 
+    /// Whether an element of the output depends on the corresponding elements of the inputs alone, which all have the
+    /// output's shape. Evaluation may then split, fuse or hasten it. No rule: leaving it out costs speed only.
+    const ELEMENTWISE: bool = false;
+
     /// The only shape and dtype function: checks the inputs, says what the outputs are.
     fn infer(&self, inputs: &[Spec]) -> Result<Specs>;
 

@@ -16,38 +16,79 @@ use crate::layout::{Steps, dtype_of};
 use crate::movement;
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::layout::Strides;
-use isobit_core::{Dtype, Error, Result, Spec, Tensor};
+use isobit_core::{Dtype, Error, Prim, Result, Spec, Tensor};
 use isobit_kernels::elementwise::{self, BinaryOp, Operand, UnaryOp, Unsupported};
 use isobit_kernels::par;
 use smallvec::{SmallVec, smallvec};
 
 /// What is computed, as the kernels know it.
 #[derive(Clone, Copy)]
-enum Op {
+pub(crate) enum Op {
     Unary(UnaryOp),
     Binary(BinaryOp),
     Select,
     Cast,
 }
 
-/// A function of one array.
-pub fn unary(op: UnaryOp, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    run(Op::Unary(op), inputs, &outs[0])
-}
-
-/// A function of two arrays.
-pub fn binary(op: BinaryOp, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    run(Op::Binary(op), inputs, &outs[0])
-}
-
-/// The choice between two arrays.
-pub fn select(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    run(Op::Select, inputs, &outs[0])
-}
-
-/// Conversion to the output's dtype.
-pub fn cast(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    run(Op::Cast, inputs, &outs[0])
+/// The kernel of an elementwise primitive.
+pub(crate) fn op_of(prim: &Prim) -> Option<Op> {
+    Some(match prim {
+        Prim::Abs(_) => Op::Unary(UnaryOp::Abs),
+        Prim::Add(_) => Op::Binary(BinaryOp::Add),
+        Prim::Arccos(_) => Op::Unary(UnaryOp::Acos),
+        Prim::Arccosh(_) => Op::Unary(UnaryOp::Acosh),
+        Prim::Arcsin(_) => Op::Unary(UnaryOp::Asin),
+        Prim::Arcsinh(_) => Op::Unary(UnaryOp::Asinh),
+        Prim::Arctan(_) => Op::Unary(UnaryOp::Atan),
+        Prim::Arctan2(_) => Op::Binary(BinaryOp::Atan2),
+        Prim::Arctanh(_) => Op::Unary(UnaryOp::Atanh),
+        Prim::Astype(_) => Op::Cast,
+        Prim::BitwiseAnd(_) => Op::Binary(BinaryOp::And),
+        Prim::BitwiseInvert(_) => Op::Unary(UnaryOp::Not),
+        Prim::BitwiseOr(_) => Op::Binary(BinaryOp::Or),
+        Prim::BitwiseXor(_) => Op::Binary(BinaryOp::Xor),
+        Prim::Ceil(_) => Op::Unary(UnaryOp::Ceil),
+        Prim::Cos(_) => Op::Unary(UnaryOp::Cos),
+        Prim::Cosh(_) => Op::Unary(UnaryOp::Cosh),
+        Prim::Divide(_) => Op::Binary(BinaryOp::Div),
+        Prim::Equal(_) => Op::Binary(BinaryOp::Eq),
+        Prim::Erf(_) => Op::Unary(UnaryOp::Erf),
+        Prim::Erfinv(_) => Op::Unary(UnaryOp::Erfinv),
+        Prim::Exp(_) => Op::Unary(UnaryOp::Exp),
+        Prim::Expm1(_) => Op::Unary(UnaryOp::Expm1),
+        Prim::Floor(_) => Op::Unary(UnaryOp::Floor),
+        Prim::FloorDivide(_) => Op::Binary(BinaryOp::FloorDiv),
+        Prim::LeftShift(_) => Op::Binary(BinaryOp::Shl),
+        Prim::Less(_) => Op::Binary(BinaryOp::Lt),
+        Prim::LessEqual(_) => Op::Binary(BinaryOp::Le),
+        Prim::Log(_) => Op::Unary(UnaryOp::Log),
+        Prim::Log10(_) => Op::Unary(UnaryOp::Log10),
+        Prim::Log1p(_) => Op::Unary(UnaryOp::Log1p),
+        Prim::Log2(_) => Op::Unary(UnaryOp::Log2),
+        Prim::Logaddexp(_) => Op::Binary(BinaryOp::LogAddExp),
+        Prim::Maximum(_) => Op::Binary(BinaryOp::Max),
+        Prim::Minimum(_) => Op::Binary(BinaryOp::Min),
+        Prim::Multiply(_) => Op::Binary(BinaryOp::Mul),
+        Prim::Negative(_) => Op::Unary(UnaryOp::Neg),
+        Prim::NotEqual(_) => Op::Binary(BinaryOp::Ne),
+        Prim::Power(_) => Op::Binary(BinaryOp::Pow),
+        Prim::Remainder(_) => Op::Binary(BinaryOp::Rem),
+        Prim::RightShift(_) => Op::Binary(BinaryOp::Shr),
+        Prim::Round(_) => Op::Unary(UnaryOp::Round),
+        Prim::Rsqrt(_) => Op::Unary(UnaryOp::Rsqrt),
+        Prim::Select(_) => Op::Select,
+        Prim::Sigmoid(_) => Op::Unary(UnaryOp::Sigmoid),
+        Prim::Sign(_) => Op::Unary(UnaryOp::Sign),
+        Prim::Sin(_) => Op::Unary(UnaryOp::Sin),
+        Prim::Sinh(_) => Op::Unary(UnaryOp::Sinh),
+        Prim::Sqrt(_) => Op::Unary(UnaryOp::Sqrt),
+        Prim::Square(_) => Op::Unary(UnaryOp::Square),
+        Prim::Subtract(_) => Op::Binary(BinaryOp::Sub),
+        Prim::Tan(_) => Op::Unary(UnaryOp::Tan),
+        Prim::Tanh(_) => Op::Unary(UnaryOp::Tanh),
+        Prim::Trunc(_) => Op::Unary(UnaryOp::Trunc),
+        _ => return None,
+    })
 }
 
 /// A call with its dtypes settled.
@@ -82,7 +123,9 @@ impl Call {
     }
 }
 
-fn run(op: Op, mut inputs: Inputs, out: &Spec) -> Result<Ran> {
+/// Runs an elementwise primitive.
+pub(crate) fn run(op: Op, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let out = &outs[0];
     let from = dtype_of(inputs[0].dtype())?;
     let call = Call { op, from, to: dtype_of(out.dtype)? };
     let n = out.size();
@@ -127,6 +170,17 @@ fn run(op: Op, mut inputs: Inputs, out: &Spec) -> Result<Ran> {
     // The operands live to here: `at` points into their buffers.
     drop(inputs);
     done(t)
+}
+
+/// Computes one element: `at` are the operands, all of dtype `from` (but the condition of a choice, which is a bool).
+///
+/// # Safety
+/// Every operand and `dst` is valid for one element, and `dst` is written by nobody else.
+pub(crate) unsafe fn scalar(op: Op, at: &[*const u8], from: Dtype, to: Dtype, dst: *mut u8) -> Result<()> {
+    let call = Call { op, from: dtype_of(from)?, to: dtype_of(to)? };
+    let at: SmallVec<[Operand<'_>; 3]> = at.iter().map(|&p| Operand::Vector(p)).collect();
+    // SAFETY: the caller's promise.
+    unsafe { call.kernel(&at, dst, 1) }.map_err(unsupported)
 }
 
 /// The result for the first element of every operand.

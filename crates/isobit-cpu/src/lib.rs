@@ -7,8 +7,7 @@
 pub use isobit_kernels::{isa, par};
 
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Ran};
-use isobit_core::{Error, Prim, Result, Spec, Tensor};
-use isobit_kernels::elementwise::{BinaryOp, UnaryOp};
+use isobit_core::{Dtype, Error, Prim, Result, Spec, Tensor};
 use isobit_kernels::reduce::ReduceOp;
 use isobit_kernels::scan::ScanOp;
 use smallvec::smallvec;
@@ -40,6 +39,19 @@ impl Backend for Cpu {
         "cpu"
     }
 
+    unsafe fn scalar(
+        &self,
+        prim: &Prim,
+        inputs: &[*const u8],
+        dtypes: &[Dtype],
+        out: *mut u8,
+        dtype: Dtype,
+    ) -> Option<Result<()>> {
+        let op = elementwise::op_of(prim)?;
+        // SAFETY: the caller's promise.
+        Some(unsafe { elementwise::scalar(op, inputs, dtypes[0], dtype, out) })
+    }
+
     fn copy(&self, t: &Tensor) -> Result<Tensor> {
         movement::copy(t)
     }
@@ -62,60 +74,63 @@ impl Backend for Cpu {
             Prim::Custom(c) => c.0.run(inputs, outs).map(Ran::Done),
             Prim::Depends(p) => Ok(Ran::Done(inputs.into_iter().take(p.count()).collect())),
             // elementwise
-            Prim::Abs(_) => elementwise::unary(UnaryOp::Abs, inputs, outs),
-            Prim::Arccos(_) => elementwise::unary(UnaryOp::Acos, inputs, outs),
-            Prim::Arccosh(_) => elementwise::unary(UnaryOp::Acosh, inputs, outs),
-            Prim::Arcsin(_) => elementwise::unary(UnaryOp::Asin, inputs, outs),
-            Prim::Arcsinh(_) => elementwise::unary(UnaryOp::Asinh, inputs, outs),
-            Prim::Arctan(_) => elementwise::unary(UnaryOp::Atan, inputs, outs),
-            Prim::Arctan2(_) => elementwise::binary(BinaryOp::Atan2, inputs, outs),
-            Prim::Arctanh(_) => elementwise::unary(UnaryOp::Atanh, inputs, outs),
-            Prim::BitwiseAnd(_) => elementwise::binary(BinaryOp::And, inputs, outs),
-            Prim::BitwiseInvert(_) => elementwise::unary(UnaryOp::Not, inputs, outs),
-            Prim::BitwiseOr(_) => elementwise::binary(BinaryOp::Or, inputs, outs),
-            Prim::BitwiseXor(_) => elementwise::binary(BinaryOp::Xor, inputs, outs),
-            Prim::Ceil(_) => elementwise::unary(UnaryOp::Ceil, inputs, outs),
-            Prim::Cos(_) => elementwise::unary(UnaryOp::Cos, inputs, outs),
-            Prim::Cosh(_) => elementwise::unary(UnaryOp::Cosh, inputs, outs),
-            Prim::Divide(_) => elementwise::binary(BinaryOp::Div, inputs, outs),
-            Prim::Equal(_) => elementwise::binary(BinaryOp::Eq, inputs, outs),
-            Prim::Erf(_) => elementwise::unary(UnaryOp::Erf, inputs, outs),
-            Prim::Erfinv(_) => elementwise::unary(UnaryOp::Erfinv, inputs, outs),
-            Prim::Expm1(_) => elementwise::unary(UnaryOp::Expm1, inputs, outs),
-            Prim::Floor(_) => elementwise::unary(UnaryOp::Floor, inputs, outs),
-            Prim::FloorDivide(_) => elementwise::binary(BinaryOp::FloorDiv, inputs, outs),
-            Prim::LeftShift(_) => elementwise::binary(BinaryOp::Shl, inputs, outs),
-            Prim::Less(_) => elementwise::binary(BinaryOp::Lt, inputs, outs),
-            Prim::LessEqual(_) => elementwise::binary(BinaryOp::Le, inputs, outs),
-            Prim::Log(_) => elementwise::unary(UnaryOp::Log, inputs, outs),
-            Prim::Log10(_) => elementwise::unary(UnaryOp::Log10, inputs, outs),
-            Prim::Log1p(_) => elementwise::unary(UnaryOp::Log1p, inputs, outs),
-            Prim::Log2(_) => elementwise::unary(UnaryOp::Log2, inputs, outs),
-            Prim::Logaddexp(_) => elementwise::binary(BinaryOp::LogAddExp, inputs, outs),
-            Prim::Maximum(_) => elementwise::binary(BinaryOp::Max, inputs, outs),
-            Prim::Minimum(_) => elementwise::binary(BinaryOp::Min, inputs, outs),
-            Prim::NotEqual(_) => elementwise::binary(BinaryOp::Ne, inputs, outs),
-            Prim::Power(_) => elementwise::binary(BinaryOp::Pow, inputs, outs),
-            Prim::Remainder(_) => elementwise::binary(BinaryOp::Rem, inputs, outs),
-            Prim::RightShift(_) => elementwise::binary(BinaryOp::Shr, inputs, outs),
-            Prim::Round(_) => elementwise::unary(UnaryOp::Round, inputs, outs),
-            Prim::Rsqrt(_) => elementwise::unary(UnaryOp::Rsqrt, inputs, outs),
-            Prim::Select(_) => elementwise::select(inputs, outs),
-            Prim::Sigmoid(_) => elementwise::unary(UnaryOp::Sigmoid, inputs, outs),
-            Prim::Sign(_) => elementwise::unary(UnaryOp::Sign, inputs, outs),
-            Prim::Sin(_) => elementwise::unary(UnaryOp::Sin, inputs, outs),
-            Prim::Sinh(_) => elementwise::unary(UnaryOp::Sinh, inputs, outs),
-            Prim::Sqrt(_) => elementwise::unary(UnaryOp::Sqrt, inputs, outs),
-            Prim::Square(_) => elementwise::unary(UnaryOp::Square, inputs, outs),
-            Prim::Subtract(_) => elementwise::binary(BinaryOp::Sub, inputs, outs),
-            Prim::Tan(_) => elementwise::unary(UnaryOp::Tan, inputs, outs),
-            Prim::Tanh(_) => elementwise::unary(UnaryOp::Tanh, inputs, outs),
-            Prim::Trunc(_) => elementwise::unary(UnaryOp::Trunc, inputs, outs),
-            Prim::Add(_) => elementwise::binary(BinaryOp::Add, inputs, outs),
-            Prim::Astype(_) => elementwise::cast(inputs, outs),
-            Prim::Exp(_) => elementwise::unary(UnaryOp::Exp, inputs, outs),
-            Prim::Multiply(_) => elementwise::binary(BinaryOp::Mul, inputs, outs),
-            Prim::Negative(_) => elementwise::unary(UnaryOp::Neg, inputs, outs),
+            Prim::Abs(_)
+            | Prim::Add(_)
+            | Prim::Arccos(_)
+            | Prim::Arccosh(_)
+            | Prim::Arcsin(_)
+            | Prim::Arcsinh(_)
+            | Prim::Arctan(_)
+            | Prim::Arctan2(_)
+            | Prim::Arctanh(_)
+            | Prim::Astype(_)
+            | Prim::BitwiseAnd(_)
+            | Prim::BitwiseInvert(_)
+            | Prim::BitwiseOr(_)
+            | Prim::BitwiseXor(_)
+            | Prim::Ceil(_)
+            | Prim::Cos(_)
+            | Prim::Cosh(_)
+            | Prim::Divide(_)
+            | Prim::Equal(_)
+            | Prim::Erf(_)
+            | Prim::Erfinv(_)
+            | Prim::Exp(_)
+            | Prim::Expm1(_)
+            | Prim::Floor(_)
+            | Prim::FloorDivide(_)
+            | Prim::LeftShift(_)
+            | Prim::Less(_)
+            | Prim::LessEqual(_)
+            | Prim::Log(_)
+            | Prim::Log10(_)
+            | Prim::Log1p(_)
+            | Prim::Log2(_)
+            | Prim::Logaddexp(_)
+            | Prim::Maximum(_)
+            | Prim::Minimum(_)
+            | Prim::Multiply(_)
+            | Prim::Negative(_)
+            | Prim::NotEqual(_)
+            | Prim::Power(_)
+            | Prim::Remainder(_)
+            | Prim::RightShift(_)
+            | Prim::Round(_)
+            | Prim::Rsqrt(_)
+            | Prim::Select(_)
+            | Prim::Sigmoid(_)
+            | Prim::Sign(_)
+            | Prim::Sin(_)
+            | Prim::Sinh(_)
+            | Prim::Sqrt(_)
+            | Prim::Square(_)
+            | Prim::Subtract(_)
+            | Prim::Tan(_)
+            | Prim::Tanh(_)
+            | Prim::Trunc(_) => match elementwise::op_of(prim) {
+                Some(op) => elementwise::run(op, inputs, outs),
+                None => Err(Error::runtime("eval", format!("{} is not elementwise", prim.name()))),
+            },
             // movement
             Prim::Arange(p) => movement::arange(p, outs),
             Prim::Contiguous(_) => movement::contiguous(inputs),

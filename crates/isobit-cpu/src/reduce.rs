@@ -65,7 +65,7 @@ fn cast(x: Tensor, dtype: Dtype) -> Result<Tensor> {
         return Ok(x);
     }
     let spec = Spec::new(x.shape(), dtype);
-    match elementwise::cast(smallvec![x], &[spec])? {
+    match elementwise::run(elementwise::Op::Cast, smallvec![x], &[spec])? {
         Ran::Done(mut out) if out.len() == 1 => Ok(out.remove(0)),
         _ => Err(Error::runtime("astype", "a conversion has one result")),
     }

@@ -10,6 +10,7 @@ fn a_million_nodes_deep() {
     dropping_unevaluated();
     dropping_on_another_thread();
     diamond();
+    scalars_leave_no_graph();
     derivative_through_a_deep_chain();
     vmap_through_a_deep_chain();
 }
@@ -31,8 +32,13 @@ fn evaluation_in_bounded_memory() {
     assert_eq!(x.to_vec::<f32>().unwrap()[N - 1], 2.0);
 }
 
+/// An evaluated array of two elements: operations on evaluated single elements would be computed at once.
+fn pair(x: f32) -> Array {
+    Array::from_slice(&[x, x], &[2]).unwrap()
+}
+
 fn dropping_unevaluated() {
-    let one = Array::scalar(1.0, Dtype::F32);
+    let one = pair(1.0);
     let mut x = one.clone();
     for _ in 0..DEPTH {
         x = ops::add(&x, &one).unwrap();
@@ -41,24 +47,38 @@ fn dropping_unevaluated() {
 }
 
 fn dropping_on_another_thread() {
-    let one = Array::scalar(1.0, Dtype::F32);
+    let one = pair(1.0);
     let mut x = one.clone();
     for _ in 0..DEPTH {
         x = ops::negative(&x).unwrap();
     }
+    assert!(!x.is_evaluated());
     // A thread whose stack could not hold a recursion, and whose thread-locals have never been used.
     std::thread::Builder::new().stack_size(128 << 10).spawn(move || drop(x)).unwrap().join().unwrap();
 }
 
 /// Every node used twice: an order that visited paths instead of nodes would never end.
 fn diamond() {
-    let mut x = Array::scalar(1.0, Dtype::F32);
-    let half = Array::scalar(0.5, Dtype::F32);
+    let mut x = pair(1.0);
+    let half = pair(0.5);
     for _ in 0..DEPTH / 4 {
         let h = ops::multiply(&x, &half).unwrap();
         x = ops::add(&h, &h).unwrap();
     }
-    assert_eq!(x.item::<f32>().unwrap(), 1.0);
+    assert!(!x.is_evaluated());
+    assert_eq!(x.to_vec::<f32>().unwrap(), [1.0, 1.0]);
+}
+
+/// Scalars that are computed at once leave no graph behind, whatever becomes of the result.
+fn scalars_leave_no_graph() {
+    let one = Array::scalar(1.0, Dtype::F32);
+    let mut x = one.clone();
+    for _ in 0..DEPTH {
+        x = ops::add(&x, &one).unwrap();
+        assert!(x.is_evaluated());
+    }
+    assert_eq!(x.item::<f32>().unwrap(), 1.0 + DEPTH as f32);
+    assert!(!ops::add(&x, &pair(1.0)).unwrap().is_evaluated());
 }
 
 fn derivative_through_a_deep_chain() {

@@ -30,6 +30,7 @@ pub struct Astype {
 
 impl Linear for Astype {
     const NAME: &'static str = "astype";
+    const ELEMENTWISE: bool = true;
 
     fn infer(&self, x: &Spec) -> Result<Spec> {
         Ok(Spec { shape: x.shape.clone(), dtype: self.dtype })

@@ -38,6 +38,16 @@ macro_rules! primitives {
                     Prim::Custom(c) => c.0.name(),
                 }
             }
+            /// See [`Primitive::ELEMENTWISE`].
+            #[inline]
+            pub fn is_elementwise(&self) -> bool {
+                match self {
+                    $(Prim::$f(_) => <super::$fm::$f as Primitive>::ELEMENTWISE,)*
+                    $(Prim::$b(_) => <super::$bm::$b as Primitive>::ELEMENTWISE,)*
+                    $(Prim::$p(_) => <super::$m::$p as Primitive>::ELEMENTWISE,)*
+                    Prim::Custom(_) => false,
+                }
+            }
             /// See [`Primitive::infer`].
             pub fn infer(&self, inputs: &[Spec]) -> Result<Specs> { each!(self, p => Primitive::infer(p, inputs)) }
             /// See [`Primitive::jvp`].

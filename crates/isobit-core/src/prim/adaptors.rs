@@ -90,6 +90,8 @@ pub fn elementwise_vmap<T: Elementwise>(p: &T, cx: &Vmap<'_>) -> Result<Batched>
 pub trait Linear: Clone + Debug + Eq + Hash + Into<Prim> {
     /// See [`super::Primitive::NAME`].
     const NAME: &'static str;
+    /// See [`super::Primitive::ELEMENTWISE`].
+    const ELEMENTWISE: bool = false;
     /// See [`super::Primitive::infer`].
     fn infer(&self, x: &Spec) -> Result<Spec>;
     /// The transposed map: the cotangent of an input of spec `x`, given the output's.
@@ -203,6 +205,7 @@ macro_rules! primitive_via {
     (Elementwise, $t:ty) => {
         impl $crate::prim::Primitive for $t {
             const NAME: &'static str = <$t as $crate::prim::adaptors::Elementwise>::NAME;
+            const ELEMENTWISE: bool = true;
             fn infer(&self, inputs: &[$crate::spec::Spec]) -> $crate::error::Result<$crate::prim::Specs> {
                 $crate::prim::adaptors::elementwise_infer(self, inputs)
             }
@@ -223,6 +226,7 @@ macro_rules! primitive_via {
     (Linear, $t:ty) => {
         impl $crate::prim::Primitive for $t {
             const NAME: &'static str = <$t as $crate::prim::adaptors::Linear>::NAME;
+            const ELEMENTWISE: bool = <$t as $crate::prim::adaptors::Linear>::ELEMENTWISE;
             fn infer(&self, inputs: &[$crate::spec::Spec]) -> $crate::error::Result<$crate::prim::Specs> {
                 $crate::prim::adaptors::linear_infer(self, inputs)
             }
