@@ -1,15 +1,18 @@
-//! The project's own commands: `cargo xtask test | tidy | new-op`. Needs nothing but the standard library.
+//! The project's own commands: `cargo xtask test | neon | tidy | new-op`. Needs nothing but the standard library.
 
+mod neon;
 mod new_op;
 mod test;
 mod tidy;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   test [--fast]                everything there is to test; --fast for the inner loop
+  neon                         the kernels' tests on aarch64 under emulation; says what is missing for that
   tidy                         the invariants of the tree (ARCHITECTURE.md)
   new-op NAME --kind KIND      writes a new operation's file and rows; KIND is unary, binary or plain
   new-op --check               whether every operation has all its rows";
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["test"] => test::run(false),
         ["test", "--fast"] => test::run(true),
+        ["neon"] => neon::run(),
         ["tidy"] => tidy::run(),
         ["new-op", "--check"] => new_op::check(),
         ["new-op", name, "--kind", kind] => new_op::create(name, kind),
@@ -42,4 +46,22 @@ fn root() -> PathBuf {
 
 fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// One cargo command with a headline and its time.
+fn step(name: &str, env: &[(&str, &str)], args: &[&str]) -> Result<(), String> {
+    println!("\n== {name}");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let started = Instant::now();
+    let status = Command::new(cargo)
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(root())
+        .status()
+        .map_err(|e| format!("could not start cargo: {e}"))?;
+    if !status.success() {
+        return Err(format!("failed: {name} (cargo {})", args.join(" ")));
+    }
+    println!("== {name}: {} s", started.elapsed().as_secs());
+    Ok(())
 }

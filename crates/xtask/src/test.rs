@@ -1,8 +1,7 @@
 //! `cargo xtask test`: the workspace's tests, then the bit and completeness tests again under poison and at every
-//! instruction-set level that this machine can run.
+//! instruction-set level that this machine can run, then the NEON kernels under emulation where the tools are there.
 
-use crate::root;
-use std::process::Command;
+use crate::{neon, root, step};
 use std::time::Instant;
 
 /// Tests whose results must not depend on level or memory: run again under each forced setting.
@@ -26,6 +25,7 @@ pub fn run(fast: bool) -> Result<(), String> {
             }
             step(name, &[setting], &args)?;
         }
+        neon::run_if_possible()?;
     }
     println!("\nall tests passed in {} s", started.elapsed().as_secs());
     Ok(())
@@ -50,21 +50,4 @@ fn levels() -> Vec<&'static str> {
 fn existing<'a>(tests: &[&'a str]) -> Vec<&'a str> {
     let dir = root().join("crates/isobit/tests");
     tests.iter().copied().filter(|t| dir.join(format!("{t}.rs")).exists()).collect()
-}
-
-fn step(name: &str, env: &[(&str, &str)], args: &[&str]) -> Result<(), String> {
-    println!("\n== {name}");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let started = Instant::now();
-    let status = Command::new(cargo)
-        .args(args)
-        .envs(env.iter().copied())
-        .current_dir(root())
-        .status()
-        .map_err(|e| format!("could not start cargo: {e}"))?;
-    if !status.success() {
-        return Err(format!("failed: {name} (cargo {})", args.join(" ")));
-    }
-    println!("== {name}: {} s", started.elapsed().as_secs());
-    Ok(())
 }

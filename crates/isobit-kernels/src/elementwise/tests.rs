@@ -498,7 +498,8 @@ fn canonical(dtype: Dtype, bytes: &[u8]) -> Vec<u64> {
 #[test]
 fn bits_do_not_depend_on_level_threads_or_length() {
     let _lock = lock();
-    let lengths: Vec<usize> = (0..=70).chain([127, 128, 129, 255, 256, 257, 1000, 1023, 1024, 1025, 2049]).collect();
+    let lengths = (0..=70).chain([127, 128, 129, 255, 256, 257, 1000, 1023, 1024, 1025, 2049]);
+    let lengths: Vec<usize> = lengths.filter(|n| !crate::test_settings::sampled() || n % 4 == 1).collect();
     let most = 2049;
     for dtype in Dtype::ALL {
         let (a, b) = (data(dtype, most, 5), data(dtype, most, 6));

@@ -18,6 +18,7 @@ pub(super) struct Tile<A, T> {
     /// Words from one step of `b` to the next.
     pub ldb: usize,
     /// Prefetched line by line while the panel is read (two lines per step): what the next call reads, or `b`.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 kernels prefetch"))]
     pub next: *const u8,
     /// Steps along K.
     pub words: usize,

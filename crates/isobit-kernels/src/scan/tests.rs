@@ -99,50 +99,67 @@ macro_rules! int_sample {
 }
 int_sample!(i8 i16 i32 i64 u8 u16 u32 u64);
 
-fn check<T: Sample>(outer: usize, n: usize, inner: usize, what: &str) {
+/// Which settings a check runs at: [`test_settings::each`], [`test_settings::each_level`] or the one in force.
+type Settings = fn(&mut dyn FnMut(&str));
+
+fn as_it_is(f: &mut dyn FnMut(&str)) {
+    f("default settings");
+}
+
+fn each(f: &mut dyn FnMut(&str)) {
+    test_settings::each(f);
+}
+
+fn each_level(f: &mut dyn FnMut(&str)) {
+    test_settings::each_level(f);
+}
+
+fn check<T: Sample>(outer: usize, n: usize, inner: usize, settings: Settings) {
     let data: Vec<T> = random(outer * n * inner + 1, (n + inner) as u32).into_iter().map(T::sample).collect();
     let (src, poison) = (&data[1..], data[0]);
     for (op, identity, first, f) in T::ops() {
         for (inclusive, reverse) in [(true, false), (false, false), (true, true), (false, true)] {
-            let mut out = vec![poison; src.len()];
-            scan(op, src, &mut out, ScanSpec { n, inner, inclusive, reverse });
+            let mut want = vec![0; src.len()];
             for o in 0..outer {
                 for j in 0..inner {
                     let at = |i: usize| (o * n + if reverse { n - 1 - i } else { i }) * inner + j;
                     let line: Vec<T::Acc> = (0..n).map(|i| src[at(i)].widen()).collect();
-                    let mut want = naive(&line, identity, &f);
+                    let mut scanned = naive(&line, identity, &f);
                     if !inclusive {
-                        want.insert(0, first);
+                        scanned.insert(0, first);
                     }
-                    for i in 0..n {
-                        let (got, want) = (out[at(i)].bits(), T::narrow(want[i]).bits());
-                        let name = std::any::type_name::<T>();
-                        assert!(got == want, "{op:?} {name} {outer}x{n}x{inner} at {i} {inclusive} {reverse}, {what}");
-                    }
+                    (0..n).for_each(|i| want[at(i)] = T::narrow(scanned[i]).bits());
                 }
             }
+            settings(&mut |what| {
+                let mut out = vec![poison; src.len()];
+                scan(op, src, &mut out, ScanSpec { n, inner, inclusive, reverse });
+                let name = std::any::type_name::<T>();
+                for (i, (got, want)) in out.iter().zip(&want).enumerate() {
+                    let same = got.bits() == *want;
+                    assert!(same, "{op:?} {name} {outer}x{n}x{inner} at {i} {inclusive} {reverse}, {what}");
+                }
+            });
         }
     }
 }
 
-fn check_floats(outer: usize, n: usize, inner: usize, what: &str) {
-    check::<f32>(outer, n, inner, what);
-    check::<f64>(outer, n, inner, what);
-    check::<f16>(outer, n, inner, what);
-    check::<bf16>(outer, n, inner, what);
+fn check_floats(outer: usize, n: usize, inner: usize) {
+    check::<f32>(outer, n, inner, each_level);
+    check::<f64>(outer, n, inner, each_level);
+    check::<f16>(outer, n, inner, each_level);
+    check::<bf16>(outer, n, inner, each_level);
 }
 
 #[test]
 fn every_shape_follows_the_order_at_every_level() {
     let _guard = test_settings::lock();
-    test_settings::each_level(|what| {
-        for n in [1, 2, 3, 15, 16, 17, 31, 63, 64, 65, 80, 81, 255, 256, 257, 300, 511, 512, 513, 1000] {
-            for (outer, inner) in [(1, 1), (3, 1), (2, 2), (1, 5), (1, 16), (1, 33)] {
-                check_floats(outer, n, inner, what);
-            }
+    for n in [1, 2, 3, 15, 16, 17, 31, 63, 64, 65, 80, 81, 255, 256, 257, 300, 511, 512, 513, 1000] {
+        for (outer, inner) in [(1, 1), (3, 1), (2, 2), (1, 5), (1, 16), (1, 33)] {
+            check_floats(outer, n, inner);
         }
-        check_floats(1, 37, 300, what);
-    });
+    }
+    check_floats(1, 37, 300);
 }
 
 /// `op` of two numbers by the scalar level.
@@ -218,27 +235,25 @@ fn log_sum_exp_follows_the_order_and_the_definition() {
 #[test]
 fn long_lines_are_cut_into_chunks_the_same_for_all_threads() {
     let _guard = test_settings::lock();
-    test_settings::each(|what| {
-        check::<f32>(1, 2 * CHUNK + 77, 1, what);
-        check::<f32>(1, CHUNK, 1, what);
-        check::<f32>(1, CHUNK + 1, 3, what);
-        check::<bf16>(1, CHUNK + 300, 1, what);
-        check::<f64>(1, 2 * CHUNK + 5, 1, what);
-        check::<i32>(1, 2 * CHUNK + 5, 1, what);
-    });
+    check::<f32>(1, 2 * CHUNK + 77, 1, each);
+    check::<f32>(1, CHUNK, 1, each);
+    check::<f32>(1, CHUNK + 1, 3, each);
+    check::<bf16>(1, CHUNK + 300, 1, each);
+    check::<f64>(1, 2 * CHUNK + 5, 1, each);
+    check::<i32>(1, 2 * CHUNK + 5, 1, each);
 }
 
 #[test]
 fn integers_wrap() {
     for (outer, n, inner) in [(1, 1, 1), (2, 77, 1), (2, 40, 3), (1, 19, 35)] {
-        check::<i8>(outer, n, inner, "");
-        check::<i16>(outer, n, inner, "");
-        check::<i32>(outer, n, inner, "");
-        check::<i64>(outer, n, inner, "");
-        check::<u8>(outer, n, inner, "");
-        check::<u16>(outer, n, inner, "");
-        check::<u32>(outer, n, inner, "");
-        check::<u64>(outer, n, inner, "");
+        check::<i8>(outer, n, inner, as_it_is);
+        check::<i16>(outer, n, inner, as_it_is);
+        check::<i32>(outer, n, inner, as_it_is);
+        check::<i64>(outer, n, inner, as_it_is);
+        check::<u8>(outer, n, inner, as_it_is);
+        check::<u16>(outer, n, inner, as_it_is);
+        check::<u32>(outer, n, inner, as_it_is);
+        check::<u64>(outer, n, inner, as_it_is);
     }
 }
 
