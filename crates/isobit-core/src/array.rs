@@ -97,8 +97,9 @@ impl Drop for Node {
         if call.inputs.is_empty() {
             return;
         }
-        // Nothing to defer if no input dies with this node.
-        if call.inputs.iter().all(|a| Arc::strong_count(&a.node) > 1) && !matches!(call.prim, Prim::Custom(_)) {
+        // Nothing to defer if no input dies with this node (which may hold several handles on one).
+        let held = call.inputs.len();
+        if call.inputs.iter().all(|a| Arc::strong_count(&a.node) > held) && !matches!(call.prim, Prim::Custom(_)) {
             return;
         }
         // On a thread that is ending its thread-locals may be gone: then plain recursion has to do.

@@ -1,5 +1,6 @@
 //! Element types and the rules by which they combine (MLX's, which follow JAX's lattice).
 
+use crate::error::{Error, Result};
 use std::fmt;
 
 /// An element type.
@@ -57,9 +58,79 @@ pub enum Category {
     Generic,
 }
 
+impl Category {
+    /// Whether everything of this category belongs to `other`.
+    pub fn is_within(self, other: Category) -> bool {
+        let above = match self {
+            Category::ComplexFloating | Category::Floating => Category::Inexact,
+            Category::SignedInteger | Category::UnsignedInteger => Category::Integer,
+            Category::Inexact | Category::Integer => Category::Number,
+            Category::Number => Category::Generic,
+            Category::Generic => return other == Category::Generic,
+        };
+        self == other || above.is_within(other)
+    }
+}
+
+/// What the numbers of a floating dtype can be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FloatLimits {
+    /// The dtype; of a complex one that of its parts.
+    pub dtype: Dtype,
+    /// The greatest finite number.
+    pub max: f64,
+    /// From 1 to the next greater number.
+    pub eps: f64,
+    /// The least positive normal number.
+    pub smallest_normal: f64,
+}
+
 use Dtype::*;
 
 impl Dtype {
+    /// The limits of a floating dtype.
+    ///
+    /// # Errors
+    /// Another dtype.
+    pub fn float_limits(self) -> Result<FloatLimits> {
+        let (dtype, max, digits, exponent) = match self {
+            F16 => (F16, 65504.0, 10, -14),
+            BF16 => (BF16, f64::from_bits(0x47EF_E000_0000_0000), 7, -126),
+            F32 | C64 => (F32, f64::from(f32::MAX), 23, -126),
+            F64 => (F64, f64::MAX, 52, -1022),
+            _ => return Err(Error::dtype("finfo", format!("expected a floating dtype, got {self}"))),
+        };
+        Ok(FloatLimits { dtype, max, eps: 2f64.powi(-digits), smallest_normal: 2f64.powi(exponent) })
+    }
+
+    /// The least and the greatest integer of an integer dtype.
+    ///
+    /// # Errors
+    /// Another dtype.
+    pub fn integer_limits(self) -> Result<(i128, i128)> {
+        let bits = 8 * self.size() as u32;
+        match (self.is_signed(), self.is_unsigned()) {
+            (true, _) => Ok((-(1 << (bits - 1)), (1 << (bits - 1)) - 1)),
+            (_, true) => Ok((0, (1 << bits) - 1)),
+            _ => Err(Error::dtype("iinfo", format!("expected an integer dtype, got {self}"))),
+        }
+    }
+
+    /// Whether the dtype is of a kind of the array API (`"bool"`, `"integral"`, `"real floating"`, ...); `None` for an
+    /// unknown kind.
+    pub fn is_kind(self, kind: &str) -> Option<bool> {
+        Some(match kind {
+            "bool" => self == Bool,
+            "signed integer" => self.is_signed(),
+            "unsigned integer" => self.is_unsigned(),
+            "integral" => self.is_integer(),
+            "real floating" => self.is_float(),
+            "complex floating" => self == C64,
+            "numeric" => self != Bool,
+            _ => return None,
+        })
+    }
+
     /// Every dtype, in the order of MLX's enumeration.
     pub const ALL: [Dtype; 14] = [Bool, U8, U16, U32, U64, I8, I16, I32, I64, F16, BF16, F32, F64, C64];
     /// The dtypes of real floating-point numbers.

@@ -60,18 +60,43 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
             for (arrays, backend) in receive {
                 // An error stays in the node and is reported to whoever asks for the value.
                 let _ = backend::with(backend, || eval(&arrays));
+                drop(arrays);
+                let _guard = DONE.0.lock();
+                FINISHED.fetch_add(1, Ordering::Release);
+                DONE.1.notify_all();
             }
         };
         std::thread::Builder::new().name("isobit-eval".into()).spawn(worker).ok().map(|_| Mutex::new(send))
     });
     let backend = backend::current()?;
     match queue {
-        Some(q) => match q.lock().send((todo, backend)) {
-            Ok(()) => Ok(()),
-            Err(mpsc::SendError((todo, _))) => eval(&todo),
-        },
+        Some(q) => {
+            STARTED.fetch_add(1, Ordering::AcqRel);
+            match q.lock().send((todo, backend)) {
+                Ok(()) => Ok(()),
+                Err(mpsc::SendError((todo, _))) => {
+                    STARTED.fetch_sub(1, Ordering::AcqRel);
+                    eval(&todo)
+                }
+            }
+        }
         None => eval(&todo),
     }
+}
+
+/// Waits until everything that [`async_eval`] has started is done.
+///
+/// # Errors
+/// None today: errors stay with the arrays and are reported to whoever asks for their values.
+pub fn synchronize() -> Result<()> {
+    let idle = || STARTED.load(Ordering::Acquire) == FINISHED.load(Ordering::Acquire);
+    let mut guard = DONE.0.lock();
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    while !idle() {
+        DONE.1.wait(&mut guard);
+    }
+    WAITING.fetch_sub(1, Ordering::SeqCst);
+    Ok(())
 }
 
 /// Runs the unevaluated nodes behind `root` and `root` itself, inputs before users. Takes no recursion, so a graph may be
@@ -119,6 +144,9 @@ fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>) -> Result<()> {
 }
 
 static DONE: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+/// How many calls of [`async_eval`] went to the worker, and how many of them it is done with.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+static FINISHED: AtomicUsize = AtomicUsize::new(0);
 /// How many threads wait for another thread's node.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 

@@ -1,5 +1,7 @@
 //! Between Rust values and buffers: the one module that knows host element types.
 
+pub mod foreign;
+
 use crate::array::Array;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
@@ -36,6 +38,8 @@ pub enum Scalar {
     UInt(u64),
     /// A real number.
     Float(f64),
+    /// Real and imaginary part.
+    Complex(f64, f64),
 }
 
 impl Scalar {
@@ -48,6 +52,7 @@ impl Scalar {
             Scalar::Int(_) | Scalar::UInt(_) => other,
             Scalar::Float(_) if other.is_inexact() => other,
             Scalar::Float(_) => Dtype::F32,
+            Scalar::Complex(..) => Dtype::C64,
         }
     }
 
@@ -61,26 +66,42 @@ impl Scalar {
             Scalar::UInt(u) if i64::try_from(u).is_ok() => Dtype::I64,
             Scalar::UInt(_) => Dtype::U64,
             Scalar::Float(_) => Dtype::F32,
+            Scalar::Complex(..) => Dtype::C64,
         }
     }
 
-    /// The number as a float.
+    /// The number as a float; of a complex one the real part.
     pub fn to_f64(self) -> f64 {
         match self {
             Scalar::Bool(b) => f64::from(u8::from(b)),
             Scalar::Int(i) => i as f64,
             Scalar::UInt(u) => u as f64,
-            Scalar::Float(f) => f,
+            Scalar::Float(f) | Scalar::Complex(f, _) => f,
         }
     }
 
-    /// The number as an integer; `None` for a float.
+    /// The number as an integer; `None` for a float or a complex number.
     pub fn to_i128(self) -> Option<i128> {
         match self {
             Scalar::Bool(b) => Some(i128::from(b)),
             Scalar::Int(i) => Some(i128::from(i)),
             Scalar::UInt(u) => Some(i128::from(u)),
-            Scalar::Float(_) => None,
+            Scalar::Float(_) | Scalar::Complex(..) => None,
+        }
+    }
+
+    /// Whether an array of `dtype` can hold the number: only integers can be out of range.
+    pub fn fits(self, dtype: Dtype) -> bool {
+        match (self.to_i128(), dtype.is_integer()) {
+            (Some(i), true) if !matches!(self, Scalar::Bool(_)) => {
+                let bits = 8 * dtype.size() as u32;
+                let (low, high) =
+                    if dtype.is_signed() { (-(1i128 << (bits - 1)), 1i128 << (bits - 1)) } else { (0, 1i128 << bits) };
+                // A negative number in an unsigned dtype wraps, as long as its signed twin holds it.
+                let low = if dtype.is_unsigned() { -(1i128 << (bits - 1)) } else { low };
+                low <= i && i < high
+            }
+            _ => true,
         }
     }
 
@@ -92,15 +113,34 @@ impl Scalar {
         }
     }
 
+    /// The element of `dtype` that the number converts to, in the first bytes.
+    fn bytes_as(self, dtype: Dtype) -> [u8; 8] {
+        match dtype {
+            Dtype::Bool => {
+                u64::from(self.to_f64() != 0.0 || matches!(self, Scalar::Complex(_, im) if im != 0.0)).to_le_bytes()
+            }
+            Dtype::F16 => widen(f16::from_f64(self.to_f64()).to_bits().to_le_bytes()),
+            Dtype::BF16 => widen(bf16::from_f64(self.to_f64()).to_bits().to_le_bytes()),
+            Dtype::F32 => widen(self.as_f32().to_le_bytes()),
+            Dtype::C64 => {
+                let im = if let Scalar::Complex(_, im) = self { im as f32 } else { 0.0 };
+                let mut out = widen(self.as_f32().to_le_bytes());
+                out[4..].copy_from_slice(&im.to_le_bytes());
+                out
+            }
+            Dtype::F64 => self.to_f64().to_le_bytes(),
+            d => self.as_bits(d.is_signed()).to_le_bytes(),
+        }
+    }
+
     /// The integer whose low bits are this scalar's value in any integer dtype.
     fn as_bits(self, signed: bool) -> u64 {
         match self {
             Scalar::Bool(b) => u64::from(b),
             Scalar::Int(i) => i as u64,
             Scalar::UInt(u) => u,
-            Scalar::Float(f) if signed => f as i64 as u64,
-            Scalar::Float(f) if f < 0.0 => f as i64 as u64,
-            Scalar::Float(f) => f as u64,
+            Scalar::Float(f) | Scalar::Complex(f, _) if signed || f < 0.0 => f as i64 as u64,
+            Scalar::Float(f) | Scalar::Complex(f, _) => f as u64,
         }
     }
 }
@@ -158,15 +198,7 @@ impl Array {
 
     /// A 0-dimensional array.
     pub fn scalar(value: impl Into<Scalar>, dtype: Dtype) -> Array {
-        let v = value.into();
-        let bytes: [u8; 8] = match dtype {
-            Dtype::Bool => u64::from(v.to_f64() != 0.0).to_le_bytes(),
-            Dtype::F16 => widen(f16::from_f64(v.to_f64()).to_bits().to_le_bytes()),
-            Dtype::BF16 => widen(bf16::from_f64(v.to_f64()).to_bits().to_le_bytes()),
-            Dtype::F32 | Dtype::C64 => widen(v.as_f32().to_le_bytes()),
-            Dtype::F64 => v.to_f64().to_le_bytes(),
-            d => v.as_bits(d.is_signed()).to_le_bytes(),
-        };
+        let bytes = value.into().bytes_as(dtype);
         let t = match Tensor::alloc(&[], dtype) {
             Ok(t) => t,
             // A tensor of at most 8 bytes lives inside its own allocation.
@@ -175,6 +207,45 @@ impl Array {
         // SAFETY: the buffer has `dtype.size()` bytes; little endian puts the low bytes first.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), t.as_mut_byte_ptr(), dtype.size()) };
         Array::from_tensor(t)
+    }
+
+    /// An array of numbers whose dtype is still open, row-major: of `dtype`, else of the one that all of them promote to
+    /// (float32 if there are none).
+    ///
+    /// # Errors
+    /// As many numbers as the shape does not have; an integer that `dtype` cannot hold.
+    pub fn from_scalars(values: &[Scalar], shape: &[usize], dtype: Option<Dtype>) -> Result<Array> {
+        let found = values.iter().map(|v| v.default_dtype()).reduce(Dtype::promote);
+        let dtype = dtype.or(found).unwrap_or(Dtype::F32);
+        let mut bytes = Vec::with_capacity(values.len() * dtype.size());
+        for v in values {
+            if !v.fits(dtype) {
+                return Err(Error::value("array", format!("{v:?} is out of range for {dtype}")));
+            }
+            bytes.extend_from_slice(&v.bytes_as(dtype)[..dtype.size()]);
+        }
+        Array::from_bytes(&bytes, shape, dtype)
+    }
+
+    /// The elements, row-major, whatever their dtype. Evaluates.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        let t = crate::backend::current()?.contiguous(self.tensor()?)?;
+        let bytes = bytes_of(&t)?;
+        let flat = t.clone().with_layout([t.size()].as_slice().into(), [1].as_slice().into(), t.offset());
+        debug_assert_eq!(bytes.len(), t.size() * t.dtype().size());
+        Ok((0..t.size()).map(|i| element(&flat, &[i])).collect())
+    }
+
+    /// The one element of an array of size 1, whatever its dtype. Evaluates.
+    ///
+    /// # Errors
+    /// More or fewer elements than one.
+    pub fn value(&self) -> Result<Value> {
+        if self.size() != 1 {
+            return Err(Error::value("item", format!("expected one element, got shape {:?}", self.shape())));
+        }
+        let t = self.tensor()?;
+        Ok(element(&t, &[0; 32][..t.ndim().min(32)]))
     }
 
     /// The elements, row-major. Evaluates.
@@ -211,7 +282,8 @@ impl Array {
 }
 
 /// One element, widened.
-pub(crate) enum Value {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
     /// A truth value.
     Bool(bool),
     /// An integer of any width.

@@ -6,7 +6,7 @@ pub mod npy;
 pub mod safetensors;
 
 pub use npy::{load_npy, save_npy};
-pub use safetensors::{load_safetensors, parse_safetensors, save_safetensors};
+pub use safetensors::{load_safetensors, parse_safetensors, safetensors_bytes, save_safetensors};
 
 use crate::error::{Error, Result};
 use std::fs::File;

@@ -14,4 +14,4 @@ pub use custom::{CustomFunction, custom_function};
 pub use grad::{grad, value_and_grad};
 pub use jvp::jvp;
 pub use vjp::vjp;
-pub use vmap::{vmap, vmap_with};
+pub use vmap::{vmap, vmap_call, vmap_with};

@@ -44,6 +44,12 @@ fn dropping_unevaluated() {
         x = ops::add(&x, &one).unwrap();
     }
     drop(x);
+    // Every node twice in the one behind it.
+    let mut x = one;
+    for _ in 0..DEPTH {
+        x = ops::add(&x, &x).unwrap();
+    }
+    drop(x);
 }
 
 fn dropping_on_another_thread() {

@@ -1,7 +1,9 @@
-//! The project's own commands: `cargo xtask test | neon | tidy | new-op`. Needs nothing but the standard library.
+//! The project's own commands: `cargo xtask test | neon | python | tidy | new-op`. Needs nothing but the standard
+//! library, and Python for the Python package.
 
 mod neon;
 mod new_op;
+mod python;
 mod test;
 mod tidy;
 
@@ -13,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
   test [--fast]                everything there is to test; --fast for the inner loop
   neon                         the kernels' tests on aarch64 under emulation; says what is missing for that
+  python                       the Python package, and its tests (needs CPython 3.11 or newer and pip)
   tidy                         the invariants of the tree (ARCHITECTURE.md)
   new-op NAME --kind KIND      writes a new operation's file and rows; KIND is unary, binary or plain
   new-op --check               whether every operation has all its rows";
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(false),
         ["test", "--fast"] => test::run(true),
         ["neon"] => neon::run(),
+        ["python"] => python::test(),
         ["tidy"] => tidy::run(),
         ["new-op", "--check"] => new_op::check(),
         ["new-op", name, "--kind", kind] => new_op::create(name, kind),

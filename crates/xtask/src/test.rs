@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the workspace's tests, then the bit and completeness tests again under poison and at every
 //! instruction-set level that this machine can run, then the NEON kernels under emulation where the tools are there.
+//! Last the Python package's.
 
 use crate::{neon, root, step};
 use std::time::Instant;
@@ -26,6 +27,8 @@ pub fn run(fast: bool) -> Result<(), String> {
             step(name, &[setting], &args)?;
         }
         neon::run_if_possible()?;
+        println!("\n== the Python package");
+        crate::python::test()?;
     }
     println!("\nall tests passed in {} s", started.elapsed().as_secs());
     Ok(())

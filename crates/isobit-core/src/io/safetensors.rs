@@ -157,21 +157,46 @@ pub fn save_safetensors(
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
     let path = path.as_ref();
-    crate::eval::eval(&arrays.values().cloned().collect::<Vec<_>>())?;
-    // Larger elements first, so that each tensor is aligned to its own.
-    let mut order: Vec<(&String, &Array)> = arrays.iter().collect();
-    order.sort_by_key(|(_, a)| std::cmp::Reverse(a.dtype().size()));
-    let header = header(&order, metadata)?;
-    super::replace(SAVE, path, |out| {
-        let failed = |e: std::io::Error| Error::io(SAVE, format!("could not write {}: {e}", path.display()));
-        out.write_all(&(header.len() as u64).to_le_bytes()).map_err(failed)?;
-        out.write_all(header.as_bytes()).map_err(failed)?;
-        for (_, a) in &order {
+    let contents = Contents::new(arrays, metadata)?;
+    let failed = |e: std::io::Error| Error::io(SAVE, format!("could not write {}: {e}", path.display()));
+    super::replace(SAVE, path, |out| contents.write(out, failed))
+}
+
+/// What [`save_safetensors`] would write, in memory.
+///
+/// # Errors
+/// As [`save_safetensors`], files apart.
+pub fn safetensors_bytes(arrays: &BTreeMap<String, Array>, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let failed = |e: std::io::Error| Error::io(SAVE, format!("could not write: {e}"));
+    Contents::new(arrays, metadata)?.write(&mut bytes, failed)?;
+    Ok(bytes)
+}
+
+/// A header and the tensors that it describes, evaluated.
+struct Contents<'a> {
+    header: String,
+    order: Vec<(&'a String, &'a Array)>,
+}
+
+impl<'a> Contents<'a> {
+    fn new(arrays: &'a BTreeMap<String, Array>, metadata: &BTreeMap<String, String>) -> Result<Contents<'a>> {
+        crate::eval::eval(&arrays.values().cloned().collect::<Vec<_>>())?;
+        // Larger elements first, so that each tensor is aligned to its own.
+        let mut order: Vec<(&String, &Array)> = arrays.iter().collect();
+        order.sort_by_key(|(_, a)| std::cmp::Reverse(a.dtype().size()));
+        Ok(Contents { header: header(&order, metadata)?, order })
+    }
+
+    fn write(&self, out: &mut dyn std::io::Write, failed: impl Fn(std::io::Error) -> Error) -> Result<()> {
+        out.write_all(&(self.header.len() as u64).to_le_bytes()).map_err(&failed)?;
+        out.write_all(self.header.as_bytes()).map_err(&failed)?;
+        for (_, a) in &self.order {
             let t = crate::backend::current()?.contiguous(a.tensor()?)?;
-            out.write_all(bytes_of(&t)?).map_err(failed)?;
+            out.write_all(bytes_of(&t)?).map_err(&failed)?;
         }
         Ok(())
-    })
+    }
 }
 
 fn header(order: &[(&String, &Array)], metadata: &BTreeMap<String, String>) -> Result<String> {

@@ -45,6 +45,20 @@ pub fn stack(arrays: &[Array], axis: isize) -> Result<Array> {
     concatenate(&parts, axis)
 }
 
+/// [`concatenate`]; without an axis, of the flattened arrays.
+///
+/// # Errors
+/// As [`concatenate`].
+pub fn concatenate_flat(arrays: &[Array], axis: Option<isize>) -> Result<Array> {
+    match axis {
+        Some(axis) => concatenate(arrays, axis),
+        None => {
+            let flat = arrays.iter().map(|a| super::reshape(a, &[-1])).collect::<Result<Vec<_>>>()?;
+            concatenate(&flat, 0)
+        }
+    }
+}
+
 /// The primitive of [`concatenate`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Concatenate {

@@ -21,6 +21,15 @@ pub fn full(shape: &[usize], value: impl Into<Scalar>, dtype: Dtype) -> Result<A
     super::broadcast_to(&Array::scalar(value, dtype), shape)
 }
 
+/// An array filled with the elements of another one, broadcast, in `dtype` or that array's own.
+///
+/// # Errors
+/// An array that does not broadcast to `shape`.
+pub fn filled(shape: &[usize], value: &Array, dtype: Option<Dtype>) -> Result<Array> {
+    checked_size("full", shape, value.dtype().size())?;
+    super::broadcast_to(&super::astype(value, dtype.unwrap_or(value.dtype()))?, shape)
+}
+
 /// [`full`] with the shape and dtype of `a`.
 pub fn full_like(a: &Array, value: impl Into<Scalar>) -> Result<Array> {
     full(a.shape(), value, a.dtype())

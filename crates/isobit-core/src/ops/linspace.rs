@@ -29,6 +29,16 @@ pub fn linspace(start: impl Into<Scalar>, stop: impl Into<Scalar>, count: usize,
     apply(Linspace { start, stop, count, dtype }, &[])
 }
 
+/// [`linspace`] without its end: `count` numbers from `start`, a `count`-th of the way apart.
+///
+/// # Errors
+/// As [`linspace`].
+pub fn linspace_open(start: impl Into<Scalar>, stop: impl Into<Scalar>, count: usize, dtype: Dtype) -> Result<Array> {
+    let (start, stop) = (start.into().to_f64(), stop.into().to_f64());
+    let last = start + (stop - start) * count.saturating_sub(1) as f64 / count.max(1) as f64;
+    linspace(start, last, count, dtype)
+}
+
 /// The primitive of [`linspace`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Linspace {

@@ -21,6 +21,22 @@ pub enum PadMode {
     Symmetric,
 }
 
+impl PadMode {
+    /// The mode of that name: `"constant"` (with `value`), `"edge"`, `"reflect"` or `"symmetric"`.
+    ///
+    /// # Errors
+    /// Another name.
+    pub fn named(name: &str, value: &Array) -> Result<PadMode> {
+        Ok(match name {
+            "constant" => PadMode::Constant(value.clone()),
+            "edge" => PadMode::Edge,
+            "reflect" => PadMode::Reflect,
+            "symmetric" => PadMode::Symmetric,
+            other => return Err(Error::value("pad", format!("expected a mode of padding, got {other:?}"))),
+        })
+    }
+}
+
 impl From<&Array> for PadMode {
     fn from(value: &Array) -> PadMode {
         PadMode::Constant(value.clone())

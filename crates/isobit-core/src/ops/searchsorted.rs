@@ -16,6 +16,20 @@ pub enum Side {
     Right,
 }
 
+impl Side {
+    /// `"left"` or `"right"`.
+    ///
+    /// # Errors
+    /// Another name.
+    pub fn named(name: &str) -> Result<Side> {
+        match name {
+            "left" => Ok(Side::Left),
+            "right" => Ok(Side::Right),
+            other => Err(Error::value("searchsorted", format!("expected side \"left\" or \"right\", got {other:?}"))),
+        }
+    }
+}
+
 /// For every element of `values` the position in the ascending, one-dimensional `sorted` at which it could be put in
 /// without breaking the order. NaNs count as largest.
 ///

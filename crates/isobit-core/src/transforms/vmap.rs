@@ -26,7 +26,18 @@ where
     F: Fn(&[Array]) -> Result<Vec<Array>>,
 {
     let (in_axes, out_axes) = (in_axes.into(), out_axes.into());
-    move |inputs| run(&f, inputs, &in_axes, &OutAxes::Given(&out_axes))
+    move |inputs| run(|xs| Ok((f(xs)?, OutAxes::Given(out_axes.clone()))), inputs, &in_axes)
+}
+
+/// [`vmap_with`], once, of a function that says only with its outputs where their batch axes go.
+///
+/// # Errors
+/// As [`vmap_with`].
+pub fn vmap_call<F>(f: F, inputs: &[Array], in_axes: &[Option<isize>]) -> Result<Vec<Array>>
+where
+    F: FnOnce(&[Array]) -> Result<(Vec<Array>, Vec<Option<isize>>)>,
+{
+    run(|xs| f(xs).map(|(outs, axes)| (outs, OutAxes::Given(axes))), inputs, in_axes)
 }
 
 /// [`vmap_with`] over axis 0 of every input, batch axis of every output in front.
@@ -34,19 +45,18 @@ pub fn vmap<F>(f: F) -> impl Fn(&[Array]) -> Result<Vec<Array>>
 where
     F: Fn(&[Array]) -> Result<Vec<Array>>,
 {
-    move |inputs| run(&f, inputs, &vec![Some(0); inputs.len()], &OutAxes::AllFront)
+    move |inputs| run(|xs| Ok((f(xs)?, OutAxes::AllFront)), inputs, &vec![Some(0); inputs.len()])
 }
 
-enum OutAxes<'a> {
+enum OutAxes {
     AllFront,
-    Given(&'a [Option<isize>]),
+    Given(Vec<Option<isize>>),
 }
 
 fn run(
-    f: &dyn Fn(&[Array]) -> Result<Vec<Array>>,
+    f: impl FnOnce(&[Array]) -> Result<(Vec<Array>, OutAxes)>,
     inputs: &[Array],
     in_axes: &[Option<isize>],
-    out_axes: &OutAxes<'_>,
 ) -> Result<Vec<Array>> {
     if in_axes.len() != inputs.len() {
         return Err(Error::value(
@@ -73,10 +83,10 @@ fn run(
             }
         })
         .collect();
-    let outputs = f(&args)?;
+    let (outputs, out_axes) = f(&args)?;
     let wanted: Vec<Option<isize>> = match out_axes {
         OutAxes::AllFront => vec![Some(0); outputs.len()],
-        OutAxes::Given(list) if list.len() == outputs.len() => list.to_vec(),
+        OutAxes::Given(list) if list.len() == outputs.len() => list,
         OutAxes::Given(list) => {
             return Err(Error::value(
                 "vmap",

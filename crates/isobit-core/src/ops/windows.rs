@@ -1,0 +1,42 @@
+//! Window functions: `n` float32 weights that fall to (nearly) zero at both ends.
+
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::Result;
+
+/// A sum of cosines of `2 pi i k / (n - 1)`, one coefficient per `k`; 1 for one element.
+fn cosines(n: usize, coefficients: &[f64]) -> Result<Array> {
+    if n <= 1 {
+        return super::ones(&[n], Dtype::F32);
+    }
+    let weights = (0..n).map(|i| {
+        let angle = std::f64::consts::TAU * i as f64 / (n - 1) as f64;
+        coefficients.iter().enumerate().map(|(k, c)| c * (angle * k as f64).cos()).sum::<f64>() as f32
+    });
+    Array::from_slice(&weights.collect::<Vec<_>>(), &[n])
+}
+
+/// The Hann window: `0.5 - 0.5 cos(2 pi i / (n - 1))`.
+pub fn hanning(n: usize) -> Result<Array> {
+    cosines(n, &[0.5, -0.5])
+}
+
+/// The Hamming window: `0.54 - 0.46 cos(2 pi i / (n - 1))`.
+pub fn hamming(n: usize) -> Result<Array> {
+    cosines(n, &[0.54, -0.46])
+}
+
+/// The Blackman window: `0.42 - 0.5 cos(2 pi i / (n - 1)) + 0.08 cos(4 pi i / (n - 1))`.
+pub fn blackman(n: usize) -> Result<Array> {
+    cosines(n, &[0.42, -0.5, 0.08])
+}
+
+/// The Bartlett window: a triangle from 0 to 1 and back.
+pub fn bartlett(n: usize) -> Result<Array> {
+    if n <= 1 {
+        return super::ones(&[n], Dtype::F32);
+    }
+    let half = (n - 1) as f64 / 2.0;
+    let weights = (0..n).map(|i| (1.0 - (i as f64 - half).abs() / half) as f32);
+    Array::from_slice(&weights.collect::<Vec<_>>(), &[n])
+}

@@ -1,0 +1,15 @@
+//! The forms in which Python passes arguments, each a type that converts once. They know no operation.
+
+mod array_like;
+mod axes;
+mod device;
+mod dtype;
+mod tree;
+
+pub use array_like::{ArrayLike, Numbers, number, pair};
+pub use axes::{AxesArg, Ints, ShapeArg, axes};
+pub use device::StreamArg;
+pub use device::register as register_devices;
+pub use dtype::register as register_dtypes;
+pub use dtype::{DtypeArg, PyDtype};
+pub use tree::Tree;

@@ -1,0 +1,106 @@
+//! `mlx.core.fast`.
+
+use crate::args::{ArrayLike, StreamArg};
+use crate::array::{Out, PyArray, out};
+use crate::ops::{docstring, functions};
+use isobit::ops::{Mask, rope::Offset};
+use isobit::{Array, Error, fast};
+use pyo3::prelude::*;
+
+functions! { rms_norm layer_norm rope scaled_dot_product_attention }
+
+fn optional(a: Option<ArrayLike>) -> Option<Array> {
+    a.map(ArrayLike::array)
+}
+
+#[doc = docstring!("rms_norm")]
+#[pyfunction]
+#[pyo3(signature = (x, weight, eps, *, stream=None))]
+fn rms_norm(x: ArrayLike, weight: Option<ArrayLike>, eps: f32, stream: Option<StreamArg>) -> Out {
+    let _ = stream;
+    out(fast::rms_norm(&x.array(), optional(weight).as_ref(), eps))
+}
+
+#[doc = docstring!("layer_norm")]
+#[pyfunction]
+#[pyo3(signature = (x, weight, bias, eps, *, stream=None))]
+fn layer_norm(
+    x: ArrayLike,
+    weight: Option<ArrayLike>,
+    bias: Option<ArrayLike>,
+    eps: f32,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    out(fast::layer_norm(&x.array(), optional(weight).as_ref(), optional(bias).as_ref(), eps))
+}
+
+/// Where positions begin.
+#[derive(FromPyObject)]
+enum Start<'py> {
+    #[pyo3(transparent)]
+    Array(Bound<'py, PyArray>),
+    #[pyo3(transparent)]
+    At(i32),
+}
+
+#[doc = docstring!("rope")]
+#[pyfunction]
+#[pyo3(signature = (a, dims, *, traditional, base, scale, offset, freqs=None, stream=None))]
+#[allow(clippy::too_many_arguments)]
+fn rope(
+    a: ArrayLike,
+    dims: usize,
+    traditional: bool,
+    base: Option<f32>,
+    scale: f32,
+    offset: Start<'_>,
+    freqs: Option<ArrayLike>,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let array;
+    let offset = match offset {
+        Start::At(n) => Offset::At(n),
+        Start::Array(a) => {
+            array = a.get().array();
+            Offset::Array(&array)
+        }
+    };
+    out(fast::rope(&a.array(), dims, traditional, base, scale, offset, optional(freqs).as_ref()))
+}
+
+#[doc = docstring!("scaled_dot_product_attention")]
+#[pyfunction]
+#[pyo3(signature = (q, k, v, *, scale, mask=None, sinks=None, force_fused=false, stream=None))]
+#[allow(clippy::too_many_arguments)]
+fn scaled_dot_product_attention(
+    q: ArrayLike,
+    k: ArrayLike,
+    v: ArrayLike,
+    scale: f32,
+    mask: Option<&Bound<'_, PyAny>>,
+    sinks: Option<ArrayLike>,
+    force_fused: bool,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = (force_fused, stream);
+    let array;
+    let mask = match mask {
+        None => Mask::None,
+        Some(m) => match m.extract::<String>() {
+            Ok(name) if name == "causal" => Mask::Causal,
+            Ok(name) if name.is_empty() => Mask::None,
+            Ok(name) => {
+                let message = format!("expected mask None, \"causal\" or an array, got {name:?}");
+                return Err(Error::value("scaled_dot_product_attention", message).into());
+            }
+            Err(_) => {
+                array = m.extract::<ArrayLike>()?.array();
+                Mask::Array(&array)
+            }
+        },
+    };
+    let (q, k, v) = (q.array(), k.array(), v.array());
+    out(fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, optional(sinks).as_ref()))
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask python`: the Python package built from this tree into `target/python`, and its tests.
+//!
+//! The package there is the files of `python/isobit` beside the library that `cargo build` makes; pytest and NumPy come
+//! from the package index into an environment of their own, `target/python/venv`. What users do, `pip install .`, gives
+//! the same files by way of maturin.
+
+use crate::root;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Builds the package and runs `python/tests`.
+pub fn test() -> Result<(), String> {
+    let (packages, python) = build()?;
+    run(Command::new(python)
+        .args(["-m", "pytest", "-q", "python/tests"])
+        .env("PYTHONPATH", packages)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .current_dir(root()))
+}
+
+/// Builds the package; where it lies, and the interpreter of the environment for its tests.
+pub fn build() -> Result<(PathBuf, PathBuf), String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let packages = target.join("python");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo).args(["build", "--quiet", "--package", "isobit-py"]).current_dir(root()))?;
+    let package = packages.join("isobit");
+    if package.exists() {
+        std::fs::remove_dir_all(&package).map_err(|e| format!("{}: {e}", package.display()))?;
+    }
+    copy(&root().join("python/isobit"), &package)?;
+    let library = target.join("debug/libisobit_py.so");
+    std::fs::copy(&library, package.join("core.abi3.so")).map_err(|e| format!("{}: {e}", library.display()))?;
+    Ok((packages.clone(), environment(&packages.join("venv"))?))
+}
+
+/// A virtual environment with what the tests need; made once.
+fn environment(at: &Path) -> Result<PathBuf, String> {
+    let python = at.join("bin/python");
+    let complete = at.join("complete");
+    if !complete.exists() {
+        let found = Command::new("python3").args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]).status();
+        if !found.is_ok_and(|s| s.success()) {
+            return Err("the Python tests need CPython 3.11 or newer as `python3`".into());
+        }
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(at))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "numpy", "pytest"]))?;
+        std::fs::write(&complete, "").map_err(|e| e.to_string())?;
+    }
+    Ok(python)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", from.display());
+    std::fs::create_dir_all(to).map_err(failed)?;
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let Some(name) = path.file_name() else { continue };
+        if path.is_dir() {
+            if name != "__pycache__" {
+                copy(&path, &to.join(name))?;
+            }
+        } else if path.extension().is_none_or(|e| e != "so") {
+            std::fs::copy(&path, to.join(name)).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|e| format!("could not start {:?}: {e}", command.get_program()))?;
+    if status.success() { Ok(()) } else { Err(format!("failed: {command:?}")) }
+}
