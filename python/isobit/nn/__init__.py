@@ -1,0 +1,5 @@
+"""Neural networks: modules, layers, losses, initialisers."""
+
+from isobit.nn import init, losses
+from isobit.nn.layers import *  # noqa: F403
+from isobit.nn.utils import value_and_grad
