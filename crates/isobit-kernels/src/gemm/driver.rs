@@ -2,24 +2,28 @@
 //!
 //! ```text
 //! for rows of at most ROWS, columns of at most COLS, spans of K of at most SPAN bytes of panels:
-//!     pack A (and B, unless a task packs it on the fly)                       -- one fork
-//!     for groups of row panels x column panels:                                -- one fork
-//!         for blocks of 256 k: for column panels: for row panels: micro-kernel
+//!     pack A                                                                   -- one fork
+//!     for tasks of column panels (x groups of row panels):                     -- one fork
+//!         for chunks of at most CHUNK column panels: for blocks of 256 k:
+//!             pack B's chunk; for row panels: for column panels: micro-kernel
 //! ```
 //!
 //! 1. Totals of unfinished sums live tile by tile in scratch, so that the inner loops never meet the output's stride.
-//! 2. With one group of rows (m up to a few hundred) nobody else needs a packed panel of B: the task packs each
-//!    32-column panel into its own L1-sized buffer just before use, and B is read once.
-//! 3. Rows are split evenly over panels (m = 16 is 8 + 8, not 14 + 2).
+//! 2. A task packs B itself, a chunk at a time into a buffer that stays in its L2, and B is read once. While a chunk is
+//!    multiplied, the micro-kernels prefetch what the next one will be packed from, a few lines per tile.
+//! 3. A's panel (14 KiB) stays in L1 while the chunk's panels go by.
+//! 4. Where A's panels of all K fit in L2 (few rows), K runs inside and a panel's totals stay in cache.
+//! 5. Rows are split evenly over panels (m = 16 is 8 + 8, not 14 + 2).
 
 use super::flush::Flush;
-use super::micro::Tile;
+use super::micro::{Ahead, Tile};
 use super::scheme::{KB, Lanes, Scheme};
 use super::scratch::Scratch;
 use super::store::{Rect, store};
 use super::{Element, Kept, Mat, PackedB, Problem, Shared};
 use crate::isa::Level;
 use crate::par;
+use std::ops::Range;
 
 /// Multiply-adds below which forking costs more than it brings.
 pub(super) const FORK_WORK: usize = 1 << 18;
@@ -27,14 +31,16 @@ pub(super) const FORK_WORK: usize = 1 << 18;
 const ROWS: usize = 2048;
 /// Columns packed at a time.
 const COLS: usize = 2048;
-/// Bytes of packed panels at a time (per operand, about).
-const SPAN: usize = 2 << 20;
+/// Bytes of A's packed panels at a time, about.
+const SPAN: usize = 1 << 20;
 /// Bytes of A's panels that may stay in L2 while columns go by.
 const L2: usize = 1 << 20;
-/// Row panels per task.
-const GROUP_ROWS: usize = 24;
-/// Column panels per task.
-const GROUP_COLS: usize = 16;
+/// Row panels up to which K may run inside.
+const WHOLE_PANELS: usize = 24;
+/// Column panels of B that are packed together.
+const CHUNK: usize = 8;
+/// Row panels that make a task's own packing of B cheap.
+const TASK_ROWS: usize = 12;
 
 /// Where the right operand comes from.
 pub(super) enum Source<'a, T: Element> {
@@ -53,6 +59,37 @@ enum Right<T, W> {
     Words(*const W),
     /// As a [`PackedB`] keeps it, for a kernel that widens on the way.
     Stored(*const u8),
+}
+
+/// What a block of a chunk of B is packed from: runs of bytes, so far apart.
+#[derive(Clone, Copy)]
+struct Region {
+    ptr: *const u8,
+    runs: usize,
+    /// Pairs of cache lines per run.
+    pairs: usize,
+    stride: isize,
+}
+
+impl Region {
+    const NONE: Region = Region { ptr: std::ptr::null(), runs: 0, pairs: 1, stride: 0 };
+
+    /// Part `i` of `parts`.
+    fn part(&self, i: usize, parts: usize) -> Ahead {
+        let all = self.runs * self.pairs;
+        if all == 0 {
+            return Ahead::NONE;
+        }
+        let (from, to) = (all * i / parts, all * (i + 1) / parts);
+        let (run, pair) = (from / self.pairs, from % self.pairs);
+        Ahead {
+            ptr: self.ptr.wrapping_offset(run as isize * self.stride).wrapping_add(pair * 128),
+            count: to - from,
+            left: self.pairs - pair,
+            run: self.pairs,
+            jump: self.stride - (self.pairs - 1) as isize * 128,
+        }
+    }
 }
 
 /// One product, bound to a level.
@@ -85,11 +122,8 @@ struct Stage<S: Scheme> {
     k: usize,
     len: usize,
     packed_a: *mut S::Word,
-    packed_b: *mut S::Word,
     totals: *mut S::Acc,
-    /// Whether tasks pack B themselves.
-    on_the_fly: bool,
-    /// Whether a task then takes all of K before the next panel (the panels of A fit in L2).
+    /// Whether a task takes all of K before the next chunk (the panels of A fit in L2).
     whole: bool,
 }
 
@@ -111,12 +145,6 @@ impl<S: Scheme> Stage<S> {
     fn a(&self, block: usize, start: usize) -> *mut S::Word {
         let words = S::words(self.block_len(block));
         self.packed_a.wrapping_add(block * (KB / S::PER_WORD) * self.rows + start * words)
-    }
-
-    /// The packed panel of columns in that block.
-    fn b(&self, block: usize, panel: usize) -> *mut S::Word {
-        let words = S::words(self.block_len(block));
-        self.packed_b.wrapping_add((block * (KB / S::PER_WORD) * self.col_panels + panel * words) * S::NR)
     }
 
     /// The totals of one tile, `[rows][NR]`.
@@ -155,17 +183,13 @@ impl<'a, S: Scheme> Run<'a, S> {
         }
         let mr = S::mr(self.level);
         let rows_max = p.m.min(ROWS);
-        let one_group = p.m <= GROUP_ROWS * mr;
-        let on_the_fly = one_group || matches!(self.b, Source::Packed(_));
-        let whole = one_group && (p.k <= KB || p.m * p.k * 4 <= L2);
+        let whole = p.m <= WHOLE_PANELS * mr && (p.k <= KB || p.m * p.k * 4 <= L2);
         let cols_max = if whole { p.n } else { p.n.min(COLS) };
         // Whole blocks of K, as many as fit.
-        let per_block = KB * size_of::<S::Word>() / S::PER_WORD * rows_max.max(cols_max.min(COLS));
+        let per_block = KB * size_of::<S::Word>() / S::PER_WORD * rows_max;
         let span = if whole { p.k } else { (SPAN / per_block).max(1).saturating_mul(KB).min(p.k) };
         let panels = cols_max.div_ceil(S::NR);
-        let span_words = span.div_ceil(KB) * (KB / S::PER_WORD);
-        let packed_a = Scratch::take::<S::Word>(span_words * rows_max);
-        let packed_b = (!on_the_fly).then(|| Scratch::take::<S::Word>(span_words * panels * S::NR));
+        let packed_a = Scratch::take::<S::Word>(span.div_ceil(KB) * (KB / S::PER_WORD) * rows_max);
         let totals = (p.k > KB && !whole).then(|| Scratch::take::<S::Acc>(rows_max * panels * S::NR));
         let mut row = 0;
         while row < p.m {
@@ -185,9 +209,7 @@ impl<'a, S: Scheme> Run<'a, S> {
                         k,
                         len: span.min(p.k - k),
                         packed_a: packed_a.ptr(),
-                        packed_b: packed_b.as_ref().map_or(std::ptr::null_mut(), Scratch::ptr),
                         totals: totals.as_ref().map_or(std::ptr::null_mut(), Scratch::ptr),
-                        on_the_fly,
                         whole,
                     };
                     // With all of K in one span, the rows' panels survive from one set of columns to the next.
@@ -195,7 +217,9 @@ impl<'a, S: Scheme> Run<'a, S> {
                     let stage = Shared(stage);
                     // SAFETY: as promised by the caller; the scratch is sized for the largest stage.
                     unsafe {
-                        self.pack(&stage, fresh_a);
+                        if fresh_a {
+                            self.pack(&stage);
+                        }
                         self.multiply(&stage);
                     }
                     k += span;
@@ -220,33 +244,25 @@ impl<'a, S: Scheme> Run<'a, S> {
         }
     }
 
-    /// Packs the stage's panels.
-    unsafe fn pack(&self, stage: &Shared<Stage<S>>, fresh_a: bool) {
+    /// Packs the stage's panels of A.
+    unsafe fn pack(&self, stage: &Shared<Stage<S>>) {
         let s = stage.get();
-        let a_tasks = if fresh_a { s.row_panels } else { 0 };
-        let chunk = 8;
-        let b_tasks = if s.on_the_fly { 0 } else { s.col_panels.div_ceil(chunk) * s.blocks() };
+        let each = 4;
         let task = |t: usize| {
             let s = stage.get();
-            // SAFETY: panels are disjoint; sources are readable as the caller promised.
-            unsafe {
-                if t < a_tasks {
-                    let (start, rows) = s.panel_rows(t);
-                    for block in 0..s.blocks() {
-                        self.pack_a(s, block, start, rows, s.a(block, start));
-                    }
-                } else {
-                    let (block, group) = ((t - a_tasks) % s.blocks(), (t - a_tasks) / s.blocks());
-                    for panel in group * chunk..s.col_panels.min((group + 1) * chunk) {
-                        self.pack_b(s, block, panel, s.b(block, panel));
-                    }
+            for panel in t * each..s.row_panels.min((t + 1) * each) {
+                let (start, rows) = s.panel_rows(panel);
+                for block in 0..s.blocks() {
+                    // SAFETY: panels are disjoint; sources are readable as the caller promised.
+                    unsafe { self.pack_a(s, block, start, rows, s.a(block, start)) };
                 }
             }
         };
-        if s.on_the_fly && s.rows * s.len < 1 << 16 {
-            (0..a_tasks).for_each(task);
+        let tasks = s.row_panels.div_ceil(each);
+        if s.rows * s.len < 1 << 16 {
+            (0..tasks).for_each(task);
         } else {
-            self.each(a_tasks + b_tasks, task);
+            self.each(tasks, task);
         }
     }
 
@@ -284,6 +300,33 @@ impl<'a, S: Scheme> Run<'a, S> {
         unsafe { S::pack(self.level, self.right_lanes(s, block, panel), dst) }
     }
 
+    /// Where the right operand of `panels` column panels from `panel` lies for the block at k = `k`, if all of it is
+    /// worth prefetching.
+    fn region(&self, s: &Stage<S>, panel: usize, panels: usize, k: usize) -> Region {
+        let (len, size) = (KB.min(self.p.k - k), size_of::<S::T>());
+        let pairs = |bytes: usize| bytes.div_ceil(128);
+        match &self.b {
+            Source::Packed(packed) => Region {
+                ptr: packed.block(s.col / S::NR + panel, k),
+                runs: panels,
+                pairs: pairs(<S::T as Element>::kept_bytes(len)),
+                stride: <S::T as Element>::kept_bytes(packed.k()) as isize,
+            },
+            Source::Strided(b) => {
+                let col = s.col + panel * S::NR;
+                let cols = (panels * S::NR).min(s.col + s.cols - col);
+                let ptr = b.ptr.wrapping_offset(col as isize * b.col_stride + k as isize * b.row_stride).cast();
+                if b.col_stride == 1 {
+                    Region { ptr, runs: len, pairs: pairs(cols * size), stride: b.row_stride * size as isize }
+                } else if b.row_stride == 1 {
+                    Region { ptr, runs: cols, pairs: pairs(len * size), stride: b.col_stride * size as isize }
+                } else {
+                    Region::NONE
+                }
+            }
+        }
+    }
+
     /// The right operand's panel in one block: where it lies, or made in `buffer`.
     unsafe fn right(
         &self,
@@ -291,9 +334,8 @@ impl<'a, S: Scheme> Run<'a, S> {
         block: usize,
         panel: usize,
         buffer: *mut S::Word,
-        row_panels: usize,
+        thin: bool,
     ) -> Right<S::T, S::Word> {
-        let thin = row_panels == 1 && s.rows <= S::thin_rows(self.level);
         let Source::Packed(packed) = self.b else {
             // SAFETY: the buffer holds one panel's block, in either form.
             unsafe {
@@ -317,106 +359,96 @@ impl<'a, S: Scheme> Run<'a, S> {
         }
     }
 
+    /// Columns that a streaming kernel reads in place at a time, 0 where none does.
+    fn stream_width(&self, s: &Stage<S>) -> usize {
+        match self.b {
+            Source::Strided(m) if s.whole && m.col_stride == 1 && s.row_panels == 1 => {
+                S::stream_width(self.level, s.rows)
+            }
+            _ => 0,
+        }
+    }
+
     /// Multiplies the stage's panels.
     unsafe fn multiply(&self, stage: &Shared<Stage<S>>) {
         let s = stage.get();
         let threads = if self.fork { par::threads() } else { 1 };
-        // A task that packs B itself takes all rows.
-        let on_the_fly_strided = s.on_the_fly && matches!(self.b, Source::Strided(_));
-        let mut row_groups = if on_the_fly_strided { 1 } else { s.row_panels.div_ceil(GROUP_ROWS) };
-        let mut col_groups = s.col_panels.div_ceil(GROUP_COLS);
+        let (mut row_tasks, mut col_tasks) = (1, 1);
         if threads > 1 {
-            // Enough tasks that the last one to finish does not matter, but no smaller than a panel.
+            // Enough tasks that the last one to finish does not matter, but no smaller than a panel (or what a
+            // streaming kernel takes at a time). Rows are split only where columns do not suffice.
             let wanted = 4 * threads;
-            if row_groups * col_groups < wanted {
-                col_groups = s.col_panels.min(wanted.div_ceil(row_groups));
-            }
-            if row_groups * col_groups < wanted && !on_the_fly_strided {
-                row_groups = s.row_panels.min(wanted.div_ceil(col_groups));
-            }
+            let unit = (self.stream_width(s) / S::NR).max(1);
+            col_tasks = (s.col_panels / unit).clamp(1, wanted);
+            row_tasks = (s.row_panels / TASK_ROWS).clamp(1, wanted.div_ceil(col_tasks));
         }
-        self.each(row_groups * col_groups, |t| {
+        self.each(row_tasks * col_tasks, |t| {
             let s = stage.get();
-            let (r, c) = (t / col_groups, t % col_groups);
-            let rows = cut(s.row_panels, row_groups, r)..cut(s.row_panels, row_groups, r + 1);
-            let cols = cut(s.col_panels, col_groups, c)..cut(s.col_panels, col_groups, c + 1);
+            let (r, c) = (t / col_tasks, t % col_tasks);
+            let rows = cut(s.row_panels, row_tasks, r)..cut(s.row_panels, row_tasks, r + 1);
+            let cols = cut(s.col_panels, col_tasks, c)..cut(s.col_panels, col_tasks, c + 1);
             let flush = Flush::begin(self.level, S::FLUSH);
-            // SAFETY: groups are disjoint tiles of the stage; the caller promised the operands.
-            unsafe {
-                if s.on_the_fly {
-                    self.group_on_the_fly(s, rows, cols, &flush);
-                } else {
-                    for block in 0..s.blocks() {
-                        for panel in cols.clone() {
-                            let right = Right::Words(s.b(block, panel).cast_const());
-                            let next = s.b(block, panel).cast_const().cast();
-                            for i in rows.clone() {
-                                let (start, count) = s.panel_rows(i);
-                                let totals = s.tile(start, count, panel);
-                                self.tile(s, block, (start, count), panel, right, next, totals, &flush);
-                            }
-                        }
-                    }
-                }
-            }
+            // SAFETY: tasks have disjoint tiles of the stage; the caller promised the operands.
+            unsafe { self.task(s, rows, cols, &flush) };
         });
     }
 
-    /// A group whose task packs B itself, panel by panel.
-    unsafe fn group_on_the_fly(
-        &self,
-        s: &Stage<S>,
-        rows: std::ops::Range<usize>,
-        cols: std::ops::Range<usize>,
-        flush: &Flush,
-    ) {
-        // Where A's panels of all blocks fit in L2, a panel's totals stay in L1 while K runs; else blocks go outside.
-        let whole = s.whole;
-        let b =
-            Scratch::take::<S::Word>((KB / S::PER_WORD) * S::NR + if whole { (s.rows * S::NR).max(512) } else { 0 });
-        let own: *mut S::Acc = b.ptr::<S::Word>().wrapping_add((KB / S::PER_WORD) * S::NR).cast();
-        let panel_block = |panel: usize, block: usize| {
-            // SAFETY: the buffer holds one panel; tiles are the caller's.
-            unsafe {
-                let from = self.right(s, block, panel, b.ptr(), rows.len());
+    /// The tiles of some row panels and some column panels.
+    unsafe fn task(&self, s: &Stage<S>, rows: Range<usize>, cols: Range<usize>, flush: &Flush) {
+        let chunk = if s.whole { 1 } else { CHUNK };
+        let words = (KB / S::PER_WORD) * S::NR;
+        let buffer = Scratch::take::<S::Word>(chunk * words + if s.whole { (s.rows * S::NR).max(512) } else { 0 });
+        // With all of K inside, totals of the present chunk, or of the columns that a streaming kernel takes.
+        let own: *mut S::Acc = buffer.ptr::<S::Word>().wrapping_add(chunk * words).cast();
+        let thin = rows.len() == 1 && s.row_panels == 1 && s.rows <= S::thin_rows(self.level);
+        let mut from = cols.start;
+        let width = self.stream_width(s);
+        while width > 0 && from < cols.end && (s.cols - from * S::NR).min((cols.end - from) * S::NR) >= width {
+            for block in 0..s.blocks() {
+                let lanes = self.right_lanes(s, block, from);
+                let right = Right::Rows(lanes.ptr, lanes.k, width);
+                // SAFETY: the operand has `width` more columns; totals fit, as `rows * width` is at most 384.
+                unsafe { self.tile(s, block, (0, s.rows), from, right, Ahead::NONE, own, flush) };
+            }
+            from += width / S::NR;
+        }
+        while from < cols.end {
+            let to = cols.end.min(from + chunk);
+            for block in 0..s.blocks() {
+                let mut right = [Right::Stored(std::ptr::null()); CHUNK];
+                for panel in from..to {
+                    let to = buffer.ptr::<S::Word>().wrapping_add((panel - from) * words);
+                    // SAFETY: the buffer holds a chunk of panels; the operand is the caller's.
+                    right[panel - from] = unsafe { self.right(s, block, panel, to, thin) };
+                }
+                // What comes next: the next block of these columns, else the next columns, else the next span of K.
+                let k = s.k + (block + 1) * KB;
+                let region = if k < s.k + s.len {
+                    self.region(s, from, to - from, k)
+                } else if to < cols.end {
+                    self.region(s, to, chunk.min(cols.end - to), s.k)
+                } else if k < self.p.k {
+                    self.region(s, cols.start, chunk.min(cols.len()), k)
+                } else {
+                    Region::NONE
+                };
+                let parts = rows.len() * (to - from);
+                let mut part = 0;
                 for i in rows.clone() {
                     let (start, count) = s.panel_rows(i);
-                    let totals = if whole { own.wrapping_add(start * S::NR) } else { s.tile(start, count, panel) };
-                    // While the first rows are multiplied, what comes after this block is on its way.
-                    let next = match (&self.b, from) {
-                        (Source::Packed(packed), Right::Words(b)) if S::STORED && i == rows.start => {
-                            b.cast::<u8>().wrapping_add(<S::T as Element>::kept_bytes(KB.min(packed.k())))
+                    for panel in from..to {
+                        let totals =
+                            if s.whole { own.wrapping_add(start * S::NR) } else { s.tile(start, count, panel) };
+                        let ahead = region.part(part, parts);
+                        // SAFETY: tiles are this task's alone.
+                        unsafe {
+                            self.tile(s, block, (start, count), panel, right[panel - from], ahead, totals, flush);
                         }
-                        (_, Right::Words(b)) => b.cast(),
-                        _ => std::ptr::null(),
-                    };
-                    self.tile(s, block, (start, count), panel, from, next, totals, flush);
-                }
-            }
-        };
-        let mut cols = cols;
-        if let Source::Strided(m) = self.b
-            && whole
-            && m.col_stride == 1
-            && rows.len() == 1
-        {
-            let width = S::stream_width(self.level, s.rows);
-            while width > 0 && cols.start < cols.end && (s.cols - cols.start * S::NR).min(cols.len() * S::NR) >= width {
-                for block in 0..s.blocks() {
-                    let lanes = self.right_lanes(s, block, cols.start);
-                    let right = Right::Rows(lanes.ptr, lanes.k, width);
-                    // SAFETY: the operand has `width` more columns; totals fit, as `rows * width` is at most 384.
-                    unsafe {
-                        self.tile(s, block, (0, s.rows), cols.start, right, std::ptr::null(), own, flush);
+                        part += 1;
                     }
                 }
-                cols.start += width / S::NR;
             }
-        }
-        if whole {
-            cols.for_each(|panel| (0..s.blocks()).for_each(|block| panel_block(panel, block)));
-        } else {
-            (0..s.blocks()).for_each(|block| cols.clone().for_each(|panel| panel_block(panel, block)));
+            from = to;
         }
     }
 
@@ -429,7 +461,7 @@ impl<'a, S: Scheme> Run<'a, S> {
         (start, count): (usize, usize),
         panel: usize,
         b: Right<S::T, S::Word>,
-        next: *const u8,
+        ahead: Ahead,
         totals: *mut S::Acc,
         flush: &Flush,
     ) {
@@ -446,7 +478,7 @@ impl<'a, S: Scheme> Run<'a, S> {
                 Right::Rows(b, ..) => b.cast(),
             },
             ldb: S::NR,
-            next,
+            ahead,
             words: S::words(s.block_len(block)),
             prev: if first { std::ptr::null() } else { totals.cast_const() },
             ldp: width as isize,
@@ -517,7 +549,7 @@ pub(super) fn dot_is_fast() -> bool {
                                     a: a.as_ptr().cast(),
                                     b: b.as_ptr().cast(),
                                     ldb: 32,
-                                    next: b.as_ptr().cast(),
+                                    ahead: Ahead::NONE,
                                     words: $words,
                                     prev: std::ptr::null(),
                                     ldp: 0,

@@ -17,9 +17,9 @@ pub(super) struct Tile<A, T> {
     pub b: *const A,
     /// Words from one step of `b` to the next.
     pub ldb: usize,
-    /// Prefetched line by line while the panel is read (two lines per step): what the next call reads, or `b`.
+    /// Prefetched while the panel is read.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 kernels prefetch"))]
-    pub next: *const u8,
+    pub ahead: Ahead,
     /// Steps along K.
     pub words: usize,
     /// Totals of the blocks before this one, or null for the first block.
@@ -34,6 +34,27 @@ pub(super) struct Tile<A, T> {
     pub n: usize,
     /// Whether a NaN is stored as the canonical quiet NaN (the last block does).
     pub canon: bool,
+}
+
+/// Memory to prefetch, in pairs of cache lines: `left` pairs, then runs of `run` pairs, `count` in all.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    /// The first pair.
+    pub ptr: *const u8,
+    /// Pairs, one per step of the micro-kernel; those that do not fit into its steps are left out.
+    pub count: usize,
+    /// Pairs until the first run ends.
+    pub left: usize,
+    /// Pairs per run.
+    pub run: usize,
+    /// Bytes from a run's last pair to the next run.
+    pub jump: isize,
+}
+
+impl Ahead {
+    /// Nothing.
+    pub(super) const NONE: Ahead = Ahead { ptr: std::ptr::null(), count: 0, left: 1, run: 1, jump: 0 };
 }
 
 /// AVX-512: up to 14 rows of two vectors. Cost per step at 14 rows: 28 FMAs, 14 broadcasts, 2 loads.
@@ -82,6 +103,23 @@ pub(super) mod avx512 {
         unsafe { _mm512_loadu_si512(p.cast()) }
     }
 
+    /// One step along K of a whole tile.
+    macro_rules! step {
+        ($c:ident, $a:ident, $b:ident, $ldb:expr, $rows:ident, $vectors:ident, $lanes:literal, $step:ident, $loadb:ident) => {
+            let mut bv = [$loadb($b); $vectors];
+            for v in 1..$vectors {
+                bv[v] = $loadb($b.add(v * $lanes));
+            }
+            for i in 0..$rows {
+                for v in 0..$vectors {
+                    $c[i][v] = $step($a.add(i), bv[v], $c[i][v]);
+                }
+            }
+            $a = $a.add($rows);
+            $b = $b.wrapping_add($ldb);
+        };
+    }
+
     macro_rules! micro {
         ($name:ident, $rows:ident, $feat:literal, $word:ty, $acc:ty, $lanes:literal, $mask:ty, $step:ident, $loadb:ident,
          $zero:ident, $load:ident, $maskload:ident, $store:ident, $maskstore:ident, $add:ident, $cmp:ident, $blend:ident, $set1:ident) => {
@@ -89,30 +127,38 @@ pub(super) mod avx512 {
             unsafe fn $rows<const R: usize, const V: usize>(t: &Tile<$word, $acc>) {
                 // SAFETY: the caller's tile describes panels and rows that exist; partial vectors are masked.
                 unsafe {
-                    if !t.prev.is_null() {
-                        for i in 0..R {
-                            let p = t.prev.offset(i as isize * t.ldp);
-                            _mm_prefetch::<_MM_HINT_T0>(p.cast());
-                            _mm_prefetch::<_MM_HINT_T0>(p.add($lanes * (V - 1)).cast());
-                        }
-                    }
                     let mut c = [[$zero(); V]; R];
-                    let (mut a, mut b, mut next) = (t.a, t.b, t.next);
-                    for _ in 0..t.words {
-                        let mut bv = [$loadb(b); V];
-                        for v in 1..V {
-                            bv[v] = $loadb(b.add(v * $lanes));
-                        }
-                        for i in 0..R {
-                            for v in 0..V {
-                                c[i][v] = $step(a.add(i), bv[v], c[i][v]);
-                            }
-                        }
-                        _mm_prefetch::<_MM_HINT_T0>(next.cast());
-                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64).cast());
-                        a = a.add(R);
-                        b = b.wrapping_add(t.ldb);
-                        next = next.wrapping_add(128);
+                    let (mut a, mut b) = (t.a, t.b);
+                    // The totals' rows, old and new, one per step.
+                    let (mut prev, mut dst) = (t.prev, t.dst.cast_const());
+                    if prev.is_null() {
+                        prev = dst;
+                    }
+                    let mut left = t.words;
+                    let rows = left.min(R);
+                    for _ in 0..rows {
+                        step!(c, a, b, t.ldb, R, V, $lanes, $step, $loadb);
+                        _mm_prefetch::<_MM_HINT_T0>(prev.cast());
+                        _mm_prefetch::<_MM_HINT_T0>(prev.wrapping_add($lanes * (V - 1)).cast());
+                        _mm_prefetch::<_MM_HINT_T0>(dst.cast());
+                        _mm_prefetch::<_MM_HINT_T0>(dst.wrapping_add($lanes * (V - 1)).cast());
+                        prev = prev.wrapping_offset(t.ldp);
+                        dst = dst.wrapping_offset(t.ldd);
+                    }
+                    left -= rows;
+                    let (mut next, mut run) = (t.ahead.ptr, t.ahead.left);
+                    let pairs = left.min(t.ahead.count);
+                    for _ in 0..pairs {
+                        step!(c, a, b, t.ldb, R, V, $lanes, $step, $loadb);
+                        _mm_prefetch::<_MM_HINT_T1>(next.cast());
+                        _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(64).cast());
+                        run -= 1;
+                        next = next.wrapping_offset(if run == 0 { t.ahead.jump } else { 128 });
+                        run = if run == 0 { t.ahead.run } else { run };
+                    }
+                    left -= pairs;
+                    for _ in 0..left {
+                        step!(c, a, b, t.ldb, R, V, $lanes, $step, $loadb);
                     }
                     let last: $mask = if t.n % $lanes == 0 { !0 } else { (1 << (t.n % $lanes)) - 1 };
                     for i in 0..R {
