@@ -2,6 +2,7 @@
 
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::fuse::{self, Program};
 use crate::prim::Prim;
 use crate::spec::Spec;
 use crate::tensor::Tensor;
@@ -46,6 +47,18 @@ pub trait Backend: Send + Sync {
         _dtype: Dtype,
     ) -> Option<Result<()>> {
         None
+    }
+
+    /// Whether several elementwise primitives at once are faster than one after the other. Then evaluation calls
+    /// [`Backend::run_fused`] where it can.
+    fn fuses(&self) -> bool {
+        false
+    }
+
+    /// Runs several elementwise primitives, with the bits that one after the other would give. `outs` belongs to
+    /// [`Program::outputs`].
+    fn run_fused(&self, program: &Program, inputs: Inputs, outs: &[Spec]) -> Result<Outputs> {
+        fuse::one_by_one(self, program, inputs, outs)
     }
 
     /// The same values in a fresh, dense, row-major buffer.

@@ -3,6 +3,7 @@
 use crate::array::{Array, Call, Node, State};
 use crate::backend::{self, Backend, Inputs, Outputs, Ran};
 use crate::error::{Error, Result};
+use crate::fuse::{self, Fused, Wanted};
 use crate::tensor::Tensor;
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
@@ -29,14 +30,23 @@ impl Drop for TraceGuard {
     }
 }
 
+pub(crate) fn live_traces() -> bool {
+    LIVE_TRACES.load(Ordering::SeqCst) > 0
+}
+
 /// Computes the values of all these arrays.
 pub fn eval(arrays: &[Array]) -> Result<()> {
     if arrays.iter().all(|a| a.node.is_ready()) {
         return Ok(());
     }
     let backend = backend::current()?;
+    // What is asked for is worth storing.
+    let wanted: Wanted = match arrays {
+        [_] => Wanted::default(),
+        _ => arrays.iter().filter(|a| fuse::is_large(&a.node)).map(Array::node_key).collect(),
+    };
     for a in arrays {
-        run_graph(backend, &a.node)?;
+        run_graph(backend, &a.node, &wanted)?;
     }
     for a in arrays {
         if let State::Failed(e) = &*a.node.state.lock() {
@@ -101,13 +111,25 @@ pub fn synchronize() -> Result<()> {
 
 /// Runs the unevaluated nodes behind `root` and `root` itself, inputs before users. Takes no recursion, so a graph may be
 /// arbitrarily deep. A node that has run is ready, so nothing else needs to be remembered of where the walk has been.
-fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>) -> Result<()> {
+fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>, wanted: &Wanted) -> Result<()> {
+    let fuses = backend.fuses();
     /// A node, and whether its inputs are done.
     type Visit = (Arc<Node>, bool);
     let mut stack: Vec<Visit> = vec![(Arc::clone(root), false)];
     while let Some((node, entered)) = stack.pop() {
         if node.is_ready() {
             continue;
+        }
+        if fuses && fuse::is_large(&node) {
+            match fuse::run(backend, &node, wanted)? {
+                Fused::Done => continue,
+                Fused::Alone => {}
+                Fused::Waits(nodes) => {
+                    stack.push((node, false));
+                    stack.extend(nodes.into_iter().rev().map(|n| (n, false)));
+                    continue;
+                }
+            }
         }
         if !entered {
             let mut waits_for: SmallVec<[Arc<Node>; 4]> = SmallVec::new();
@@ -150,7 +172,7 @@ static FINISHED: AtomicUsize = AtomicUsize::new(0);
 /// How many threads wait for another thread's node.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-fn publish(node: &Node, state: State) {
+pub(crate) fn publish(node: &Node, state: State) {
     let ready = matches!(state, State::Ready { .. });
     *node.state.lock() = state;
     node.ready.store(ready, Ordering::Release);
@@ -244,7 +266,7 @@ fn run_call(backend: &'static dyn Backend, node: &Node, call: Call) -> Result<Ou
 
 /// The value of an input. If this was the last handle on it, nothing else refers to its buffer through the graph, and
 /// the kernel may reuse it.
-fn take_tensor(mut array: Array) -> Result<Tensor> {
+pub(crate) fn take_tensor(mut array: Array) -> Result<Tensor> {
     let index = array.index as usize;
     let missing = || Error::runtime("eval", "an input has no value");
     // The count alone decides nothing, but spares a shared array the atomic operations of `get_mut`.

@@ -10,6 +10,7 @@ pub mod dtype;
 pub mod error;
 pub mod eval;
 pub mod fast;
+pub mod fuse;
 pub mod host;
 pub mod io;
 pub mod layout;

@@ -93,18 +93,30 @@ pub(crate) fn op_of(prim: &Prim) -> Option<Op> {
 
 /// A call with its dtypes settled.
 #[derive(Clone, Copy)]
-struct Call {
-    op: Op,
-    from: isobit_kernels::dtype::Dtype,
-    to: isobit_kernels::dtype::Dtype,
+pub(crate) struct Call {
+    pub op: Op,
+    pub from: isobit_kernels::dtype::Dtype,
+    pub to: isobit_kernels::dtype::Dtype,
 }
 
 impl Call {
+    /// Whether the kernel exists for these dtypes: an error if not.
+    pub(crate) fn check(&self, operands: usize) -> Result<()> {
+        let nowhere: SmallVec<[Operand<'_>; 3]> = (0..operands).map(|_| Operand::Vector(std::ptr::null())).collect();
+        // SAFETY: of no elements, nothing is read or written.
+        unsafe { self.kernel(&nowhere, std::ptr::null_mut(), 0) }.map_err(unsupported)
+    }
+
     /// Runs the kernel on `n` contiguous elements. Operand `i` is `at[i]`.
     ///
     /// # Safety
     /// Vector operands, views and `dst` are valid for `n` elements, scalar ones for one.
-    unsafe fn kernel(&self, at: &[Operand<'_>], dst: *mut u8, n: usize) -> std::result::Result<(), Unsupported> {
+    pub(crate) unsafe fn kernel(
+        &self,
+        at: &[Operand<'_>],
+        dst: *mut u8,
+        n: usize,
+    ) -> std::result::Result<(), Unsupported> {
         // SAFETY: the caller's promise.
         unsafe {
             match self.op {
@@ -209,7 +221,7 @@ fn donate(inputs: &mut Inputs, shape: &[usize], dtype: Dtype) -> Option<Tensor> 
 }
 
 /// Whether neighbours along the last axis lie apart in memory.
-fn crosses_rows(t: &Tensor) -> bool {
+pub(crate) fn crosses_rows(t: &Tensor) -> bool {
     let inner = t.shape().iter().zip(t.strides()).rev().find(|(n, _)| **n != 1);
     inner.is_some_and(|(_, &s)| s.abs() > 16)
 }
@@ -231,7 +243,7 @@ fn repeats_one(t: &Tensor) -> bool {
 
 /// How an operand lies in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
+pub(crate) enum Layout {
     /// Dense, row-major.
     Dense,
     /// One element that stands for all.
@@ -241,7 +253,7 @@ enum Layout {
 }
 
 impl Layout {
-    fn of(t: &Tensor) -> Layout {
+    pub(crate) fn of(t: &Tensor) -> Layout {
         if t.is_contiguous() {
             Layout::Dense
         } else if repeats_one(t) {

@@ -6,7 +6,8 @@
 /// Which instruction-set level runs, and on how many threads.
 pub use isobit_kernels::{isa, par};
 
-use isobit_core::backend::{BACKENDS, Backend, Inputs, Ran};
+use isobit_core::backend::{BACKENDS, Backend, Inputs, Outputs, Ran};
+use isobit_core::fuse::Program;
 use isobit_core::{Dtype, Error, Prim, Result, Spec, Tensor};
 use isobit_kernels::reduce::ReduceOp;
 use isobit_kernels::scan::ScanOp;
@@ -14,6 +15,7 @@ use smallvec::smallvec;
 
 mod attention;
 mod elementwise;
+mod fused;
 mod layout;
 mod lines;
 mod matmul;
@@ -50,6 +52,14 @@ impl Backend for Cpu {
         let op = elementwise::op_of(prim)?;
         // SAFETY: the caller's promise.
         Some(unsafe { elementwise::scalar(op, inputs, dtypes[0], dtype, out) })
+    }
+
+    fn fuses(&self) -> bool {
+        true
+    }
+
+    fn run_fused(&self, program: &Program, inputs: Inputs, outs: &[Spec]) -> Result<Outputs> {
+        fused::run(program, inputs, outs)
     }
 
     fn copy(&self, t: &Tensor) -> Result<Tensor> {

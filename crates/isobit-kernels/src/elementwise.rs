@@ -396,6 +396,19 @@ impl Kernel for StreamOut {
     }
 }
 
+/// Copies a finished tile past the caches, as far as `dst` is aligned for that.
+///
+/// # Safety
+/// `src` and `dst` are valid for `bytes` bytes and do not overlap.
+pub unsafe fn store_past_caches(src: *const u8, dst: *mut u8, bytes: usize) {
+    if (dst as usize).is_multiple_of(64) {
+        simd::dispatch(StreamOut { src, dst, bytes });
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { std::ptr::copy_nonoverlapping(src, dst, bytes) }
+    }
+}
+
 /// `dst[i] = op(src[i])` for `n` elements of `dtype`; the output's type is [`UnaryOp::result`].
 ///
 /// # Errors
@@ -487,6 +500,39 @@ pub unsafe fn unary_operand(
         Dtype::I64 => integer!(i64),
     }
     Ok(())
+}
+
+/// One pass over a tile of `f32` elements, on the calling thread: `dst[i] = op(src[i])`, for an op that is defined and
+/// gives floats.
+///
+/// # Safety
+/// Both are valid for `n` elements; `dst` may equal `src`.
+pub unsafe fn unary_tile(op: UnaryOp, src: *const f32, dst: *mut f32, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { single::unary(op, src, dst.cast(), n) }
+}
+
+/// An operand of [`binary_tile`].
+#[derive(Clone, Copy, Debug)]
+pub enum TileOperand {
+    /// One element per output.
+    Each(*const f32),
+    /// At least 16 equal elements, which are read again and again.
+    Repeated(*const f32),
+}
+
+/// `dst[i] = op(a[i], b[i])` for a tile of `f32` elements, on the calling thread, for an op that is defined and gives
+/// floats.
+///
+/// # Safety
+/// Operands with one element per output and `dst` are valid for `n` elements; `dst` may equal such an operand.
+pub unsafe fn binary_tile(op: BinaryOp, a: TileOperand, b: TileOperand, dst: *mut f32, n: usize) {
+    let lanes = |o: TileOperand| match o {
+        TileOperand::Each(ptr) => Lanes::each(ptr),
+        TileOperand::Repeated(ptr) => Lanes { ptr, mask: 0 },
+    };
+    // SAFETY: the caller's promise.
+    unsafe { single::binary_lanes(op, lanes(a), lanes(b), dst, n) }
 }
 
 /// [`unary`] for `f32` elements.
@@ -615,21 +661,41 @@ unsafe fn map1<S: Simd>(s: S, src: *const f32, dst: *mut f32, n: usize, f: impl 
     }
 }
 
+/// Operand of [`map2`]: one element per output, or a vector of equal elements that stands for all.
+#[derive(Clone, Copy)]
+struct Lanes {
+    ptr: *const f32,
+    /// All ones, or 0 for what is read again and again.
+    mask: usize,
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn each(ptr: *const f32) -> Lanes {
+        Lanes { ptr, mask: usize::MAX }
+    }
+
+    #[inline(always)]
+    fn at(self, i: usize) -> *const f32 {
+        self.ptr.wrapping_add(i & self.mask)
+    }
+}
+
 /// Applies `f` to every pair of vectors of `n` elements; `dst` may equal an input.
 ///
 /// # Safety
-/// All are valid for `n` elements.
+/// All are valid for `n` elements, repeated operands for a vector.
 #[inline(always)]
-unsafe fn map2<S: Simd>(s: S, a: *const f32, b: *const f32, dst: *mut f32, n: usize, f: impl Fn(S::F, S::F) -> S::F) {
+unsafe fn map2<S: Simd>(s: S, a: Lanes, b: Lanes, dst: *mut f32, n: usize, f: impl Fn(S::F, S::F) -> S::F) {
     let mut i = 0;
     while i < n {
         let k = n - i;
         // SAFETY: `k` elements remain.
         unsafe {
             let (x, y) = if k >= LANES {
-                (s.load(a.add(i)), s.load(b.add(i)))
+                (s.load(a.at(i)), s.load(b.at(i)))
             } else {
-                (s.load_n(a.add(i), k, 1.0), s.load_n(b.add(i), k, 1.0))
+                (s.load_n(a.at(i), k, 1.0), s.load_n(b.at(i), k, 1.0))
             };
             let z = f(x, y);
             if k >= LANES {

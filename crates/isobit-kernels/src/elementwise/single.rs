@@ -1,6 +1,6 @@
 //! The `f32` loops, which serve `f16` and `bf16` too.
 
-use super::{BinaryOp, UnaryOp, compare, map1, map2};
+use super::{BinaryOp, Lanes, UnaryOp, compare, map1, map2};
 use crate::math;
 use crate::simd::{self, Kernel, LANES, Simd};
 
@@ -90,8 +90,8 @@ pub(super) fn defined_binary(op: BinaryOp) -> bool {
 
 struct Binary {
     op: BinaryOp,
-    a: *const f32,
-    b: *const f32,
+    a: Lanes,
+    b: Lanes,
     dst: *mut f32,
     n: usize,
 }
@@ -101,6 +101,15 @@ struct Binary {
 /// # Safety
 /// All are valid for `n` elements.
 pub(super) unsafe fn binary(op: BinaryOp, a: *const f32, b: *const f32, dst: *mut f32, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { binary_lanes(op, Lanes::each(a), Lanes::each(b), dst, n) }
+}
+
+/// [`binary`] of operands that may repeat a vector.
+///
+/// # Safety
+/// As for [`map2`].
+pub(super) unsafe fn binary_lanes(op: BinaryOp, a: Lanes, b: Lanes, dst: *mut f32, n: usize) {
     simd::dispatch(Binary { op, a, b, dst, n })
 }
 
