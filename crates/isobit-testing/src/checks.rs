@@ -4,6 +4,7 @@ mod batch;
 mod bits;
 mod derive;
 mod eval;
+mod large;
 mod memory;
 
 use crate::draw::Rng;
@@ -73,7 +74,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "vjp",
-        about: "reverse derivative for every subset of traced inputs and outputs = finite differences",
+        about: "reverse derivative for every subset of traced inputs and outputs = finite differences; where there is no \
+                limit of differences (ties), the transpose of the forward one",
         run: derive::vjp,
         alone: false,
     },
@@ -98,6 +100,12 @@ pub const CHECKS: &[Check] = &[
     },
     Check { name: "jvp_vmap", about: "jvp of vmap = loop of jvp, in float64", run: batch::jvp_vmap, alone: false },
     Check { name: "vmap_vmap", about: "nested vmap = nested loop, bit for bit", run: batch::vmap_vmap, alone: false },
+    Check {
+        name: "large",
+        about: "a batch large enough for every parallel path = single calls, bit for bit",
+        run: large::large,
+        alone: true,
+    },
     Check {
         name: "bits",
         about: "every instruction-set level and 1, 2, 3, 7 threads: the same bits",

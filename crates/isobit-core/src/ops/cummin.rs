@@ -3,7 +3,7 @@
 use super::scan::{Scan, finite, latest_jvp, latest_vjp, scan_cases};
 use crate::array::{Array, apply};
 use crate::error::Result;
-use crate::prim::{Batched, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
+use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::Spec;
 
 /// The smallest element so far along `axis`; without an axis, of the flattened array.
@@ -72,6 +72,10 @@ impl Primitive for Cummin {
     fn cases() -> Cases {
         let mut cases = scan_cases(|scan| Cummin { scan }.into(), &[Domain::Any(-4.0, 4.0)], |c| c.exact().no_grad());
         cases.extend(scan_cases(|scan| Cummin { scan }.into(), &[Domain::Distinct(-4.0, 4.0)], |c| finite(c.exact())));
+        // Ties: no limit of differences, but the two rules must agree on who gets what.
+        let ties = Domain::Exact(crate::dtype::Dtype::F64, vec![1.0, 2.0, 2.0, 0.0, 2.0, 0.0]);
+        let scan = Scan { axis: 0, reverse: false, inclusive: true };
+        cases.push(Case::new(Cummin { scan }).input(&[6], ties).exact().no_grad());
         cases
     }
 }

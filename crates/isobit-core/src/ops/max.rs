@@ -2,6 +2,7 @@
 
 use super::sum::{behind_batch, drop_axes, reduced, reduction_cases};
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Axes, Spec};
@@ -104,6 +105,8 @@ impl Primitive for Max {
         let mut cases =
             reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0).no_grad(), Domain::Any(-4.0, 4.0));
         cases.extend(reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0), Domain::Distinct(-4.0, 4.0)));
+        let ties = Domain::Exact(Dtype::F64, vec![2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 0.0, 0.0]);
+        cases.push(case(&[1]).input(&[2, 4], ties).ulps(0.0).accumulates(1, 0.0).no_grad());
         cases.push(case(&[1]).input(&[0, 3], Domain::Any(0.0, 1.0)).ulps(0.0).accumulates(1, 0.0));
         cases
     }

@@ -100,5 +100,9 @@ pub(crate) fn sort_cases(case: impl Fn(usize) -> Case, differentiable: bool) -> 
             cases.push(case(axis).input(shape, Domain::Distinct(-4.0, 4.0)));
         }
     }
+    if differentiable {
+        let ties = Domain::Exact(crate::dtype::Dtype::F64, vec![2.0, 1.0, 2.0, 0.0, 1.0, 2.0]);
+        cases.push(case(0).input(&[6], ties).no_grad());
+    }
     cases
 }

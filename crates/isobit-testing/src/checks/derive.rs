@@ -102,7 +102,8 @@ pub fn jvp(cx: &mut Cx<'_>) -> Checked {
     Ok(())
 }
 
-/// Reverse derivative for every subset of traced inputs, of all outputs together and of each alone.
+/// Reverse derivative for every subset of traced inputs, of all outputs together and of each alone. Where differences have
+/// no limit (ties) or the derivative is not meant to be it, at least the two rules must be each other's transpose.
 pub fn vjp(cx: &mut Cx<'_>) -> Checked {
     let Some(s) = setup(cx)? else { return Ok(()) };
     let mut out_sets = vec![s.outs.clone()];
@@ -135,7 +136,7 @@ fn vjp_of(cx: &mut Cx<'_>, s: &Setup, traced: &[usize], outs: &[usize]) -> Check
         values.push(on_subject(|| Data::of(g))?.floats());
     }
     if !case.differentiable {
-        return Ok(());
+        return transposed(case, s, traced, outs, &values, &cts, &mut cx.rng);
     }
     // <cotangent, directional difference> = <gradient, direction>, one input at a time and in two directions, so that
     // errors of two inputs cannot cancel.
@@ -151,6 +152,32 @@ fn vjp_of(cx: &mut Cx<'_>, s: &Setup, traced: &[usize], outs: &[usize]) -> Check
             let scale = 1.0 + pairs().map(|(d, c)| (d * c).abs()).sum::<f64>().sqrt();
             at(format_args!("input {i}, in units of {scale:.1e}"), close(&[got / scale], &[want / scale], s.tol))?;
         }
+    }
+    Ok(())
+}
+
+/// `<cotangent, forward derivative along t> = <gradient, t>`, one input at a time.
+fn transposed(
+    case: &Case,
+    s: &Setup,
+    traced: &[usize],
+    outs: &[usize],
+    grads: &[Vec<f64>],
+    cts: &[Data],
+    rng: &mut draw::Rng,
+) -> Checked {
+    let arrays: Vec<Array> = s.inputs.iter().map(Data::array).collect();
+    for (g, &i) in grads.iter().zip(traced) {
+        let t = rng.direction(s.inputs[i].dtype, &s.inputs[i].shape);
+        let f = |x: &[Array]| call(case, &with_replaced(&arrays, &[i], x));
+        let (_, tangents) = transforms::jvp(f, &arrays[i..=i], &[t.array()])?;
+        let mut want = 0.0;
+        for (&k, ct) in outs.iter().zip(cts) {
+            let tangent = on_subject(|| Data::of(&tangents[k]))?.floats();
+            want += tangent.iter().zip(ct.floats()).map(|(d, c)| d * c).sum::<f64>();
+        }
+        let got: f64 = g.iter().zip(t.floats()).map(|(g, t)| g * t).sum();
+        at(format_args!("input {i}, as transpose of the forward derivative"), close(&[got], &[want], s.tol))?;
     }
     Ok(())
 }
