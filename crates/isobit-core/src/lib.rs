@@ -16,6 +16,7 @@ pub mod io;
 pub mod layout;
 pub mod ops;
 pub mod prim;
+pub mod quant;
 pub mod random;
 pub mod spec;
 mod spin;

@@ -21,6 +21,7 @@ mod lines;
 mod matmul;
 mod movement;
 mod norm;
+mod quant;
 mod random;
 mod reduce;
 mod rope;
@@ -159,7 +160,12 @@ impl Backend for Cpu {
             Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),
             // products
             Prim::Addmm(p) => matmul::addmm(p, inputs, outs),
+            Prim::GatherMm(_) => quant::gather_mm(self, inputs, outs),
+            Prim::GatherQmm(p) => quant::gather_qmm(self, p, inputs, outs),
             Prim::Matmul(_) => matmul::matmul(inputs, outs),
+            Prim::PackBits(p) => quant::pack_bits(self, p.bits(), inputs, outs),
+            Prim::QuantizedMatmul(p) => quant::quantized_matmul(self, p, inputs, outs),
+            Prim::UnpackBits(p) => quant::unpack_bits(self, p.bits(), inputs, outs),
             // reductions
             Prim::All(p) => reduce::reduce(ReduceOp::All, p.axes(), inputs, outs),
             Prim::Any(p) => reduce::reduce(ReduceOp::Any, p.axes(), inputs, outs),

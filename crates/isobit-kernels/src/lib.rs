@@ -14,6 +14,7 @@ pub mod limits;
 pub mod math;
 pub mod norm;
 pub mod par;
+pub mod quant;
 pub mod reduce;
 pub mod rng;
 pub mod rope;

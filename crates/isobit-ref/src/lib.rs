@@ -6,6 +6,7 @@
 mod elementwise;
 mod matmul;
 mod movement;
+mod quant;
 mod random;
 mod reduce;
 mod scan;
@@ -133,6 +134,11 @@ impl Reference {
             Prim::Astype(_) => elementwise::convert(&x[0], out),
             Prim::Concatenate(p) => movement::concatenate(x, shapes, p.axis(), out),
             Prim::Exp(_) => elementwise::real(&x[0], libm::exp),
+            Prim::GatherMm(_) => quant::gather_mm(x, shapes),
+            Prim::GatherQmm(p) => quant::gather_qmm(x, shapes, p.format(), p.transpose()),
+            Prim::PackBits(p) => quant::pack_bits(&x[0], last(shapes[0]), p.bits()),
+            Prim::QuantizedMatmul(p) => quant::quantized_matmul(x, shapes, p.format(), p.transpose()),
+            Prim::UnpackBits(p) => quant::unpack_bits(&x[0], last(shapes[0]), p.bits()),
             Prim::Matmul(_) => matmul::matmul(&x[0], shapes[0], &x[1], shapes[1]),
             Prim::Multiply(_) => elementwise::binary(x, out, |a, b| a * b, |a, b| a.wrapping_mul(b)),
             Prim::Negative(_) => elementwise::unary(&x[0], |a| -a, |a| -a),
@@ -185,4 +191,9 @@ impl Reference {
         };
         vec![one]
     }
+}
+
+/// The size of the last axis.
+fn last(shape: &[usize]) -> usize {
+    shape.last().copied().unwrap_or(1)
 }

@@ -11,14 +11,14 @@ const FTZ_DAZ: u32 = 0x8040;
 
 /// Switches the calling thread to flush-to-zero until dropped. Does nothing at the scalar level, where
 /// [`fma`] does the flushing itself.
-pub(super) struct Flush {
+pub(crate) struct Flush {
     active: bool,
     saved: u64,
 }
 
 impl Flush {
     /// Starts flushing if `wanted` and the level flushes in hardware.
-    pub(super) fn begin(level: Level, wanted: bool) -> Flush {
+    pub(crate) fn begin(level: Level, wanted: bool) -> Flush {
         let active = wanted && level != Level::Scalar;
         let mut saved = 0;
         if active {
@@ -29,7 +29,7 @@ impl Flush {
     }
 
     /// Runs `f` in the mode that the thread had before.
-    pub(super) fn paused<R>(&self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn paused<R>(&self, f: impl FnOnce() -> R) -> R {
         if self.active {
             set_control(self.saved);
         }
@@ -104,14 +104,14 @@ fn set_control(_value: u64) {}
 
 /// A subnormal becomes a zero of the same sign.
 #[inline]
-pub(super) fn flush(x: f32) -> f32 {
+pub(crate) fn flush(x: f32) -> f32 {
     if x.is_subnormal() { f32::from_bits(x.to_bits() & 0x8000_0000) } else { x }
 }
 
 /// `a * b + c`, fused, with subnormal operands read as zeros and tiny results flushed, as SSE does it: a result is tiny
 /// if, rounded to 24 bits with an unbounded exponent, it lies below the least normal number.
 #[inline]
-pub(super) fn fma(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
     let (a, b, c) = (flush(a), flush(b), flush(c));
     let r = a.mul_add(b, c);
     if r.abs() > f32::MIN_POSITIVE || r.is_nan() { r } else { fma_tiny(a, b, c, r) }
@@ -138,7 +138,7 @@ fn fma_tiny(a: f32, b: f32, c: f32, r: f32) -> f32 {
 
 /// `a + b` with flushing; the sum of two normal numbers is exact where it is subnormal.
 #[inline]
-pub(super) fn add(a: f32, b: f32) -> f32 {
+pub(crate) fn add(a: f32, b: f32) -> f32 {
     flush(flush(a) + flush(b))
 }
 

@@ -14,12 +14,12 @@
 //! kernel reads an output that it has not written.
 
 mod driver;
-mod flush;
+pub(crate) mod flush;
 mod micro;
 mod pack;
 mod packed;
 mod scheme;
-mod scratch;
+pub(crate) mod scratch;
 mod store;
 #[cfg(test)]
 mod tests;

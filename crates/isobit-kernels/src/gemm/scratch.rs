@@ -11,7 +11,7 @@ const HUGE: usize = 2 << 20;
 const KEEP: usize = 256 << 20;
 
 /// An owned mapping, aligned to 2 MiB and advised to live on huge pages.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     base: NonNull<u8>,
     bytes: usize,
 }
@@ -23,7 +23,7 @@ unsafe impl Sync for Pages {}
 
 impl Pages {
     /// Maps at least `bytes` bytes (rounded up to whole huge pages), zeroed by the kernel.
-    pub(super) fn map(bytes: usize) -> Pages {
+    pub(crate) fn map(bytes: usize) -> Pages {
         let bytes = bytes.max(1).next_multiple_of(HUGE);
         #[cfg(unix)]
         // SAFETY: an anonymous private mapping with no fixed address; the head and tail that are unmapped again lie
@@ -66,12 +66,12 @@ impl Pages {
     }
 
     /// The first byte, aligned to 2 MiB.
-    pub(super) fn ptr<T>(&self) -> *mut T {
+    pub(crate) fn ptr<T>(&self) -> *mut T {
         self.base.as_ptr().cast()
     }
 
     /// The mapping's size.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
@@ -96,14 +96,14 @@ thread_local! {
 }
 
 /// A buffer on loan from this thread's store; it goes back when dropped.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     pages: Option<Pages>,
     ptr: *mut u8,
 }
 
 impl Scratch {
     /// A buffer of at least `count` values of `T`, with unspecified contents.
-    pub(super) fn take<T>(count: usize) -> Scratch {
+    pub(crate) fn take<T>(count: usize) -> Scratch {
         let bytes = count * size_of::<T>();
         let found = FREE.with_borrow_mut(|free| {
             let best = (0..free.len()).filter(|&i| free[i].bytes() >= bytes).min_by_key(|&i| free[i].bytes());
@@ -122,7 +122,7 @@ impl Scratch {
     }
 
     /// The first value's address, aligned to 2 MiB.
-    pub(super) fn ptr<T>(&self) -> *mut T {
+    pub(crate) fn ptr<T>(&self) -> *mut T {
         self.ptr.cast()
     }
 }

@@ -5,7 +5,7 @@ use crate::compare::{accumulation_eps, close, same_bits, within};
 use crate::data::Data;
 use crate::draw::{self, Choice, choices};
 use crate::{Checked, Failure, on_oracle, on_subject};
-use isobit_core::prim::{Accumulation, Case};
+use isobit_core::prim::{Accumulation, Case, Domain, Operand};
 use isobit_core::{Array, Dtype, transforms};
 
 /// Evaluates the primitive on fresh contiguous arrays and checks that what `infer` promised is what came.
@@ -47,7 +47,11 @@ fn slack(case: &Case, inputs: &[Data], want: &[Data]) -> Checked<Option<Vec<Vec<
         Accumulation::None => return Ok(None),
         Accumulation::Bounded { terms, magnitude } => (terms, want.iter().map(|w| vec![magnitude; w.size()]).collect()),
         Accumulation::Sum { terms } => {
-            let positive: Vec<Data> = inputs.iter().map(|x| x.map(f64::abs, i128::abs)).collect();
+            // Indices stay what they are: the same elements must meet.
+            let positive = |(x, o): (&Data, &Operand)| {
+                if matches!(o.domain, Domain::Integer(..)) { x.clone() } else { x.map(f64::abs, i128::abs) }
+            };
+            let positive: Vec<Data> = inputs.iter().zip(&case.inputs).map(positive).collect();
             let sums = on_oracle(|| outputs(case, &positive))?;
             (terms, sums.iter().map(Data::floats).collect())
         }

@@ -1,0 +1,302 @@
+//! Quantization and back, and 8-bit floats: compositions, so that they have every rule.
+
+use super::constant;
+use crate::array::Array;
+use crate::dtype::Dtype;
+use crate::error::{Error, Result};
+use crate::quant::{Format, Mode};
+
+/// A quantized array.
+#[derive(Clone, Debug)]
+pub struct Quantized {
+    /// Codes in 32-bit words, `[..., K * bits / 32]`.
+    pub codes: Array,
+    /// One per group, `[..., K / group_size]`.
+    pub scales: Array,
+    /// One per group, for affine formats.
+    pub biases: Option<Array>,
+}
+
+/// Quantizes groups of consecutive elements of the last axis.
+///
+/// affine, in float32: `s = max((max - min) / (2^bits - 1), 1e-7)`, negative where the group's maximum has the larger
+/// magnitude; the edge of larger magnitude becomes exactly representable: `q0 = round(edge / s)`, and unless that is 0,
+/// `s = edge / q0` with `bias = edge` (else the bias is 0); `code = clip(round((w - bias) / s), 0, 2^bits - 1)`. Scale
+/// and bias are rounded to `w`'s dtype afterwards. MLX's algorithm, with its bits.
+///
+/// mxfp4 and mxfp8: the scale is the least power of two by which the group's largest magnitude comes to at most 6 or 448
+/// (1 for a group of zeros); nvfp4: the scale is that magnitude over 6 as E4M3. Codes are nearest values, of two equally
+/// near E2M1 values the smaller, of two E4M3 values the even one.
+///
+/// # Shapes
+/// `w`: at least two axes, the last a multiple of the group size.
+///
+/// # Dtypes
+/// float32, float16, bfloat16. Codes are uint32 words; scales and biases have `w`'s dtype, or uint8 in the other modes.
+///
+/// # Gradients
+/// Of affine scales and biases with respect to `w`. Codes are integers.
+///
+/// # Errors
+/// Fewer than two axes, a last axis that groups do not divide, another dtype.
+pub fn quantize(w: &Array, format: Format) -> Result<Quantized> {
+    const OP: &str = "quantize";
+    if w.ndim() < 2 {
+        return Err(Error::value(OP, format!("expected at least two axes, got shape {:?}", w.shape())));
+    }
+    if !w.dtype().is_float() || w.dtype() == Dtype::F64 {
+        return Err(Error::dtype(OP, format!("expected float32, float16 or bfloat16, got {}", w.dtype())));
+    }
+    let (n, k) = (w.ndim(), w.shape()[w.ndim() - 1]);
+    let group = format.group_size();
+    if !k.is_multiple_of(group) {
+        return Err(Error::value(OP, format!("expected a last axis that is a multiple of {group}, got {k}")));
+    }
+    let groups = super::unflatten(&super::astype(w, Dtype::F32)?, -1, &[(k / group) as isize, group as isize])?;
+    let (codes, scales, biases) = match format.mode() {
+        Mode::Affine => affine(&groups, format.bits(), w.dtype())?,
+        _ => microscaled(&groups, format.mode())?,
+    };
+    let codes = super::flatten(&codes, n as isize - 1, -1)?;
+    Ok(Quantized { codes: super::pack_bits(&super::stop_gradient(&codes)?, format.bits())?, scales, biases })
+}
+
+type Parts = (Array, Array, Option<Array>);
+
+fn affine(w: &Array, bits: usize, dtype: Dtype) -> Result<Parts> {
+    let c = |x: f64| Array::scalar(x, Dtype::F32);
+    let top = c(((1u32 << bits) - 1).into());
+    let (low, high) = (super::min(w, -1isize, true)?, super::max(w, -1isize, true)?);
+    let scale = super::maximum(&super::divide(&super::subtract(&high, &low)?, &top)?, &c(1e-7))?;
+    let side = super::greater(&super::abs(&low)?, &super::abs(&high)?)?;
+    let scale = super::where_(&side, &scale, &super::negative(&scale)?)?;
+    let edge = super::where_(&side, &low, &high)?;
+    let q0 = super::round(&super::divide(&edge, &scale)?, 0)?;
+    let off = super::equal(&q0, &c(0.0))?;
+    let scale = super::where_(&off, &scale, &super::divide(&edge, &super::where_(&off, &c(1.0), &q0)?)?)?;
+    let bias = super::where_(&off, &c(0.0), &edge)?;
+    let codes = super::round(&super::divide(&super::subtract(w, &bias)?, &scale)?, 0)?;
+    let codes = super::astype(&super::clip(&codes, Some(&c(0.0)), Some(&top))?, Dtype::U8)?;
+    let of = |x: &Array| super::astype(&super::squeeze(x, -1isize)?, dtype);
+    Ok((codes, of(&scale)?, Some(of(&bias)?)))
+}
+
+fn microscaled(w: &Array, mode: Mode) -> Result<Parts> {
+    let c = |x: f64| Array::scalar(x, Dtype::F32);
+    let largest = super::max(&super::abs(w)?, -1isize, true)?;
+    let top = if mode == Mode::Mxfp8 { 448.0 } else { 6.0 };
+    let ratio = super::divide(&largest, &c(top))?;
+    let codes = if mode == Mode::Nvfp4 { to_fp8(&ratio)? } else { ceil_e8m0(&ratio)? };
+    let scale = scale_value(&codes, mode)?;
+    // A scale of 0 (a group that is too small for E4M3) leaves only zeros.
+    let zero = super::equal(&scale, &c(0.0))?;
+    let x = super::divide(w, &super::where_(&zero, &c(1.0), &scale)?)?;
+    let x = super::where_(&zero, &c(0.0), &x)?;
+    let q = if mode == Mode::Mxfp8 { to_fp8(&x)? } else { to_e2m1(&x)? };
+    Ok((q, super::squeeze(&codes, -1isize)?, None))
+}
+
+/// `ceil(log2(x)) + 127` as uint8 for `x > 0`, at least 0; 127 for 0. From the bits, hence exact.
+fn ceil_e8m0(x: &Array) -> Result<Array> {
+    let bits = super::view(x, Dtype::U32)?;
+    let c = |n: u32| Array::scalar(n, Dtype::U32);
+    let exponent = super::right_shift(&bits, &c(23))?;
+    let mantissa = super::bitwise_and(&bits, &c(0x7f_ffff))?;
+    // Subnormal numbers up to 2^-127 have the least exponent.
+    let subnormal = super::equal(&exponent, &c(0))?;
+    let above = super::greater(&mantissa, &super::where_(&subnormal, &c(0x40_0000), &c(0))?)?;
+    let e = super::add(&exponent, &super::astype(&above, Dtype::U32)?)?;
+    super::astype(&super::where_(&super::equal(&bits, &c(0))?, &c(127), &e)?, Dtype::U8)
+}
+
+/// The nearest E2M1 code; of two equally near the one of smaller magnitude; a zero has no sign.
+fn to_e2m1(x: &Array) -> Result<Array> {
+    let magnitude = super::abs(x)?;
+    let mut code = super::zeros(&[], Dtype::U8)?;
+    for middle in [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0] {
+        let above = super::greater(&magnitude, &constant(x, middle))?;
+        code = super::add(&code, &super::astype(&above, Dtype::U8)?)?;
+    }
+    let negative =
+        super::logical_and(&super::less(x, &constant(x, 0.0))?, &super::greater(&code, &constant(&code, 0.0))?)?;
+    super::add(&code, &super::multiply(&super::astype(&negative, Dtype::U8)?, &constant(&code, 8.0))?)
+}
+
+/// The value of E2M1 codes, float32.
+fn from_e2m1(code: &Array) -> Result<Array> {
+    let table = Array::from_slice(
+        &[0.0f32, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0],
+        &[16],
+    )?;
+    super::take(&table, code, None)
+}
+
+/// The value of the scales, float32.
+fn scale_value(scales: &Array, mode: Mode) -> Result<Array> {
+    if mode == Mode::Nvfp4 {
+        return from_fp8(scales, Dtype::F32);
+    }
+    let c = |n: u32| Array::scalar(n, Dtype::U32);
+    let e = super::astype(scales, Dtype::U32)?;
+    let bits = super::left_shift(&e, &c(23))?;
+    let bits = super::where_(&super::equal(&e, &c(0))?, &c(0x40_0000), &bits)?;
+    super::view(&super::where_(&super::equal(&e, &c(255))?, &c(0x7fc0_0000), &bits)?, Dtype::F32)
+}
+
+/// The array that codes, scales and biases stand for: `code * scale + bias`, each step rounded to the result's dtype.
+///
+/// # Shapes
+/// `codes`: `[..., K * bits / 32]`, `scales` and `biases`: `[..., K / group_size]`; result `[..., K]`.
+///
+/// # Dtypes
+/// uint32 codes. The result has `dtype`, else that of scales and biases (bfloat16 in modes without biases).
+///
+/// # Gradients
+/// With respect to affine scales and biases.
+///
+/// # Errors
+/// Shapes or dtypes that do not fit the format, biases where there are none or none where there must be.
+pub fn dequantize(
+    codes: &Array,
+    scales: &Array,
+    biases: Option<&Array>,
+    format: Format,
+    dtype: Option<Dtype>,
+) -> Result<Array> {
+    const OP: &str = "dequantize";
+    check(OP, codes, scales, biases, format)?;
+    let own = match biases {
+        Some(b) => scales.dtype().promote(b.dtype()),
+        None => Dtype::BF16,
+    };
+    let k = format.codes(codes.shape()[codes.ndim() - 1]);
+    let group = format.group_size();
+    let q = super::unpack_bits(codes, format.bits())?;
+    let q = super::unflatten(&q, -1, &[(k / group) as isize, group as isize])?;
+    let of = |x: &Array| super::expand_dims(&super::astype(x, own)?, -1);
+    let w = match biases {
+        Some(b) => super::add(&super::multiply(&super::astype(&q, own)?, &of(scales)?)?, &of(b)?)?,
+        None => {
+            let q = if format.mode() == Mode::Mxfp8 { from_fp8(&q, Dtype::F32)? } else { from_e2m1(&q)? };
+            let scale = super::expand_dims(&scale_value(scales, format.mode())?, -1)?;
+            super::astype(&super::multiply(&q, &scale)?, dtype.unwrap_or(own))?
+        }
+    };
+    super::astype(&super::flatten(&w, codes.ndim() as isize - 1, -1)?, dtype.unwrap_or(own))
+}
+
+/// Checks that codes, scales and biases belong together.
+pub(crate) fn check(
+    op: &'static str,
+    codes: &Array,
+    scales: &Array,
+    biases: Option<&Array>,
+    format: Format,
+) -> Result<()> {
+    let specs = [Some(codes), Some(scales), biases].into_iter().flatten().map(|a| a.spec().clone()).collect::<Vec<_>>();
+    check_specs(op, &specs, format)
+}
+
+/// [`check`] on specs: codes, scales and, if there are any, biases.
+pub(crate) fn check_specs(op: &'static str, x: &[crate::spec::Spec], format: Format) -> Result<()> {
+    let codes = &x[0];
+    let wrong = |what: String| Err(Error::value(op, what));
+    if format.has_biases() != (x.len() == 3) {
+        let (name, verb) = (format.mode().name(), if format.has_biases() { "needs" } else { "has no" });
+        return wrong(format!("mode {name} {verb} biases"));
+    }
+    if codes.dtype != Dtype::U32 || !x[1..].iter().all(|s| format.takes_scales(s.dtype)) {
+        let dtypes: Vec<String> = x.iter().map(|s| s.dtype.to_string()).collect();
+        return Err(Error::dtype(
+            op,
+            format!(
+                "expected uint32 codes and {} for mode {}, got {}",
+                if format.has_biases() { "floating scales and biases" } else { "uint8 scales" },
+                format.mode().name(),
+                dtypes.join(", ")
+            ),
+        ));
+    }
+    let n = codes.ndim();
+    let k = codes.shape.last().map_or(0, |&words| format.codes(words));
+    let fits = n >= 2
+        && k.is_multiple_of(format.group_size())
+        && format.words(k) == codes.shape[n - 1]
+        && x[1..].iter().all(|s| {
+            s.ndim() == n && s.shape[..n - 1] == codes.shape[..n - 1] && s.shape[n - 1] == k / format.group_size()
+        });
+    if !fits {
+        let shapes: Vec<&[usize]> = x.iter().map(|s| s.shape.as_slice()).collect();
+        return wrong(format!(
+            "expected codes [..., K * {bits} / 32] with scales [..., K / {group}] and at least two axes, got {shapes:?}",
+            bits = format.bits(),
+            group = format.group_size()
+        ));
+    }
+    Ok(())
+}
+
+/// 8-bit floats (E4M3: four exponent bits of bias 7, three mantissa bits, no infinities) as uint8, rounded to nearest
+/// even; magnitudes above 448 become 448, a NaN too.
+///
+/// # Dtypes
+/// Floats, to uint8.
+///
+/// # Gradients
+/// None.
+///
+/// # Errors
+/// No floating dtype.
+pub fn to_fp8(x: &Array) -> Result<Array> {
+    if !x.dtype().is_float() {
+        return Err(Error::dtype("to_fp8", format!("expected a floating dtype, got {}", x.dtype())));
+    }
+    let x = super::stop_gradient(&super::astype(x, Dtype::F32)?)?;
+    let c = |n: u32| Array::scalar(n, Dtype::U32);
+    let f = |v: f64| Array::scalar(v, Dtype::F32);
+    let bits = super::view(&x, Dtype::U32)?;
+    let sign = super::bitwise_and(&super::right_shift(&bits, &c(24))?, &c(0x80))?;
+    let magnitude = super::abs(&x)?;
+    let magnitude = super::where_(&super::less_equal(&magnitude, &f(448.0))?, &magnitude, &f(448.0))?;
+    let bits = super::view(&magnitude, Dtype::U32)?;
+    // Normal numbers: round on the 20 bits that go (a carry into the exponent is right), then rebias.
+    let odd = super::bitwise_and(&super::right_shift(&bits, &c(20))?, &c(1))?;
+    let normal = super::right_shift(&super::add(&super::add(&bits, &c(0x7_ffff))?, &odd)?, &c(20))?;
+    let small = super::less(&magnitude, &f(0.015_625))?;
+    let normal = super::subtract(&super::where_(&small, &c(120 << 3), &normal)?, &c(120 << 3))?;
+    // Subnormal ones are multiples of 2^-9.
+    let least = super::where_(&small, &magnitude, &f(0.0))?;
+    let subnormal = super::astype(&super::round(&super::multiply(&least, &f(512.0))?, 0)?, Dtype::U32)?;
+    let code = super::add(&super::where_(&small, &subnormal, &normal)?, &sign)?;
+    super::astype(&code, Dtype::U8)
+}
+
+/// The values of 8-bit floats (E4M3) given as uint8. Codes 0x7F and 0xFF are NaN.
+///
+/// # Dtypes
+/// uint8, to the floating `dtype`.
+///
+/// # Gradients
+/// None.
+///
+/// # Errors
+/// Another dtype.
+pub fn from_fp8(x: &Array, dtype: Dtype) -> Result<Array> {
+    if x.dtype() != Dtype::U8 || !dtype.is_float() {
+        let got = x.dtype();
+        return Err(Error::dtype("from_fp8", format!("expected uint8 and a floating dtype, got {got} and {dtype}")));
+    }
+    let table: Vec<f32> = (0..=255u8).map(e4m3).collect();
+    super::astype(&super::take(&Array::from_slice(&table, &[256])?, x, None)?, dtype)
+}
+
+/// The value of an E4M3 code.
+fn e4m3(code: u8) -> f32 {
+    let (exponent, mantissa) = (i32::from(code >> 3 & 15), f32::from(code & 7));
+    let magnitude = match (exponent, code & 7) {
+        (15, 7) => f32::NAN,
+        (0, _) => mantissa * 2f32.powi(-9),
+        _ => (1.0 + mantissa / 8.0) * 2f32.powi(exponent - 7),
+    };
+    if code & 0x80 == 0 { magnitude } else { -magnitude }
+}

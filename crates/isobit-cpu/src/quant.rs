@@ -1,0 +1,388 @@
+//! Quantized and gathered products: which rows meet which matrix.
+//!
+//! ```text
+//! quantized_matmul   one kernel call per element of the batch
+//! gather_*           pairs grouped by their right operand: its rows are gathered, multiplied in one call, put back
+//! not transposed     the matrix in single precision, some columns at a time, times the rows in single precision
+//! ```
+//!
+//! A row has the same bits in any company, so grouping changes speed alone.
+
+use crate::elementwise::{self, Op};
+use half::{bf16, f16};
+use isobit_core::backend::{Backend, Inputs, Ran};
+use isobit_core::ops::gather_qmm::GatherQmm;
+use isobit_core::ops::quantized_matmul::QuantizedMatmul;
+use isobit_core::quant::{Format, Mode};
+use isobit_core::{Dtype, Error, Result, Spec, Tensor};
+use isobit_kernels::gemm::{self, Element, Epilogue, Mat, OutMat};
+use isobit_kernels::quant::{self, Codes, Dense, Product, Scales};
+use smallvec::smallvec;
+
+/// Codes to words.
+pub fn pack_bits(cpu: &dyn Backend, bits: usize, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let x = cpu.contiguous(inputs.swap_remove(0))?;
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    let n = x.shape().last().copied().unwrap_or(1);
+    let rows = x.size().checked_div(n).unwrap_or(0);
+    // SAFETY: both tensors are dense, and `infer` has checked that rows fill whole words.
+    unsafe { quant::pack_bits(bits, x.as_ptr(), out.as_mut_ptr(), rows, n) };
+    Ok(Ran::Done(smallvec![out]))
+}
+
+/// Words to codes.
+pub fn unpack_bits(cpu: &dyn Backend, bits: usize, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let x = cpu.contiguous(inputs.swap_remove(0))?;
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    let width = x.shape().last().copied().unwrap_or(1);
+    let rows = x.size().checked_div(width).unwrap_or(0);
+    // SAFETY: both tensors are dense, and `infer` has checked that words hold whole codes.
+    unsafe { quant::unpack_bits(bits, x.as_ptr(), out.as_mut_ptr(), rows, width) };
+    Ok(Ran::Done(smallvec![out]))
+}
+
+/// `x @ w.T` or `x @ w`, batch by batch.
+pub fn quantized_matmul(cpu: &dyn Backend, p: &QuantizedMatmul, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    if out.size() == 0 {
+        return Ok(Ran::Done(smallvec![out]));
+    }
+    let inputs = dense_rows(cpu, inputs, 1)?;
+    let x = Rows::of(&inputs[0]);
+    let w = Matrix::of(p.format(), p.transpose(), &inputs[1..])?;
+    let to = Rows::of(&out);
+    let d = out.ndim();
+    let batch: usize = out.shape()[..d - 2].iter().product();
+    let mut index = vec![0; d - 2];
+    for _ in 0..batch {
+        let at = |t: &Tensor| offset(t, &index);
+        let w = w.at(at(&inputs[1]), at(&inputs[2]), inputs.get(3).map(at));
+        w.multiply(x.at(at(&inputs[0])), to.at(at(&out)), x.rows)?;
+        for i in (0..index.len()).rev() {
+            index[i] += 1;
+            if index[i] < out.shape()[i] {
+                break;
+            }
+            index[i] = 0;
+        }
+    }
+    Ok(Ran::Done(smallvec![out]))
+}
+
+/// Elements from a tensor's start to the matrix with that leading index.
+fn offset(t: &Tensor, index: &[usize]) -> isize {
+    index.iter().zip(t.strides()).map(|(&i, &s)| i as isize * s).sum()
+}
+
+/// The inputs, copied unless the elements of their rows are adjacent; scales and biases (the last two of those that are
+/// there, from `codes` on) in one layout.
+fn dense_rows(cpu: &dyn Backend, inputs: Inputs, codes: usize) -> Result<Inputs> {
+    let dense = |t: &Tensor| t.ndim() < 2 || t.strides()[t.ndim() - 1] == 1 || t.shape()[t.ndim() - 1] == 1;
+    let row = |t: &Tensor| t.strides()[t.ndim() - 2];
+    let parts = &inputs[codes + 1..];
+    let alike = parts.iter().all(|t| dense(t) && row(t) == row(&parts[0]));
+    let kept = |(i, t): (usize, Tensor)| {
+        let fits = if i <= codes { dense(&t) } else { alike };
+        if fits { Ok(t) } else { cpu.copy(&t) }
+    };
+    inputs.into_iter().enumerate().map(kept).collect()
+}
+
+/// A matrix of activations or results with adjacent elements in a row.
+#[derive(Clone, Copy)]
+struct Rows {
+    ptr: *mut u8,
+    dtype: Dtype,
+    rows: usize,
+    stride: isize,
+}
+
+impl Rows {
+    fn of(t: &Tensor) -> Rows {
+        let d = t.ndim();
+        Rows { ptr: t.as_byte_ptr().cast_mut(), dtype: t.dtype(), rows: t.shape()[d - 2], stride: t.strides()[d - 2] }
+    }
+
+    fn at(self, elements: isize) -> Rows {
+        Rows { ptr: self.ptr.wrapping_offset(elements * self.dtype.size() as isize), ..self }
+    }
+}
+
+/// A quantized matrix.
+#[derive(Clone, Copy)]
+struct Matrix {
+    format: quant::Format,
+    transpose: bool,
+    /// Sizes of the product: `k` by `n`.
+    k: usize,
+    n: usize,
+    codes: *const u32,
+    code_stride: isize,
+    scales: *const u8,
+    biases: *const u8,
+    scale_stride: isize,
+}
+
+/// Single-precision elements of the matrix that exist at a time, unless it is transposed.
+const CHUNK: usize = 4 << 20;
+
+impl Matrix {
+    fn of(format: Format, transpose: bool, w: &[Tensor]) -> Result<Matrix> {
+        let scales = match w[1].dtype() {
+            Dtype::F32 => Scales::F32,
+            Dtype::F16 => Scales::F16,
+            Dtype::F64 => Scales::F64,
+            Dtype::BF16 => Scales::Bf16,
+            Dtype::U8 if format.mode() == Mode::Nvfp4 => Scales::E4m3,
+            Dtype::U8 => Scales::E8m0,
+            other => return Err(Error::dtype("quantized_matmul", format!("no scales of {other}"))),
+        };
+        let codes = match format.mode() {
+            Mode::Affine => Codes::Unsigned,
+            Mode::Mxfp8 => Codes::E4m3,
+            Mode::Mxfp4 | Mode::Nvfp4 => Codes::E2m1,
+        };
+        let d = w[0].ndim();
+        let (rows, width) = (w[0].shape()[d - 2], format.codes(w[0].shape()[d - 1]));
+        let (k, n) = if transpose { (width, rows) } else { (rows, width) };
+        Ok(Matrix {
+            format: quant::Format { bits: format.bits(), group: format.group_size(), codes, scales },
+            transpose,
+            k,
+            n,
+            codes: w[0].as_ptr(),
+            code_stride: w[0].strides()[d - 2],
+            scales: w[1].as_byte_ptr(),
+            biases: w.get(2).map_or(std::ptr::null(), Tensor::as_byte_ptr),
+            scale_stride: w[1].strides()[d - 2],
+        })
+    }
+
+    /// The matrix at these element offsets of codes, scales and biases.
+    fn at(self, codes: isize, scales: isize, biases: Option<isize>) -> Matrix {
+        let size = self.format.scales.size() as isize;
+        Matrix {
+            codes: self.codes.wrapping_offset(codes),
+            scales: self.scales.wrapping_offset(scales * size),
+            biases: biases.map_or(std::ptr::null(), |b| self.biases.wrapping_offset(b * size)),
+            ..self
+        }
+    }
+
+    /// `out = x @ matrix` for `m` rows.
+    fn multiply(&self, x: Rows, out: Rows, m: usize) -> Result<()> {
+        if x.dtype == Dtype::F64 {
+            return self.multiply_dense::<f64>(x, out, m);
+        }
+        if !self.transpose {
+            return self.multiply_dense::<f32>(x, out, m);
+        }
+        let p = Product {
+            format: self.format,
+            m,
+            n: self.n,
+            k: self.k,
+            dtype: crate::layout::dtype_of(x.dtype)?,
+            x: x.ptr,
+            x_stride: x.stride,
+            codes: self.codes,
+            code_stride: self.code_stride,
+            scales: self.scales,
+            biases: self.biases,
+            scale_stride: self.scale_stride,
+            out: out.ptr,
+            out_stride: out.stride,
+        };
+        // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
+        unsafe { quant::product(&p) };
+        Ok(())
+    }
+
+    /// The product with the matrix in single (or double) precision, some of its rows or columns at a time.
+    fn multiply_dense<T: Element + Wide>(&self, x: Rows, out: Rows, m: usize) -> Result<()> {
+        let (k, n) = (self.k, self.n);
+        let x = dense_as(x, m, k, T::DTYPE)?;
+        let sum = Tensor::alloc(&[m, n], T::DTYPE)?;
+        let group = if self.transpose { 1 } else { self.format.group };
+        let wide = (CHUNK / k.max(1) / group).max(1) * group;
+        for first in (0..n).step_by(wide) {
+            let columns = wide.min(n - first);
+            let (rows, width) = if self.transpose { (columns, k) } else { (k, columns) };
+            let w = Tensor::alloc(&[rows, width], T::DTYPE)?;
+            // Elements from the whole matrix's start: rows of it, or columns.
+            let (down, right) = if self.transpose { (first as isize, 0) } else { (0, first) };
+            let scale =
+                (down * self.scale_stride + (right / self.format.group) as isize) * self.format.scales.size() as isize;
+            let d = Dense {
+                format: self.format,
+                rows,
+                codes: self.codes.wrapping_offset(down * self.code_stride + (right * self.format.bits / 32) as isize),
+                code_stride: self.code_stride,
+                scales: self.scales.wrapping_offset(scale),
+                biases: if self.biases.is_null() { self.biases } else { self.biases.wrapping_offset(scale) },
+                scale_stride: self.scale_stride,
+                columns: width,
+                out: w.as_mut_ptr::<T>(),
+            };
+            let a = Mat::new(x.as_ptr::<T>(), k as isize, 1);
+            let b = Mat::new(w.as_ptr::<T>(), width as isize, 1);
+            let b = if self.transpose { b.t() } else { b };
+            let to = OutMat::new(sum.as_mut_ptr::<T>().wrapping_add(first), n as isize, 1);
+            // SAFETY: as in `multiply`; `w` and `sum` are fresh and dense.
+            unsafe {
+                quant::dense(&d);
+                gemm::gemm(m, columns, k, a, b, to, Epilogue::none());
+            }
+        }
+        let rounded = convert(sum, out.dtype)?;
+        // SAFETY: both have `m` rows of `n` elements.
+        unsafe { copy_rows(Rows::of(&rounded), out, m, n * out.dtype.size()) };
+        Ok(())
+    }
+}
+
+/// What a matrix is dequantized to.
+trait Wide: quant::DenseElement {
+    const DTYPE: Dtype;
+}
+
+impl Wide for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+}
+
+impl Wide for f64 {
+    const DTYPE: Dtype = Dtype::F64;
+}
+
+/// The rows in that dtype, dense.
+fn dense_as(x: Rows, m: usize, k: usize, dtype: Dtype) -> Result<Tensor> {
+    let t = Tensor::alloc(&[m, k], x.dtype)?;
+    // SAFETY: both have `m` rows of `k` elements.
+    unsafe { copy_rows(x, Rows { ptr: t.as_mut_byte_ptr(), ..Rows::of(&t) }, m, k * x.dtype.size()) };
+    convert(t, dtype)
+}
+
+fn convert(t: Tensor, dtype: Dtype) -> Result<Tensor> {
+    if t.dtype() == dtype {
+        return Ok(t);
+    }
+    let spec = Spec::new(t.shape(), dtype);
+    match elementwise::run(Op::Cast, smallvec![t], &[spec])? {
+        Ran::Done(mut outs) => Ok(outs.swap_remove(0)),
+        Ran::Decompose(_) => Err(Error::runtime("eval", "a conversion has a kernel")),
+    }
+}
+
+/// Copies rows of `bytes` bytes.
+///
+/// # Safety
+/// `from` has `m` such rows to read, `to` to write.
+unsafe fn copy_rows(from: Rows, to: Rows, m: usize, bytes: usize) {
+    let size = from.dtype.size() as isize;
+    for row in 0..m as isize {
+        let (a, b) =
+            (from.ptr.wrapping_offset(row * from.stride * size), to.ptr.wrapping_offset(row * to.stride * size));
+        // SAFETY: the caller's promise.
+        unsafe { std::ptr::copy_nonoverlapping(a, b, bytes) };
+    }
+}
+
+/// What indices name: from the end if negative, clamped.
+fn positions(cpu: &dyn Backend, t: &Tensor, count: usize) -> Result<Vec<usize>> {
+    let t = convert(cpu.contiguous(t.clone())?, Dtype::I64)?;
+    // SAFETY: the tensor is dense and of 64-bit integers.
+    let list = unsafe { t.as_slice::<i64>() };
+    let list = list.ok_or_else(|| Error::runtime("gather_mm", "the indices are not dense"))?;
+    let place = |&i: &i64| if i < 0 { i + count as i64 } else { i }.clamp(0, count as i64 - 1) as usize;
+    Ok(list.iter().map(place).collect())
+}
+
+/// Runs `multiply(right, rows, out, how many)` for every right operand that pairs name, all its rows at once.
+fn grouped(
+    (lhs, rhs): (&[usize], &[usize]),
+    (x, x_matrix, k): (Rows, isize, usize),
+    (out, n): (Rows, usize),
+    multiply: impl Fn(usize, Rows, Rows, usize) -> Result<()>,
+) -> Result<()> {
+    let m = x.rows;
+    let mut order: Vec<usize> = (0..rhs.len()).collect();
+    order.sort_by_key(|&i| rhs[i]);
+    let (of_x, of_out) =
+        (|pair: usize| x.at(lhs[pair] as isize * x_matrix), |pair: usize| out.at((pair * m * n) as isize));
+    for pairs in order.chunk_by(|&a, &b| rhs[a] == rhs[b]) {
+        let right = rhs[pairs[0]];
+        if let [pair] = pairs {
+            multiply(right, of_x(*pair), of_out(*pair), m)?;
+            continue;
+        }
+        let total = pairs.len() * m;
+        let (a, c) = (Tensor::alloc(&[total, k], x.dtype)?, Tensor::alloc(&[total, n], out.dtype)?);
+        let dense = |t: &Tensor| Rows { ptr: t.as_mut_byte_ptr(), ..Rows::of(t) };
+        let (a_rows, c_rows) = (dense(&a), dense(&c));
+        for (i, &pair) in pairs.iter().enumerate() {
+            // SAFETY: both have `m` rows of `k` elements.
+            unsafe { copy_rows(of_x(pair), a_rows.at((i * m * k) as isize), m, k * x.dtype.size()) };
+        }
+        multiply(right, a_rows, c_rows, total)?;
+        for (i, &pair) in pairs.iter().enumerate() {
+            // SAFETY: both have `m` rows of `n` elements.
+            unsafe { copy_rows(c_rows.at((i * m * n) as isize), of_out(pair), m, n * out.dtype.size()) };
+        }
+    }
+    Ok(())
+}
+
+/// `a[lhs] @ b[rhs]` for every pair.
+pub fn gather_mm(cpu: &dyn Backend, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    if out.size() > 0 {
+        let (lhs, rhs) = both_positions(cpu, &inputs[0], &inputs[1], &inputs[2], &inputs[3])?;
+        let (mut a, b) = (inputs[0].clone(), &inputs[1]);
+        if a.strides()[2] != 1 && a.shape()[2] != 1 {
+            a = cpu.copy(&a)?;
+        }
+        match out.dtype() {
+            Dtype::F32 => gather::<f32>(&a, b, &out, &lhs, &rhs)?,
+            Dtype::F16 => gather::<f16>(&a, b, &out, &lhs, &rhs)?,
+            Dtype::BF16 => gather::<bf16>(&a, b, &out, &lhs, &rhs)?,
+            Dtype::F64 => gather::<f64>(&a, b, &out, &lhs, &rhs)?,
+            other => return Err(Error::dtype("gather_mm", format!("no product of {other}"))),
+        }
+    }
+    Ok(Ran::Done(smallvec![out]))
+}
+
+type Positions = (Vec<usize>, Vec<usize>);
+
+fn both_positions(cpu: &dyn Backend, a: &Tensor, b: &Tensor, lhs: &Tensor, rhs: &Tensor) -> Result<Positions> {
+    Ok((positions(cpu, lhs, a.shape()[0])?, positions(cpu, rhs, b.shape()[0])?))
+}
+
+fn gather<T: Element>(a: &Tensor, b: &Tensor, out: &Tensor, lhs: &[usize], rhs: &[usize]) -> Result<()> {
+    let (k, n) = (a.shape()[2], b.shape()[2]);
+    let (x, to) = (Rows::of(a), Rows::of(out));
+    grouped((lhs, rhs), (x, a.strides()[0], k), (to, n), |right, x, to, m| {
+        let from = Mat::new(x.ptr.cast_const().cast::<T>(), x.stride, 1);
+        let at = b.as_ptr::<T>().wrapping_offset(right as isize * b.strides()[0]);
+        let right = Mat::new(at, b.strides()[1], b.strides()[2]);
+        // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and results are fresh and dense.
+        unsafe { gemm::gemm(m, n, k, from, right, OutMat::new(to.ptr.cast::<T>(), to.stride, 1), Epilogue::none()) };
+        Ok(())
+    })
+}
+
+/// `x[lhs] @ w[rhs].T` (or `w[rhs]`) for every pair.
+pub fn gather_qmm(cpu: &dyn Backend, p: &GatherQmm, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    if out.size() > 0 {
+        let (lhs, rhs) = both_positions(cpu, &inputs[0], &inputs[3], &inputs[1], &inputs[2])?;
+        let inputs = dense_rows(cpu, inputs, 3)?;
+        let (x, w) = (&inputs[0], &inputs[3..]);
+        let matrix = Matrix::of(p.format(), p.transpose(), w)?;
+        let steps = |t: &Tensor, i: usize| i as isize * t.strides()[0];
+        grouped((&lhs, &rhs), (Rows::of(x), x.strides()[0], matrix.k), (Rows::of(&out), matrix.n), |i, x, to, m| {
+            matrix.at(steps(&w[0], i), steps(&w[1], i), w.get(2).map(|b| steps(b, i))).multiply(x, to, m)
+        })?;
+    }
+    Ok(Ran::Done(smallvec![out]))
+}

@@ -1,0 +1,229 @@
+//! Codes against their definition, products against float64, and the bits of rows, levels and threads.
+
+use super::*;
+use crate::dtype::Dtype;
+use crate::simd::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
+use crate::test_settings::{each, each_level, lock};
+
+fn noise(seed: u64) -> impl FnMut() -> u64 {
+    let mut s = seed;
+    move || {
+        s ^= s << 13;
+        s ^= s >> 7;
+        s ^= s << 17;
+        s
+    }
+}
+
+#[test]
+fn quant_codes_round_trip() {
+    for bits in 1..=8usize {
+        let (rows, n) = (3, 96);
+        let mut next = noise(7 + bits as u64);
+        let codes: Vec<u8> = (0..rows * n).map(|_| next() as u8 & ((1u16 << bits) - 1) as u8).collect();
+        let width = n * bits / 32;
+        let (mut words, mut back) = (vec![0u32; rows * width], vec![0u8; rows * n]);
+        // SAFETY: the buffers have the sizes that the functions name.
+        unsafe {
+            pack_bits(bits, codes.as_ptr(), words.as_mut_ptr(), rows, n);
+            unpack_bits(bits, words.as_ptr(), back.as_mut_ptr(), rows, width);
+        }
+        assert_eq!(codes, back, "{bits} bits");
+        for (i, &c) in codes[..n].iter().enumerate() {
+            let stream = |b: usize| words[b / 32] >> (b % 32) & 1;
+            let want = (0..bits).fold(0, |v, b| v | stream(i * bits + b) << b);
+            assert_eq!(u32::from(c), want);
+        }
+    }
+}
+
+const FORMATS: [Format; 10] = [
+    Format { bits: 4, group: 64, codes: Codes::Unsigned, scales: Scales::F32 },
+    Format { bits: 2, group: 32, codes: Codes::Unsigned, scales: Scales::Bf16 },
+    Format { bits: 3, group: 64, codes: Codes::Unsigned, scales: Scales::F16 },
+    Format { bits: 5, group: 128, codes: Codes::Unsigned, scales: Scales::Bf16 },
+    Format { bits: 6, group: 32, codes: Codes::Unsigned, scales: Scales::F32 },
+    Format { bits: 8, group: 64, codes: Codes::Unsigned, scales: Scales::Bf16 },
+    Format { bits: 4, group: 128, codes: Codes::Unsigned, scales: Scales::Bf16 },
+    Format { bits: 4, group: 32, codes: Codes::E2m1, scales: Scales::E8m0 },
+    Format { bits: 8, group: 32, codes: Codes::E4m3, scales: Scales::E8m0 },
+    Format { bits: 4, group: 16, codes: Codes::E2m1, scales: Scales::E4m3 },
+];
+
+struct Matrix {
+    format: Format,
+    n: usize,
+    k: usize,
+    codes: Vec<u8>,
+    words: Vec<u32>,
+    scales: Vec<u8>,
+    biases: Vec<u8>,
+}
+
+fn stored(scales: Scales, x: f32) -> Vec<u8> {
+    match scales {
+        Scales::F64 => f64::from(x).to_le_bytes().to_vec(),
+        Scales::F32 => x.to_le_bytes().to_vec(),
+        Scales::F16 => f32_to_f16(x).to_le_bytes().to_vec(),
+        Scales::Bf16 => f32_to_bf16(x).to_le_bytes().to_vec(),
+        Scales::E8m0 => vec![(x.abs().log2().round() + 127.0) as u8],
+        Scales::E4m3 => vec![40 + (x.abs() * 100.0) as u8 % 20],
+    }
+}
+
+impl Matrix {
+    fn random(format: Format, n: usize, k: usize, seed: u64) -> Matrix {
+        let mut next = noise(seed);
+        let mask = ((1u16 << format.bits) - 1) as u8;
+        let nan = |c: u8| format.codes == Codes::E4m3 && c & 0x7f == 0x7f;
+        let codes: Vec<u8> = (0..n * k).map(|_| next() as u8 & mask).map(|c| if nan(c) { 1 } else { c }).collect();
+        let mut words = vec![0u32; n * k * format.bits / 32];
+        // SAFETY: the buffers have the sizes that the function names.
+        unsafe { pack_bits(format.bits, codes.as_ptr(), words.as_mut_ptr(), n, k) };
+        let mut unit = || (next() >> 40) as f32 / (1u64 << 24) as f32;
+        let groups = n * k / format.group;
+        let scales = (0..groups).flat_map(|_| stored(format.scales, 0.02 + 0.1 * unit())).collect();
+        let affine = format.codes == Codes::Unsigned;
+        let biases =
+            if affine { (0..groups).flat_map(|_| stored(format.scales, unit() - 0.5)).collect() } else { vec![] };
+        Matrix { format, n, k, codes, words, scales, biases }
+    }
+
+    fn value(&self, row: usize, k: usize) -> f64 {
+        let code = self.codes[row * self.k + k];
+        let g = (row * self.k + k) / self.format.group;
+        let read = |list: &[u8]| {
+            let size = self.format.scales.size();
+            // SAFETY: the list holds one stored number per group.
+            f64::from(unsafe { self.format.scales.read(list[g * size..].as_ptr()) })
+        };
+        let q = match self.format.codes {
+            Codes::Unsigned => f64::from(code),
+            Codes::E2m1 => f64::from(e2m1(code)),
+            Codes::E4m3 => f64::from(e4m3(code)),
+        };
+        read(&self.scales) * q + if self.biases.is_empty() { 0.0 } else { read(&self.biases) }
+    }
+
+    /// The product with rows that lie `stride` elements apart, as bits of the output's dtype.
+    fn product(&self, x: &[u8], dtype: Dtype, m: usize, stride: usize) -> Vec<u32> {
+        let size = dtype.size();
+        let mut out = vec![0xffu8; m * self.n * size];
+        let p = Product {
+            format: self.format,
+            m,
+            n: self.n,
+            k: self.k,
+            dtype,
+            x: x.as_ptr(),
+            x_stride: stride as isize,
+            codes: self.words.as_ptr(),
+            code_stride: (self.k * self.format.bits / 32) as isize,
+            scales: self.scales.as_ptr(),
+            biases: if self.biases.is_empty() { std::ptr::null() } else { self.biases.as_ptr() },
+            scale_stride: (self.k / self.format.group) as isize,
+            out: out.as_mut_ptr(),
+            out_stride: self.n as isize,
+        };
+        // SAFETY: the buffers have the sizes and strides that the fields name.
+        unsafe { product(&p) };
+        out.chunks(size).map(|b| b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))).collect()
+    }
+}
+
+fn activations(dtype: Dtype, n: usize, seed: u64) -> (Vec<u8>, Vec<f64>) {
+    let mut next = noise(seed);
+    let (mut bytes, mut values) = (Vec::new(), Vec::new());
+    for _ in 0..n {
+        let x = ((next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 2.0;
+        match dtype {
+            Dtype::F32 => (bytes.extend(x.to_le_bytes()), values.push(f64::from(x))),
+            Dtype::F16 => {
+                (bytes.extend(f32_to_f16(x).to_le_bytes()), values.push(f64::from(f16_to_f32(f32_to_f16(x)))))
+            }
+            _ => (bytes.extend(f32_to_bf16(x).to_le_bytes()), values.push(f64::from(bf16_to_f32(f32_to_bf16(x))))),
+        };
+    }
+    (bytes, values)
+}
+
+fn float(dtype: Dtype, bits: u32) -> f64 {
+    f64::from(match dtype {
+        Dtype::F32 => f32::from_bits(bits),
+        Dtype::F16 => f16_to_f32(bits as u16),
+        _ => bf16_to_f32(bits as u16),
+    })
+}
+
+#[test]
+fn quant_products_match_float64() {
+    for (i, format) in FORMATS.into_iter().enumerate() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            for (m, n) in [(1, 37), (3, 5), (9, 16), (1, 1)] {
+                let k = 3 * format.group;
+                let w = Matrix::random(format, n, k, 11 + i as u64);
+                let (x, values) = activations(dtype, m * k, 3);
+                let got = w.product(&x, dtype, m, k);
+                let eps = match dtype {
+                    Dtype::F32 => 0.0,
+                    Dtype::F16 => 2f64.powi(-11),
+                    _ => 2f64.powi(-8),
+                };
+                for r in 0..m {
+                    for c in 0..n {
+                        let terms = (0..k).map(|j| values[r * k + j] * w.value(c, j));
+                        let (want, size) = terms.fold((0.0, 0.0), |(s, a), t| (s + t, a + t.abs()));
+                        let got = float(dtype, got[r * n + c]);
+                        // float32 accumulation, 2 k steps; scale and bias terms may cancel.
+                        let codes: f64 = (0..k).map(|j| values[r * k + j].abs() * 0.15 * 255.0).sum();
+                        let bound = eps * want.abs() * 1.01 + 2f64.powi(-24) * (size + codes) * 8.0;
+                        assert!((got - want).abs() <= bound, "{format:?} {dtype:?} {m}x{n}: {got} for {want}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn quant_bits_depend_on_the_row_alone() {
+    let _settings = lock();
+    for (i, format) in FORMATS.into_iter().enumerate() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            let (n, k, most) = (35, 2 * format.group, 19);
+            let w = Matrix::random(format, n, k, 5 + i as u64);
+            let (x, _) = activations(dtype, most * k, 23);
+            let want = w.product(&x, dtype, most, k);
+            for m in [1, 2, 3, 4, 5, 8, 9, 16, 17] {
+                for first in [0, most - m] {
+                    let rows = &x[first * k * dtype.size()..];
+                    let got = w.product(rows, dtype, m, k);
+                    assert_eq!(got, want[first * n..(first + m) * n], "{format:?} {dtype:?} rows {first}+{m}");
+                }
+            }
+            each(|at| {
+                assert_eq!(w.product(&x, dtype, most, k), want, "{format:?} {dtype:?}: {at}");
+                assert_eq!(w.product(&x, dtype, 1, k), want[..n], "{format:?} {dtype:?}, one row: {at}");
+            });
+        }
+    }
+}
+
+/// Subnormal activations and scales: bfloat16 flushes them, at every level alike; the others keep them.
+#[test]
+fn quant_subnormals_are_alike_at_every_level() {
+    let _settings = lock();
+    let format = FORMATS[1];
+    let w = Matrix::random(format, 20, 64, 9);
+    for dtype in [Dtype::F32, Dtype::BF16] {
+        let tiny: Vec<u8> = (0..64u32)
+            .flat_map(|i| {
+                let bits = (i << 17) | if i % 3 == 0 { 0x8000_0000 } else { 0 };
+                let b = bits.to_le_bytes();
+                if dtype == Dtype::F32 { b.to_vec() } else { b[2..].to_vec() }
+            })
+            .collect();
+        let want = w.product(&tiny, dtype, 1, 64);
+        each_level(|at| assert_eq!(w.product(&tiny, dtype, 1, 64), want, "{dtype:?} at {at}"));
+    }
+}

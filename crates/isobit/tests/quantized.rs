@@ -1,0 +1,170 @@
+//! Quantization against MLX's bits, and the bits of quantized and gathered products.
+
+use isobit::quant::{Format, Mode};
+use isobit::{Array, Dtype, Result, ops, random, transforms};
+
+fn format(mode: Mode, group: usize, bits: usize) -> Format {
+    Format::new(mode, Some(group), Some(bits)).unwrap()
+}
+
+fn normal(shape: &[usize], seed: u64, dtype: Dtype) -> Array {
+    ops::astype(&random::normal(shape, Dtype::F32, 0.0, 1.0, Some(&random::key(seed))).unwrap(), dtype).unwrap()
+}
+
+const FORMATS: [(Mode, usize, usize); 9] = [
+    (Mode::Affine, 64, 4),
+    (Mode::Affine, 32, 2),
+    (Mode::Affine, 32, 3),
+    (Mode::Affine, 64, 5),
+    (Mode::Affine, 128, 6),
+    (Mode::Affine, 32, 8),
+    (Mode::Mxfp4, 32, 4),
+    (Mode::Mxfp8, 32, 8),
+    (Mode::Nvfp4, 16, 4),
+];
+
+/// The values that the reference implementation gives for a fixed ramp, by hand from the published formulas.
+#[test]
+fn affine_codes_of_a_ramp() -> Result<()> {
+    let ramp: Vec<f32> = (0..32).map(|i| i as f32 - 8.0).collect();
+    let w = Array::from_slice(&ramp, &[1, 32])?;
+    let q = ops::quantize(&w, format(Mode::Affine, 32, 4))?;
+    // max - min = 31, scale 31/15; the maximum 23 has the larger magnitude, so the scale is negative and
+    // q0 = round(23 / (-31/15)) = -11: scale = -23/11, bias = 23.
+    assert_eq!(q.scales.to_vec::<f32>()?, [23.0f32 / -11.0]);
+    assert_eq!(q.biases.as_ref().unwrap().to_vec::<f32>()?, [23.0]);
+    let codes = ops::unpack_bits(&q.codes, 4)?.to_vec::<u8>()?;
+    let want: Vec<u8> =
+        ramp.iter().map(|w| ((w - 23.0) / (23.0f32 / -11.0)).round_ties_even().clamp(0.0, 15.0) as u8).collect();
+    assert_eq!(codes, want);
+    Ok(())
+}
+
+#[test]
+fn zeros_constants_and_tiny_groups() -> Result<()> {
+    for (mode, group, bits) in FORMATS {
+        let f = format(mode, group, bits);
+        for value in [0.0f32, 3.25, -0.5, 1e-30] {
+            let w = ops::full(&[2, group * 2], f64::from(value), Dtype::F32)?;
+            let q = ops::quantize(&w, f)?;
+            let back = ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), f, Some(Dtype::F32))?.to_vec::<f32>()?;
+            // A constant affine group is exact; the others have three (E2M1: one) mantissa bits.
+            let error = match mode {
+                Mode::Affine if value.abs() > 1e-7 || value == 0.0 => 1e-6,
+                // Below the least scale everything is lost.
+                Mode::Affine => 1.0,
+                Mode::Nvfp4 if value.abs() < 1e-4 => 1.0,
+                _ => 0.34,
+            };
+            assert!(
+                back.iter().all(|b| b.is_finite() && (b - value).abs() <= error * value.abs().max(1e-30)),
+                "{mode:?} {value}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn fp8_round_trip() -> Result<()> {
+    let all: Vec<u8> = (0..=255).collect();
+    let codes = Array::from_slice(&all, &[256])?;
+    let values = ops::from_fp8(&codes, Dtype::F32)?;
+    let back = ops::to_fp8(&values)?.to_vec::<u8>()?;
+    for (i, (&c, &b)) in all.iter().zip(&back).enumerate() {
+        // A NaN has no code to come back to: it saturates.
+        let want = if c & 0x7f == 0x7f { c - 1 } else { c };
+        assert_eq!(b, want, "code {i}");
+    }
+    let x =
+        [0.0f32, -0.0, 1e-10, 0.001_953_125, 0.000_976_562_5, 448.0, 464.0, 1e9, f32::INFINITY, f32::NAN, 17.0, 19.0];
+    let codes = ops::to_fp8(&Array::from_slice(&x, &[12])?)?.to_vec::<u8>()?;
+    assert_eq!(codes, [0, 128, 0, 1, 0, 126, 126, 126, 126, 126, 88, 90]);
+    Ok(())
+}
+
+/// Every row has the bits it has alone, in any number of rows, batched, gathered, sorted or not, vmapped or looped.
+#[test]
+fn a_row_has_its_bits_in_any_company() -> Result<()> {
+    for (mode, group, bits) in FORMATS {
+        for dtype in [Dtype::F32, Dtype::BF16, Dtype::F16] {
+            for transpose in [true, false] {
+                let f = format(mode, group, bits);
+                let (k, n) = if transpose { (2 * group, 33) } else { (33, 2 * group) };
+                let (rows, width) = if transpose { (n, k) } else { (k, n) };
+                let w = normal(&[rows, width], 3, dtype);
+                let q = ops::quantize(&w, f)?;
+                let x = normal(&[130, k], 4, dtype);
+                let product =
+                    |x: &Array| ops::quantized_matmul(x, &q.codes, &q.scales, q.biases.as_ref(), transpose, f);
+                let want = product(&x)?.to_bytes()?;
+                let row = n * dtype.size();
+                for m in [1usize, 2, 3, 5, 8, 31, 33, 64, 129] {
+                    let first = 130 - m;
+                    let part = ops::slice(&x, &[first as isize, 0], &[130, k as isize], &[1, 1])?;
+                    assert_eq!(
+                        product(&part)?.to_bytes()?,
+                        want[first * row..],
+                        "{mode:?} {dtype} {transpose} {m} rows"
+                    );
+                }
+                let looped = transforms::vmap(|x: &[Array]| Ok(vec![product(&x[0])?]))(std::slice::from_ref(&x))?;
+                assert_eq!(looped[0].to_bytes()?, want, "{mode:?} {dtype} vmap");
+                // The same matrix twice in a stack, rows chosen one by one.
+                let both = |a: &Array| ops::stack(&[a.clone(), a.clone()], 0);
+                let biases = q.biases.as_ref().map(both).transpose()?;
+                let lhs = Array::from_slice(&(0..130i32).rev().collect::<Vec<_>>(), &[130])?;
+                let rhs = Array::from_slice(&(0..130i32).map(|i| i % 2).collect::<Vec<_>>(), &[130])?;
+                let stack = ops::expand_dims(&x, 1)?;
+                let got = ops::gather_qmm(
+                    &stack,
+                    &both(&q.codes)?,
+                    &both(&q.scales)?,
+                    biases.as_ref(),
+                    Some(&lhs),
+                    Some(&rhs),
+                    transpose,
+                    f,
+                )?
+                .to_bytes()?;
+                for i in 0..130 {
+                    let from = (129 - i) * row;
+                    assert_eq!(got[i * row..(i + 1) * row], want[from..from + row], "{mode:?} {dtype} gathered {i}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One row after products full of NaN: nothing stale may show (MLX pull request 3563).
+#[test]
+fn one_gathered_row_after_nan() -> Result<()> {
+    let nan = ops::full(&[8, 8, 64], f64::NAN, Dtype::F32)?;
+    for i in 0..200u64 {
+        ops::matmul(&nan, &nan.reshape(&[8, 64, 8])?)?.eval()?;
+        let a = normal(&[4, 1, 64], i, Dtype::F32);
+        let b = normal(&[4, 64, 8], i + 1, Dtype::F32);
+        let at = Array::from_slice(&[(i % 4) as i32], &[1])?;
+        let y = ops::gather_mm(&a, &b, Some(&at), Some(&at))?;
+        let j = (i % 4) as usize;
+        let want = ops::matmul(&ops::take_index(&a, j, 0)?, &ops::take_index(&b, j, 0)?)?;
+        assert_eq!(y.to_bytes()?, want.to_bytes()?);
+        assert!(y.to_vec::<f32>()?.iter().all(|v| v.is_finite()));
+    }
+    Ok(())
+}
+
+#[test]
+fn errors_name_what_is_wrong() {
+    let f = format(Mode::Affine, 64, 4);
+    let w = ops::zeros(&[4, 100], Dtype::F32).unwrap();
+    let e = ops::quantize(&w, f).unwrap_err().to_string();
+    assert!(e.contains("64") && e.contains("100"), "{e}");
+    let q = ops::quantize(&ops::zeros(&[4, 128], Dtype::F32).unwrap(), f).unwrap();
+    let x = ops::zeros(&[2, 64], Dtype::F32).unwrap();
+    let e = ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, f).unwrap_err().to_string();
+    assert!(e.contains("128"), "{e}");
+    let e = ops::quantized_matmul(&x, &q.codes, &q.scales, None, true, f).unwrap_err().to_string();
+    assert!(e.contains("biases"), "{e}");
+}
