@@ -5,6 +5,7 @@ mod index;
 mod methods;
 mod operators;
 
+pub use fmt::{print_precision, set_print_precision};
 pub use index::{At, Ellipsis, Index, IntoIndices, NewAxis};
 pub use operators::Operand;
 

@@ -12,4 +12,4 @@ pub use device::StreamArg;
 pub use device::register as register_devices;
 pub use dtype::register as register_dtypes;
 pub use dtype::{DtypeArg, PyDtype};
-pub use tree::Tree;
+pub use tree::{Substituted, Tree};

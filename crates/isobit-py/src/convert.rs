@@ -10,7 +10,7 @@ use crate::args::{Ints, number};
 use crate::array::PyArray;
 use crate::error::Res;
 use isobit::{Array, Dtype, ops};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -28,7 +28,7 @@ pub fn array(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Res<Array> {
     }
     match foreign(obj, dtype)? {
         Some(a) => Ok(a),
-        None => Err(PyTypeError::new_err(format!("cannot make an array of a {}", obj.get_type().name()?)).into()),
+        None => Err(PyValueError::new_err(format!("cannot make an array of a {}", obj.get_type().name()?)).into()),
     }
 }
 

@@ -50,7 +50,7 @@ enum Start<'py> {
 #[allow(clippy::too_many_arguments)]
 fn rope(
     a: ArrayLike,
-    dims: usize,
+    dims: isize,
     traditional: bool,
     base: Option<f32>,
     scale: f32,
@@ -59,6 +59,9 @@ fn rope(
     stream: Option<StreamArg>,
 ) -> Out {
     let _ = stream;
+    let Some(dims) = usize::try_from(dims).ok().filter(|&d| d > 0) else {
+        return Err(Error::value("rope", format!("expected dims of at least 1, got {dims}")).into());
+    };
     let array;
     let offset = match offset {
         Start::At(n) => Offset::At(n),

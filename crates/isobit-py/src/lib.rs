@@ -12,6 +12,7 @@ mod fast;
 mod io;
 mod memory;
 mod ops;
+mod printing;
 mod random;
 mod transforms;
 
@@ -30,6 +31,7 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     transforms::register(m)?;
     memory::register(m)?;
     io::register(m)?;
+    printing::register(m)?;
     m.add("AxisError", error::axis_error(py)?)?;
     for (name, value) in [
         ("e", std::f64::consts::E),

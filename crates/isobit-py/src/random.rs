@@ -143,6 +143,9 @@ fn randint(
 fn bernoulli(p: Option<ArrayLike>, shape: Option<ShapeArg>, key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     let p = p.unwrap_or(ArrayLike::Number(0.5.into()));
+    if !p.clone().array().dtype().is_inexact() {
+        return Err(isobit::Error::dtype("bernoulli", "expected a floating probability").into());
+    }
     let shape = shape.map_or_else(|| p.clone().array().spec().shape.clone(), |s| s.0);
     out(random::bernoulli(p, &shape, key_of(key).as_ref()))
 }

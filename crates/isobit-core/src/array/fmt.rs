@@ -4,6 +4,7 @@ use super::Array;
 use crate::host::{Value, element};
 use crate::tensor::Tensor;
 use std::fmt::{self, Display, Formatter, Write};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Axes longer than this are summarised by their first and last elements.
 const LONGEST: usize = 6;
@@ -34,10 +35,10 @@ fn block(f: &mut Formatter<'_>, t: &Tensor, at: &mut Vec<usize>) -> fmt::Result 
         return match element(t, at) {
             Value::Bool(b) => f.write_str(if b { "True" } else { "False" }),
             Value::Int(i) => write!(f, "{i}"),
-            Value::Float(x) => f.write_str(&general(x)),
+            Value::Float(x) => f.write_str(&number(x)),
             Value::Complex(re, im) => {
                 let sign = if im.is_sign_negative() { "" } else { "+" };
-                write!(f, "{}{sign}{}j", general(re), general(im))
+                write!(f, "{}{sign}{}j", number(re), number(im))
             }
         };
     };
@@ -60,6 +61,27 @@ fn block(f: &mut Formatter<'_>, t: &Tensor, at: &mut Vec<usize>) -> fmt::Result 
         i += 1;
     }
     f.write_char(']')
+}
+
+/// Digits behind the point; negative for six significant digits.
+static PRECISION: AtomicI32 = AtomicI32::new(-1);
+
+/// How many digits behind the point numbers are printed with; `None` for six significant digits.
+pub fn print_precision() -> Option<usize> {
+    usize::try_from(PRECISION.load(Ordering::Relaxed)).ok()
+}
+
+/// Sets [`print_precision`]; returns the previous one.
+pub fn set_print_precision(digits: Option<usize>) -> Option<usize> {
+    let digits = digits.map_or(-1, |d| d.min(1000) as i32);
+    usize::try_from(PRECISION.swap(digits, Ordering::Relaxed)).ok()
+}
+
+fn number(x: f64) -> String {
+    match print_precision() {
+        Some(digits) if x.is_finite() => format!("{x:.digits$}"),
+        _ => general(x),
+    }
 }
 
 /// Six significant digits without trailing zeros, as C's `%g`.

@@ -477,7 +477,7 @@ impl At<'_> {
         let mask = found?;
         let n = self.array.ndim();
         let axis = if open == Some(true) { n.checked_sub(after + mask.ndim())? } else { before };
-        let fits = axis >= before && mask.ndim() > 0 && axis + mask.ndim() + after <= n;
+        let fits = axis >= before && axis + mask.ndim() + after <= n;
         (fits && self.array.shape()[axis..axis + mask.ndim()] == *mask.shape()).then_some((mask, axis))
     }
 }

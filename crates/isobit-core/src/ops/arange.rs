@@ -62,6 +62,12 @@ fn count(start: Scalar, stop: Scalar, step: Scalar) -> Result<usize> {
         }
         _ => {
             let n = ((stop.to_f64() - start.to_f64()) / step.to_f64()).ceil();
+            // A step beyond every number still leaves the start.
+            let ahead = (stop.to_f64() - start.to_f64()) * step.to_f64() > 0.0;
+            let n = if step.to_f64().is_infinite() && ahead { 1.0 } else { n };
+            if !start.to_f64().is_finite() || !stop.to_f64().is_finite() {
+                return Err(Error::value("arange", format!("expected finite ends, got {start:?} and {stop:?}")));
+            }
             (n.is_finite() && n < 2f64.powi(62)).then_some(n.max(0.0) as usize)
         }
     };

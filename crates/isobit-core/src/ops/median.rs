@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::spec::Axes;
 
 /// The middle element over `axes` (with `..`, over all) in ascending order; of an even number, the mean of the two in
-/// the middle. NaNs count as largest.
+/// the middle. NaN if there is a NaN among them.
 ///
 /// # Shapes
 /// The input's without `axes`, or with size 1 there if `keepdims`.
@@ -36,6 +36,9 @@ pub fn median(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array>
     let sorted = super::sort(&super::reshape(&super::transpose(&a, order.as_slice())?, &flat)?, -1)?;
     let middle = super::split_at(&sorted, &[((count - 1) / 2) as isize, (count / 2 + 1) as isize], -1)?;
     let out = super::mean(&middle[1], -1, false)?;
+    // NaNs are sorted behind everything else.
+    let last = super::take_index(&sorted, count - 1, -1)?;
+    let out = super::where_(&super::isnan(&last)?, &last, &out)?;
     if !keepdims {
         return Ok(out);
     }

@@ -5,13 +5,14 @@ use crate::error::{Error, Result};
 use crate::spec::{Axes, resolve_axis};
 
 /// `a` with elements moved forward by `shifts` along `axes`, those pushed out at the end coming back at the front. One
-/// shift counts for every axis; with `..`, the flattened array is shifted by the sum of `shifts`.
+/// shift counts for every axis, and several shifts of one axis add up; with `..`, the flattened array is shifted by the
+/// sum of `shifts`.
 ///
 /// # Gradients
 /// The cotangent, shifted back.
 ///
 /// # Errors
-/// Axes out of range, as many shifts as neither 1 nor the number of axes.
+/// Axes out of range, several shifts for another number of axes, no shift or no axis.
 pub fn roll(a: &Array, shifts: &[isize], axes: impl Into<Axes>) -> Result<Array> {
     let axes = match axes.into() {
         Axes::All => {
@@ -21,14 +22,22 @@ pub fn roll(a: &Array, shifts: &[isize], axes: impl Into<Axes>) -> Result<Array>
         }
         Axes::List(list) => list,
     };
-    if shifts.len() != 1 && shifts.len() != axes.len() {
+    if shifts.is_empty() || axes.is_empty() {
+        return Err(Error::value("roll", "expected at least one shift and one axis"));
+    }
+    if shifts.len() != 1 && axes.len() != 1 && shifts.len() != axes.len() {
         let (n, got) = (axes.len(), shifts.len());
         return Err(Error::value("roll", format!("expected 1 or {n} shifts, got {got}")));
     }
+    let mut total = vec![0isize; a.ndim()];
+    for i in 0..shifts.len().max(axes.len()) {
+        let (by, axis) = (shifts[i % shifts.len()], axes[i % axes.len()]);
+        let axis = resolve_axis("roll", axis, a.ndim())?;
+        total[axis] = total[axis].wrapping_add(by);
+    }
     let mut out = a.clone();
-    for (i, &axis) in axes.iter().enumerate() {
-        let by = if shifts.len() == 1 { shifts[0] } else { shifts[i] };
-        out = shift(&out, by, resolve_axis("roll", axis, a.ndim())?)?;
+    for (axis, &by) in total.iter().enumerate() {
+        out = shift(&out, by, axis)?;
     }
     Ok(out)
 }

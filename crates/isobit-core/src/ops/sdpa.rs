@@ -62,6 +62,9 @@ pub fn scaled_dot_product_attention(
         inputs.push(super::broadcast_to(&m, &[q.shape()[0], q.shape()[1], q.shape()[2], k.shape()[2]])?);
     }
     if let Some(s) = sinks {
+        if dtype.promote(s.dtype()) != dtype {
+            return Err(Error::dtype(OP, format!("expected sinks that promote to {dtype}, got {}", s.dtype())));
+        }
         inputs.push(s.clone());
     }
     let prim = Sdpa {

@@ -13,8 +13,8 @@ pub enum Tree {
     Other(Py<PyAny>),
     /// A list.
     List(Vec<Tree>),
-    /// A tuple; of a named one its type.
-    Tuple(Vec<Tree>, Option<Py<PyAny>>),
+    /// A tuple; of a subclass its type, of which named tuples take their elements one by one.
+    Tuple(Vec<Tree>, Option<(Py<PyAny>, bool)>),
     /// A dict.
     Dict(Vec<(Py<PyAny>, Tree)>),
 }
@@ -31,8 +31,11 @@ impl Tree {
         }
         if let Ok(tuple) = obj.cast::<PyTuple>() {
             let items = tuple.iter().map(|x| Tree::flatten(&x, arrays)).collect::<PyResult<_>>()?;
-            let named = obj.hasattr("_fields")?.then(|| obj.get_type().into_any().unbind());
-            return Ok(Tree::Tuple(items, named));
+            if obj.is_exact_instance_of::<PyTuple>() {
+                return Ok(Tree::Tuple(items, None));
+            }
+            let named = obj.hasattr("_fields")?;
+            return Ok(Tree::Tuple(items, Some((obj.get_type().into_any().unbind(), named))));
         }
         if let Ok(dict) = obj.cast::<PyDict>() {
             let mut items = Vec::with_capacity(dict.len());
@@ -56,11 +59,12 @@ impl Tree {
                 let built = items.iter().map(|t| t.build(py, arrays)).collect::<PyResult<Vec<_>>>()?;
                 Ok(PyList::new(py, built)?.into_any())
             }
-            Tree::Tuple(items, named) => {
+            Tree::Tuple(items, class) => {
                 let built = items.iter().map(|t| t.build(py, arrays)).collect::<PyResult<Vec<_>>>()?;
                 let tuple = PyTuple::new(py, built)?;
-                match named {
-                    Some(t) => t.bind(py).call1(tuple),
+                match class {
+                    Some((t, true)) => t.bind(py).call1(tuple),
+                    Some((t, false)) => t.bind(py).call1((tuple,)),
                     None => Ok(tuple.into_any()),
                 }
             }
@@ -74,8 +78,102 @@ impl Tree {
         }
     }
 
+    /// Whether there is a leaf that is no array.
+    pub fn has_others(&self) -> bool {
+        match self {
+            Tree::Array => false,
+            Tree::Other(_) => true,
+            Tree::List(items) | Tree::Tuple(items, _) => items.iter().any(Tree::has_others),
+            Tree::Dict(items) => items.iter().any(|(_, t)| t.has_others()),
+        }
+    }
+
     /// Whether it is one array.
     pub fn is_array(&self) -> bool {
         matches!(self, Tree::Array)
+    }
+}
+
+/// Stand-ins that were put into lists and dicts in the places of arrays, for the time of a call: the function gets the
+/// caller's own containers (a module among them), and what it puts into them stays.
+#[derive(Default)]
+pub struct Substituted {
+    places: Vec<Place>,
+}
+
+/// Where a stand-in is: `container[key]`.
+struct Place {
+    container: Py<PyAny>,
+    key: Py<PyAny>,
+    original: Py<PyAny>,
+    stand_in: Py<PyAny>,
+}
+
+impl Substituted {
+    /// `obj` with `arrays` in the places of its arrays, in the order of [`Tree::flatten`].
+    pub fn put<'py>(
+        &mut self,
+        obj: &Bound<'py, PyAny>,
+        arrays: &mut impl Iterator<Item = Array>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = obj.py();
+        if obj.is_instance_of::<PyArray>() {
+            return Tree::Array.build(py, arrays);
+        }
+        if let Ok(list) = obj.cast::<PyList>() {
+            for (i, x) in list.iter().enumerate() {
+                let key = i.into_pyobject(py)?.into_any();
+                self.replace(obj, key, &x, arrays)?;
+            }
+        } else if let Ok(dict) = obj.cast::<PyDict>() {
+            let items: Vec<_> = dict.iter().collect();
+            for (key, x) in items {
+                self.replace(obj, key, &x, arrays)?;
+            }
+        } else if let Ok(tuple) = obj.cast::<PyTuple>() {
+            let items = tuple.iter().map(|x| self.put(&x, arrays)).collect::<PyResult<Vec<_>>>()?;
+            if items.iter().zip(tuple.iter()).all(|(a, b)| a.is(&b)) {
+                return Ok(obj.clone());
+            }
+            let built = PyTuple::new(py, items)?;
+            return match (obj.is_exact_instance_of::<PyTuple>(), obj.hasattr("_fields")?) {
+                (true, _) => Ok(built.into_any()),
+                (_, true) => obj.get_type().call1(built),
+                (_, false) => obj.get_type().call1((built,)),
+            };
+        }
+        Ok(obj.clone())
+    }
+
+    fn replace<'py>(
+        &mut self,
+        container: &Bound<'py, PyAny>,
+        key: Bound<'py, PyAny>,
+        original: &Bound<'py, PyAny>,
+        arrays: &mut impl Iterator<Item = Array>,
+    ) -> PyResult<()> {
+        let stand_in = self.put(original, arrays)?;
+        if stand_in.is(original) {
+            return Ok(());
+        }
+        container.set_item(&key, &stand_in)?;
+        self.places.push(Place {
+            container: container.clone().unbind(),
+            key: key.unbind(),
+            original: original.clone().unbind(),
+            stand_in: stand_in.unbind(),
+        });
+        Ok(())
+    }
+
+    /// Puts the originals back, except where the function has put something else.
+    pub fn restore(self, py: Python<'_>) -> PyResult<()> {
+        for p in self.places {
+            let container = p.container.bind(py);
+            if container.get_item(&p.key).is_ok_and(|x| x.is(&p.stand_in)) {
+                container.set_item(&p.key, &p.original)?;
+            }
+        }
+        Ok(())
     }
 }

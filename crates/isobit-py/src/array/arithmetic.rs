@@ -28,6 +28,8 @@ fn apply<'py>(
     let py = obj.py();
     match operand(obj, &a)? {
         Some(b) => Ok(Bound::new(py, PyArray::from(f(&a, &b)?))?.into_any()),
+        // Sequences have operators of their own, which would take the array for a number.
+        None if obj.len().is_ok() => Err(not_an_operand(obj)?),
         None => Ok(py.NotImplemented().into_bound(py)),
     }
 }
@@ -38,6 +40,11 @@ fn update(place: &PyArray, obj: &Bound<'_, PyAny>, f: impl FnOnce(&Array, &Array
         return Err(not_an_operand(obj)?);
     };
     let result = f(&a, &b)?;
+    if result.dtype() != a.dtype() && a.dtype().is_integer() && !b.dtype().is_inexact() {
+        // As in MLX, an integer array is not divided in place.
+        let message = format!("the result is {}, which an array of {} cannot become in place", result.dtype(), a.dtype());
+        return Err(isobit::Error::dtype("array", message).into());
+    }
     drop(a);
     place.set(result);
     Ok(())

@@ -21,7 +21,7 @@ macro_rules! unary {
         }
     };
 }
-unary! { abs cos exp log log10 log1p log2 reciprocal rsqrt sin sqrt square }
+unary! { abs conj cos exp log log10 log1p log2 reciprocal rsqrt sin sqrt square }
 
 macro_rules! reduction {
     ($($op:ident)*) => {
@@ -59,6 +59,18 @@ scan! { cummax cummin cumprod cumsum logcumsumexp }
 
 #[pymethods]
 impl PyArray {
+    #[doc = include_str!(concat!(env!("OUT_DIR"), "/real.txt"))]
+    #[getter]
+    fn real(&self) -> Out {
+        out(ops::real(&self.array()))
+    }
+
+    #[doc = include_str!(concat!(env!("OUT_DIR"), "/imag.txt"))]
+    #[getter]
+    fn imag(&self) -> Out {
+        out(ops::imag(&self.array()))
+    }
+
     #[doc = include_str!(concat!(env!("OUT_DIR"), "/argmax.txt"))]
     #[pyo3(signature = (axis=None, keepdims=false, *, stream=None))]
     fn argmax(&self, axis: Option<isize>, keepdims: bool, stream: Option<StreamArg>) -> Out {

@@ -44,13 +44,14 @@ fn arange(
 fn linspace(
     start: Numbers,
     stop: Numbers,
-    num: Option<usize>,
+    num: Option<isize>,
     endpoint: bool,
     dtype: Option<DtypeArg>,
     stream: Option<StreamArg>,
 ) -> Out {
     let _ = stream;
-    let num = num.unwrap_or(50);
+    let num = usize::try_from(num.unwrap_or(50))
+        .map_err(|_| PyValueError::new_err("[linspace] expected a number of elements of at least 0"))?;
     if endpoint {
         return out(ops::linspace(start.0, stop.0, num, or_float(dtype)));
     }
@@ -96,7 +97,10 @@ fn ones_like(a: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -
 #[pyo3(signature = (shape, vals, dtype=None, *, stream=None))]
 fn full(shape: ShapeArg, vals: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::full::filled(&shape.0, &vals.array(), dtype.map(|d| d.0)))
+    match (vals.number(), dtype) {
+        (Some(n), Some(d)) => out(ops::full(&shape.0, n, d.0)),
+        _ => out(ops::full::filled(&shape.0, &vals.array(), dtype.map(|d| d.0))),
+    }
 }
 
 #[doc = docstring!("full_like")]
@@ -164,11 +168,12 @@ fn meshgrid<'py>(
     tuple(py, ops::meshgrid(&arrays, sparse, indexing))
 }
 
-/// The argument as an array: the same one if it is an array of that dtype.
+/// The argument as an array.
 #[pyfunction]
 #[pyo3(signature = (a, dtype=None, *, copy=None))]
 fn asarray(a: &Bound<'_, PyAny>, dtype: Option<DtypeArg>, copy: Option<bool>) -> Out {
-    if copy == Some(false) && a.cast::<PyArray>().is_err() {
+    // Arrays are values: one that is given away could not be told from a copy, and others are copied in.
+    if copy == Some(false) {
         return Err(PyValueError::new_err("[asarray] a copy is needed").into());
     }
     Ok(convert::array(a, dtype.map(|d| d.0))?.into())

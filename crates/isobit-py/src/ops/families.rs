@@ -24,8 +24,8 @@ macro_rules! unary {
     };
 }
 unary! {
-    abs arccos arccosh arcsin arcsinh arctan arctanh bitwise_invert ceil cos cosh degrees erf erfinv exp expm1
-    floor isfinite isinf isnan isneginf isposinf log log10 log1p log2 logical_not negative radians reciprocal rsqrt
+    abs arccos arccosh arcsin arcsinh arctan arctanh bitwise_invert ceil conj cos cosh degrees erf erfinv exp expm1
+    floor imag isfinite isinf isnan isneginf isposinf log log10 log1p log2 logical_not negative radians real reciprocal rsqrt
     sigmoid sign sin sinh sqrt square stop_gradient tan tanh trunc
 }
 
@@ -216,7 +216,7 @@ fn positive(a: ArrayLike, stream: Option<StreamArg>) -> PyArray {
 }
 
 /// Other names of the same functions.
-const ALIASES: [(&str, &str); 12] = [
+const ALIASES: [(&str, &str); 13] = [
     ("acos", "arccos"),
     ("acosh", "arccosh"),
     ("asin", "arcsin"),
@@ -226,6 +226,7 @@ const ALIASES: [(&str, &str); 12] = [
     ("atanh", "arctanh"),
     ("bitwise_left_shift", "left_shift"),
     ("bitwise_right_shift", "right_shift"),
+    ("conjugate", "conj"),
     ("cumulative_prod", "cumprod"),
     ("cumulative_sum", "cumsum"),
     ("pow", "power"),

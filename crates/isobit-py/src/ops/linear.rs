@@ -6,9 +6,10 @@ use crate::array::{Out, PyArray, out};
 use crate::error::Res;
 use isobit::{Error, ops};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 functions! {
-    addmm tensordot vecdot divmod array_equal allclose isclose r#where clip nan_to_num round softmax
+    addmm tensordot vecdot divmod array_equal allclose isclose r#where clip nan_to_num round softmax einsum einsum_path
 }
 
 #[doc = docstring!("addmm")]
@@ -129,4 +130,27 @@ fn round(a: ArrayLike, decimals: i32, stream: Option<StreamArg>) -> Out {
 fn softmax(a: ArrayLike, axis: Option<AxesArg>, precise: bool, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     out(ops::softmax(&a.array(), axes(axis), precise))
+}
+
+#[doc = docstring!("einsum")]
+#[pyfunction]
+#[pyo3(signature = (subscripts, *operands, stream=None))]
+fn einsum(subscripts: &str, operands: Vec<ArrayLike>, stream: Option<StreamArg>) -> Out {
+    let _ = stream;
+    let operands: Vec<_> = operands.into_iter().map(ArrayLike::array).collect();
+    out(ops::einsum(subscripts, &operands))
+}
+
+#[doc = docstring!("einsum_path")]
+#[pyfunction]
+#[pyo3(signature = (subscripts, *operands))]
+fn einsum_path<'py>(
+    py: Python<'py>,
+    subscripts: &str,
+    operands: Vec<ArrayLike>,
+) -> Res<(Vec<Bound<'py, PyTuple>>, String)> {
+    let operands: Vec<_> = operands.into_iter().map(ArrayLike::array).collect();
+    let path = ops::einsum_path(subscripts, &operands)?;
+    let text = format!("{subscripts}: {path:?}");
+    Ok((path.into_iter().map(|step| PyTuple::new(py, step)).collect::<PyResult<_>>()?, text))
 }

@@ -13,7 +13,7 @@ use pyo3::types::{PyList, PyTuple};
 functions! {
     reshape flatten unflatten squeeze expand_dims flip roll transpose permute_dims moveaxis swapaxes matrix_transpose
     broadcast_to broadcast_arrays broadcast_shapes concatenate concat stack unstack split repeat tile pad astype view
-    contiguous atleast_1d atleast_2d atleast_3d take take_along_axis put_along_axis topk searchsorted diff depends
+    contiguous atleast_1d atleast_2d atleast_3d take take_along_axis put_along_axis topk searchsorted diff depends as_strided slice slice_update
 }
 
 fn all(arrays: Vec<ArrayLike>) -> Vec<Array> {
@@ -341,6 +341,50 @@ fn put_along_axis(
     let _ = stream;
     let (a, values) = pair(a, values)?;
     out(ops::put_along_axis(&a, &indices.array(), &values, axis))
+}
+
+#[doc = docstring!("as_strided")]
+#[pyfunction]
+#[pyo3(signature = (a, /, shape=None, strides=None, offset=0, *, stream=None))]
+fn as_strided(
+    a: ArrayLike,
+    shape: Option<ShapeArg>,
+    strides: Option<Ints>,
+    offset: isize,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let (shape, strides) = (shape.map(|s| s.0), strides.map(|s| s.list));
+    out(ops::as_strided(&a.array(), shape.as_deref(), strides.as_deref(), offset))
+}
+
+#[doc = docstring!("dynamic_slice")]
+#[pyfunction]
+#[pyo3(signature = (a, start_indices, axes, slice_size, *, stream=None))]
+fn slice(
+    a: ArrayLike,
+    start_indices: ArrayLike,
+    axes: Ints,
+    slice_size: ShapeArg,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    out(ops::dynamic_slice(&a.array(), &start_indices.array(), &axes.list, &slice_size.0))
+}
+
+#[doc = docstring!("dynamic_slice_update")]
+#[pyfunction]
+#[pyo3(signature = (a, update, start_indices, axes, *, stream=None))]
+fn slice_update(
+    a: ArrayLike,
+    update: ArrayLike,
+    start_indices: ArrayLike,
+    axes: Ints,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let (a, update) = pair(a, update)?;
+    out(ops::dynamic_slice_update(&a, &update, &start_indices.array(), &axes.list))
 }
 
 #[doc = docstring!("topk")]

@@ -60,11 +60,16 @@ impl PyTransformed {
         let py = args.py();
         let fun = self.fun.bind(py);
         match &self.kind {
-            Kind::Grad(wanted) => Ok(wanted.run(fun, args, kwargs)?.1),
-            Kind::ValueAndGrad(wanted) => Ok(wanted.run(fun, args, kwargs)?.into_pyobject(py)?.into_any()),
+            Kind::Grad(wanted) => Ok(wanted.run(fun, args, kwargs, false)?.1),
+            Kind::ValueAndGrad(wanted) => Ok(wanted.run(fun, args, kwargs, true)?.into_pyobject(py)?.into_any()),
             Kind::Vmap { in_axes, out_axes } => batched(fun, args, kwargs, in_axes.bind(py), out_axes.bind(py)),
             Kind::Checkpoint => checkpointed(fun, args, kwargs),
         }
+    }
+
+    #[getter(__doc__)]
+    fn doc<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.fun.bind(py).getattr("__doc__")
     }
 
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -133,14 +138,23 @@ fn batched<'py>(
     }
     let call = Call::new(args, None)?;
     let mut axes = Vec::new();
-    axes_of(&call.tree, in_axes, "in_axes", &mut axes)?;
+    // A tree of axes that is no sequence describes the only argument.
+    match &call.tree {
+        Tree::Tuple(items, _) if items.len() == 1 && in_axes.is_instance_of::<PyDict>() => {
+            axes_of(&items[0], in_axes, "in_axes", &mut axes)?
+        }
+        tree => axes_of(tree, in_axes, "in_axes", &mut axes)?,
+    }
     let mut structure = None;
     let f = |xs: &[Array]| {
         let mut run = || -> PyResult<(Vec<Array>, Vec<Option<isize>>)> {
             let result = call.run(fun, xs)?;
             let (mut outs, mut axes) = (Vec::new(), Vec::new());
             let tree = Tree::flatten(&result, &mut outs)?;
-            axes_of(&tree, out_axes, "out_axes", &mut axes)?;
+            // A sequence of one entry may describe the only result.
+            let one = out_axes.cast::<PyTuple>().ok().filter(|t| tree.is_array() && t.len() == 1);
+            let out_axes = one.map_or_else(|| Ok(out_axes.clone()), |t| t.get_item(0))?;
+            axes_of(&tree, &out_axes, "out_axes", &mut axes)?;
             structure = Some(tree);
             Ok((outs, axes))
         };
@@ -197,6 +211,11 @@ impl PyCompiled {
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.fun.bind(args.py()).call(args, kwargs)
+    }
+
+    #[getter(__doc__)]
+    fn doc<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.fun.bind(py).getattr("__doc__")
     }
 
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {

@@ -1,7 +1,7 @@
 //! `grad` and `value_and_grad`: with respect to trees, by position and by name, with further results.
 
 use super::callables::{Kind, PyTransformed};
-use crate::args::{Ints, Tree};
+use crate::args::{Ints, Substituted, Tree};
 use crate::array::PyArray;
 use crate::error::{Res, stash};
 use isobit::{Array, Dtype};
@@ -34,6 +34,7 @@ impl Wanted {
             Some(Names::More(list)) => list,
         };
         let given = match argnums {
+            Some(i) if !i.one && i.list.is_empty() && !names.is_empty() => None,
             None if names.is_empty() => Some(Ints { list: [0isize].as_slice().into(), one: true }),
             other => other,
         };
@@ -48,46 +49,81 @@ impl Wanted {
         Ok(Wanted { numbers, one, names })
     }
 
-    /// The value and the gradients of a call.
-    pub fn run<'py>(
+    /// The arguments to differentiate.
+    fn chosen<'py>(
         &self,
-        f: &Bound<'py, PyAny>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> Res<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        let py = f.py();
-        let mut primals = Vec::new();
-        let mut trees = Vec::new();
+    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let mut chosen = Vec::new();
         for &i in self.numbers.iter().flatten() {
             if i >= args.len() {
                 let n = args.len();
                 let message = format!("[grad] argnums: cannot differentiate argument {i} of a call with {n} arguments");
-                return Err(PyValueError::new_err(message).into());
+                return Err(PyValueError::new_err(message));
             }
-            trees.push(Tree::flatten(&args.get_item(i)?, &mut primals)?);
+            chosen.push(args.get_item(i)?);
         }
         for name in &self.names {
             let found = kwargs.map(|k| k.get_item(name)).transpose()?.flatten();
             let Some(x) = found else {
                 let message = format!("[grad] argnames: there is no keyword argument {name:?} to differentiate");
-                return Err(PyValueError::new_err(message).into());
+                return Err(PyValueError::new_err(message));
             };
-            trees.push(Tree::flatten(&x, &mut primals)?);
+            chosen.push(x);
+        }
+        Ok(chosen)
+    }
+
+    /// Calls the function with other values of the arguments to differentiate.
+    fn call<'py>(
+        &self,
+        f: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        values: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut values = values.into_iter();
+        let mut positional: Vec<Bound<'_, PyAny>> = args.iter().collect();
+        for &i in self.numbers.iter().flatten() {
+            positional[i] = values.next().ok_or_else(|| PyValueError::new_err("[grad] an argument is missing"))?;
+        }
+        let kwargs = kwargs.map_or_else(|| Ok(PyDict::new(f.py())), |k| k.copy())?;
+        for (name, x) in self.names.iter().zip(values) {
+            kwargs.set_item(name, x)?;
+        }
+        f.call(PyTuple::new(f.py(), positional)?, Some(&kwargs))
+    }
+
+    /// The value and the gradients of a call; with `further` the function may return more than what is differentiated.
+    pub fn run<'py>(
+        &self,
+        f: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+        further: bool,
+    ) -> Res<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let py = f.py();
+        let chosen = self.chosen(args, kwargs)?;
+        let mut primals = Vec::new();
+        let mut trees = Vec::new();
+        for x in &chosen {
+            let tree = Tree::flatten(x, &mut primals)?;
+            if tree.has_others() {
+                let message = "[grad] expected arguments that are arrays or trees of arrays to differentiate";
+                return Err(PyValueError::new_err(message).into());
+            }
+            trees.push(tree);
         }
         let mut value = None;
         let mut call = |xs: &[Array]| -> PyResult<Array> {
             let mut xs = xs.iter().cloned();
-            let mut built = trees.iter().map(|t| t.build(py, &mut xs)).collect::<PyResult<Vec<_>>>()?.into_iter();
-            let mut positional: Vec<Bound<'_, PyAny>> = args.iter().collect();
-            for &i in self.numbers.iter().flatten() {
-                positional[i] = built.next().ok_or_else(|| PyValueError::new_err("[grad] an argument is missing"))?;
-            }
-            let kwargs = kwargs.map_or_else(|| Ok(PyDict::new(py)), |k| k.copy())?;
-            for (name, x) in self.names.iter().zip(built) {
-                kwargs.set_item(name, x)?;
-            }
-            let result = f.call(PyTuple::new(py, positional)?, Some(&kwargs))?;
-            let loss = loss(&result)?;
+            let mut substituted = Substituted::default();
+            let put = chosen.iter().map(|x| substituted.put(x, &mut xs)).collect::<PyResult<Vec<_>>>();
+            let result = put.and_then(|put| self.call(f, args, kwargs, put));
+            substituted.restore(py)?;
+            let result = result?;
+            let loss = loss(&result, further)?;
             value = Some(result);
             Ok(loss)
         };
@@ -134,10 +170,10 @@ fn positions(argnums: &Ints) -> PyResult<Vec<usize>> {
 }
 
 /// What to differentiate: the result, or its first element.
-fn loss(result: &Bound<'_, PyAny>) -> PyResult<Array> {
+fn loss(result: &Bound<'_, PyAny>, further: bool) -> PyResult<Array> {
     let first = match (result.cast::<PyTuple>(), result.cast::<PyList>()) {
-        (Ok(t), _) if !t.is_empty() => t.get_item(0)?,
-        (_, Ok(l)) if !l.is_empty() => l.get_item(0)?,
+        (Ok(t), _) if further && !t.is_empty() => t.get_item(0)?,
+        (_, Ok(l)) if further && !l.is_empty() => l.get_item(0)?,
         _ => result.clone(),
     };
     let Ok(a) = first.cast::<PyArray>() else {

@@ -48,6 +48,8 @@ def softmin(x, axis=-1):
 @_compiled
 def log_softmax(x, axis=-1):
     """``x - log(sum(exp(x)))``"""
+    # Relative to the largest, since differences are small beside a large offset.
+    x = x - mx.stop_gradient(mx.max(x, axis=axis, keepdims=True))
     return x - mx.logsumexp(x, axis=axis, keepdims=True)
 
 
@@ -155,8 +157,8 @@ def gelu_fast_approx(x):
 
 @_compiled
 def step(x, threshold=0.0):
-    """0 up to the threshold, 1 above it."""
-    return mx.where(x > threshold, 1, 0)
+    """0 below the threshold, 1 from it on."""
+    return mx.where(x >= threshold, 1, 0)
 
 
 @_compiled
@@ -267,7 +269,7 @@ class HardShrink(_WithParameter):
 
 
 class Step(_WithParameter):
-    """0 up to the threshold, 1 above it."""
+    """0 below the threshold, 1 from it on."""
 
     _function = step
 

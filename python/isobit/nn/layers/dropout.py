@@ -31,7 +31,7 @@ class _Dropout(Module):
         if self._p_1 == 1 or not self.training:
             return x
         mask = mx.random.bernoulli(self._p_1, self._mask_shape(x))
-        return (1 / self._p_1) * mask * x
+        return (1 / self._p_1) * mask.astype(x.dtype) * x
 
 
 class Dropout(_Dropout):
