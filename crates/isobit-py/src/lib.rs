@@ -9,7 +9,9 @@ mod array;
 mod convert;
 mod error;
 mod fast;
+mod fft;
 mod io;
+mod linalg;
 mod memory;
 mod ops;
 mod printing;
@@ -47,6 +49,8 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__path__", pyo3::types::PyList::empty(py))?;
     submodule(m, "random", random::register)?;
     submodule(m, "fast", fast::register)?;
+    submodule(m, "linalg", linalg::register)?;
+    submodule(m, "fft", fft::register)?;
     submodule(m, "metal", no_gpu)?;
     submodule(m, "cuda", no_gpu)
 }

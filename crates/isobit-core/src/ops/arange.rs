@@ -42,6 +42,8 @@ pub fn arange(
         return Err(Error::value("arange", "expected a step other than 0"));
     }
     let count = count(start, stop, step)?;
+    // Beyond every number: there is no second element, and 0 times infinity is no number.
+    let step = if step.to_f64().is_infinite() { Scalar::Float(1.0) } else { step };
     checked_size("arange", &[count], dtype.size())?;
     let (start, step) = if dtype.is_float() {
         (start.to_f64().to_bits(), step.to_f64().to_bits())

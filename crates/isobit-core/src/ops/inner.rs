@@ -42,7 +42,13 @@ pub fn vecdot(a: &Array, b: &Array, axis: isize) -> Result<Array> {
 ///
 /// # Shapes
 /// The product of the sizes, axis by axis; missing leading axes count as 1.
+///
+/// # Errors
+/// An array without elements.
 pub fn kron(a: &Array, b: &Array) -> Result<Array> {
+    if a.size() == 0 || b.size() == 0 {
+        return Err(Error::value("kron", format!("expected elements, got shapes {:?} and {:?}", a.shape(), b.shape())));
+    }
     let n = a.ndim().max(b.ndim());
     let padded = |x: &Array| -> Vec<isize> {
         let ones = std::iter::repeat_n(1, n - x.ndim());

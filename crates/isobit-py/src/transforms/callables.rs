@@ -30,7 +30,7 @@ pub enum Kind {
     Checkpoint,
 }
 
-/// A function with a transform applied.
+// No documentation comment: it would hide `__doc__`, which is the function's.
 #[pyclass(frozen, name = "_Transformed", module = "isobit.core", weakref, dict)]
 pub struct PyTransformed {
     fun: Py<PyAny>,
@@ -196,7 +196,7 @@ fn checkpointed<'py>(
     }
 }
 
-/// A function marked for compilation; it runs as it is, with the same results.
+// A function marked for compilation; it runs as it is, with the same results.
 #[pyclass(frozen, name = "_Compiled", module = "isobit.core", weakref, dict)]
 pub struct PyCompiled {
     fun: Py<PyAny>,

@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 pub struct Wanted {
     /// Positions; without any there may be names.
     numbers: Option<Vec<usize>>,
-    /// Whether one position was given, not a sequence.
+    /// Whether there is one position.
     one: bool,
     /// Names of keyword arguments.
     names: Vec<String>,
@@ -38,7 +38,8 @@ impl Wanted {
             None if names.is_empty() => Some(Ints { list: [0isize].as_slice().into(), one: true }),
             other => other,
         };
-        let one = given.as_ref().is_some_and(|i| i.one);
+        // One position in a sequence counts as one position.
+        let one = given.as_ref().is_some_and(|i| i.list.len() == 1);
         let numbers = given.map(|i| positions(&i)).transpose()?;
         let mut sorted = names.clone();
         sorted.sort();

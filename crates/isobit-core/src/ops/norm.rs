@@ -1,0 +1,103 @@
+//! Norms of vectors and matrices.
+
+use crate::array::Array;
+use crate::error::{Error, Result};
+use crate::spec::Axes;
+
+/// Which norm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Order {
+    /// Euclidean of vectors, Frobenius of matrices.
+    Default,
+    /// The number's: of vectors `sum(|x|^p)^(1/p)` (with limits at 0 and the infinities), of matrices the greatest or
+    /// least sum of a column (1, -1) or a row (the infinities).
+    P(f64),
+    /// Frobenius.
+    Frobenius,
+    /// The sum of the singular values.
+    Nuclear,
+}
+
+impl Order {
+    /// `"fro"` or `"nuc"`.
+    ///
+    /// # Errors
+    /// Another name.
+    pub fn named(name: &str) -> Result<Order> {
+        match name {
+            "fro" | "f" => Ok(Order::Frobenius),
+            "nuc" => Ok(Order::Nuclear),
+            other => Err(Error::value("norm", format!("expected order \"fro\" or \"nuc\", got {other:?}"))),
+        }
+    }
+}
+
+/// The norm over `axes`: of vectors if there is one axis, of matrices if there are two. With `..` and the default order,
+/// the Euclidean norm of all elements.
+///
+/// # Dtypes
+/// Floats; integers and bools are computed in float32.
+///
+/// # Errors
+/// An order that does not exist for the number of axes; one that takes singular values (2, -2 and nuclear norms of
+/// matrices), which are not computed yet.
+pub fn norm(a: &Array, order: Order, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
+    let axes = axes.into();
+    let a = super::astype(a, a.dtype().at_least_float())?;
+    let all = axes == Axes::All;
+    let list: Vec<isize> = match &axes {
+        Axes::All => (0..a.ndim() as isize).collect(),
+        Axes::List(list) => list.to_vec(),
+    };
+    axes.resolve("norm", a.ndim())?;
+    if all && order == Order::Default {
+        return euclidean(&a, &list, keepdims);
+    }
+    match list.as_slice() {
+        [axis] => vector(&a, order, *axis, keepdims),
+        [rows, columns] => matrix(&a, order, *rows, *columns, keepdims),
+        other => Err(Error::value("norm", format!("expected one axis or two, got {}", other.len()))),
+    }
+}
+
+fn euclidean(a: &Array, axes: &[isize], keepdims: bool) -> Result<Array> {
+    super::sqrt(&super::sum(&super::square(a)?, axes, keepdims)?)
+}
+
+fn vector(a: &Array, order: Order, axis: isize, keepdims: bool) -> Result<Array> {
+    let p = match order {
+        Order::Default => 2.0,
+        Order::P(p) => p,
+        other => return Err(Error::value("norm", format!("a vector has no norm of order {other:?}"))),
+    };
+    let size = || super::abs(a);
+    match p {
+        2.0 => euclidean(a, &[axis], keepdims),
+        1.0 => super::sum(&size()?, axis, keepdims),
+        0.0 => super::astype(&super::count_nonzero(a, axis, keepdims)?, a.dtype()),
+        f64::INFINITY => super::max(&size()?, axis, keepdims),
+        f64::NEG_INFINITY => super::min(&size()?, axis, keepdims),
+        p => {
+            let number = |p: f64| Array::scalar(p, a.dtype());
+            let total = super::sum(&super::power(&size()?, &number(p))?, axis, keepdims)?;
+            super::power(&total, &number(1.0 / p))
+        }
+    }
+}
+
+fn matrix(a: &Array, order: Order, rows: isize, columns: isize, keepdims: bool) -> Result<Array> {
+    let p = match order {
+        Order::Default | Order::Frobenius => return euclidean(a, &[rows, columns], keepdims),
+        Order::P(p) if matches!(p, 1.0 | -1.0 | f64::INFINITY | f64::NEG_INFINITY) => p,
+        Order::P(p) if p.abs() != 2.0 => {
+            return Err(Error::value("norm", format!("a matrix has no norm of order {p}")));
+        }
+        other => {
+            return Err(Error::value("norm", format!("order {other:?} of a matrix needs singular values, which are not computed yet")));
+        }
+    };
+    let (inner, outer) = if p.is_infinite() { (columns, rows) } else { (rows, columns) };
+    let sums = super::sum(&super::abs(a)?, inner, true)?;
+    let out = if p > 0.0 { super::max(&sums, outer, true)? } else { super::min(&sums, outer, true)? };
+    if keepdims { Ok(out) } else { super::squeeze(&out, [rows, columns]) }
+}

@@ -1,0 +1,93 @@
+"""Modules, optimizers and trees."""
+
+import isobit.core as mx
+import isobit.nn as nn
+import isobit.optimizers as optimizers
+import pytest
+from isobit.utils import tree_flatten, tree_map, tree_unflatten
+
+
+def test_training_reaches_a_solution():
+    mx.random.seed(0)
+    model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    x = mx.random.uniform(-1, 1, (128, 2))
+    y = (x[:, :1] * x[:, 1:]).astype(mx.float32)
+    step = nn.value_and_grad(model, lambda m: nn.losses.mse_loss(m(x), y))
+    optimizer = optimizers.Adam(1e-2)
+    first = None
+    for _ in range(150):
+        loss, grads = step(model)
+        optimizer.update(model, grads)
+        mx.eval(model.parameters(), optimizer.state, loss)
+        first = first or loss.item()
+    assert loss.item() < 0.1 * first
+
+
+def test_weights_go_to_files_and_back(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Embedding(4, 3))
+    for name in ("w.safetensors", "w.npz"):
+        model.save_weights(str(tmp_path / name))
+        other = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Embedding(4, 3))
+        other.load_weights(str(tmp_path / name))
+        same = tree_map(lambda a, b: mx.array_equal(a, b).item(), model.parameters(), other.parameters())
+        assert all(v for _, v in tree_flatten(same))
+
+
+def test_frozen_parameters_stay():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model.layers[0].freeze()
+    assert {path for path, _ in tree_flatten(model.trainable_parameters())} == {"layers.1.weight", "layers.1.bias"}
+    model.unfreeze()
+    assert len(tree_flatten(model.trainable_parameters())) == 4
+
+
+def test_an_exception_leaves_the_model_as_it_was():
+    model = nn.Linear(2, 2)
+    weight = model.weight
+
+    def bad(m):
+        raise KeyError("inside")
+
+    with pytest.raises(KeyError):
+        nn.value_and_grad(model, bad)(model)
+    assert model.weight is weight
+
+
+def test_the_function_gets_the_module_itself():
+    model = nn.Linear(3, 1, bias=False)
+    grads = mx.grad(lambda m: m(mx.ones((1, 3))).sum())(model)
+    assert grads["weight"].tolist() == [[1, 1, 1]]
+
+
+@pytest.mark.parametrize("make", [
+    lambda: optimizers.SGD(0.1, momentum=0.9), lambda: optimizers.RMSprop(0.01), lambda: optimizers.Adagrad(0.1),
+    lambda: optimizers.AdaDelta(10.0), lambda: optimizers.Adam(0.1), lambda: optimizers.AdamW(0.1),
+    lambda: optimizers.Adamax(0.1), lambda: optimizers.Lion(0.05), lambda: optimizers.Adafactor(0.1, relative_step=False),
+    lambda: optimizers.Muon(0.1),
+])
+def test_optimizers_go_downhill(make):
+    optimizer = make()
+    params = {"a": mx.array([[1.0, -2.0], [0.5, 1.5]]), "b": [mx.array([3.0])]}
+    loss = lambda p: mx.square(p["a"]).sum() + mx.square(p["b"][0]).sum()  # noqa: E731
+    start = loss(params).item()
+    for _ in range(30):
+        params = optimizer.apply_gradients(mx.grad(loss)(params), params)
+    assert loss(params).item() < 0.9 * start
+
+
+def test_trees():
+    tree = {"a": [1, {"b": 2}], "c": (3,)}
+    flat = tree_flatten(tree)
+    assert flat == [("a.0", 1), ("a.1.b", 2), ("c.0", 3)]
+    assert tree_unflatten(flat) == {"a": [1, {"b": 2}], "c": [3]}
+
+
+def test_checkpointed_layer():
+    model = nn.TransformerEncoder(2, 8, 2, checkpoint=True)
+    plain = nn.TransformerEncoder(2, 8, 2)
+    plain.update(model.parameters())
+    x = mx.random.normal((1, 3, 8))
+    loss = lambda m: m(x, None).sum()  # noqa: E731
+    (a, ga), (b, gb) = (nn.value_and_grad(m, loss)(m) for m in (model, plain))
+    assert a.item() == b.item()
+    assert all(mx.array_equal(x, y).item() for (_, x), (_, y) in zip(tree_flatten(ga), tree_flatten(gb)))

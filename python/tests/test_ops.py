@@ -1,0 +1,92 @@
+"""Operations that are compositions, against NumPy."""
+
+import isobit.core as mx
+import numpy as np
+import pytest
+
+RANDOM = np.random.default_rng(0)
+
+
+def floats(*shape):
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "subscripts, shapes",
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("ij,jk,kl", [(2, 3), (3, 4), (4, 2)]),
+        ("ii->i", [(3, 3)]),
+        ("ii", [(3, 3)]),
+        ("ij->ji", [(2, 3)]),
+        ("i,j->ij", [(2,), (3,)]),
+        ("bhqd,bhkd->bhqk", [(2, 3, 4, 5), (2, 3, 6, 5)]),
+        ("...ij,...jk->...ik", [(2, 1, 3, 4), (5, 4, 2)]),
+        ("...i->...", [(2, 3, 4)]),
+        ("ijk,ik->", [(2, 3, 4), (2, 4)]),
+        ("iij,jkk->ik", [(2, 2, 3), (3, 4, 4)]),
+    ],
+)
+def test_einsum(subscripts, shapes):
+    operands = [floats(*s) for s in shapes]
+    out = mx.einsum(subscripts, *map(mx.array, operands))
+    expected = np.einsum(subscripts, *operands)
+    assert out.shape == expected.shape
+    assert np.allclose(np.array(out), expected, atol=1e-5)
+
+
+def test_einsum_refuses():
+    a = mx.ones((2, 3))
+    for subscripts in ("ij,jk", "ijk", "ij->k", "i1", "ij->ii"):
+        with pytest.raises(ValueError):
+            mx.einsum(subscripts, a)
+    with pytest.raises(ValueError):
+        mx.einsum("ij,ij", a, mx.ones((2, 4)))
+
+
+def test_einsum_has_gradients():
+    a, b = mx.array(floats(2, 3)), mx.array(floats(3, 4))
+    ga, gb = mx.grad(lambda x, y: mx.einsum("ij,jk->", x, y), argnums=(0, 1))(a, b)
+    assert mx.allclose(ga, mx.broadcast_to(b.sum(1), (2, 3))) and mx.allclose(gb, mx.broadcast_to(a.sum(0)[:, None], (3, 4)))
+
+
+def test_products():
+    a, b = floats(2, 3, 4), floats(5, 4)
+    assert np.allclose(np.array(mx.inner(mx.array(a), mx.array(b))), np.inner(a, b), atol=1e-5)
+    assert np.allclose(np.array(mx.tensordot(mx.array(a), mx.array(b), [[2], [1]])), np.tensordot(a, b, [[2], [1]]), atol=1e-5)
+    assert np.allclose(np.array(mx.kron(mx.array(a), mx.array(b))), np.kron(a, b))
+    assert np.allclose(np.array(mx.linalg.cross(mx.array(a[..., :3]), mx.array(b[0, :3]))), np.cross(a[..., :3], b[0, :3]), atol=1e-6)
+
+
+@pytest.mark.parametrize("order, axis", [(None, None), (None, 1), (1, 0), (3, 1), (np.inf, 0), (-np.inf, 1), (1, (0, 1)), (-1, (1, 0)), (np.inf, (0, 1)), ("fro", (0, 1))])
+def test_norm(order, axis):
+    a = floats(3, 4)
+    assert np.allclose(np.array(mx.linalg.norm(mx.array(a), order, axis)), np.linalg.norm(a, order, axis), rtol=1e-5)
+
+
+def test_as_strided():
+    a = np.arange(24, dtype=np.int32)
+    out = mx.as_strided(mx.array(a), (3, 4), (2, 5), 1)
+    assert np.array_equal(np.array(out), np.lib.stride_tricks.as_strided(a[1:], (3, 4), (8, 20)))
+    with pytest.raises(ValueError):
+        mx.as_strided(mx.array(a), (3, 4), (10, 5))
+
+
+def test_blocks_at_places_that_are_arrays():
+    a = mx.arange(20).reshape(4, 5)
+    start = mx.array([1, 2])
+    assert mx.array_equal(mx.slice(a, start, (0, 1), (2, 2)), a[1:3, 2:4])
+    assert mx.array_equal(mx.slice(a, mx.array([9]), (0,), (2, 5)), a[2:4])
+    b = mx.slice_update(a, mx.zeros((2, 2), mx.int32), start, (0, 1))
+    assert b.sum().item() == a.sum().item() - a[1:3, 2:4].sum().item()
+
+
+def test_median_of_nan():
+    assert np.isnan(mx.median(mx.array([1.0, float("nan"), 3.0])).item())
+
+
+def test_printing():
+    x = mx.array([1.123456789])
+    with mx.printoptions(precision=3):
+        assert str(x) == "array([1.123], dtype=float32)"
+    assert str(x) == "array([1.12346], dtype=float32)"
