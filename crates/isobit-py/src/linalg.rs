@@ -18,13 +18,7 @@ enum Ord {
 #[doc = docstring!("norm")]
 #[pyfunction]
 #[pyo3(signature = (a, /, ord=None, axis=None, keepdims=false, *, stream=None))]
-fn norm(
-    a: ArrayLike,
-    ord: Option<Ord>,
-    axis: Option<AxesArg>,
-    keepdims: bool,
-    stream: Option<StreamArg>,
-) -> Out {
+fn norm(a: ArrayLike, ord: Option<Ord>, axis: Option<AxesArg>, keepdims: bool, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     let order = match ord {
         None => Order::Default,

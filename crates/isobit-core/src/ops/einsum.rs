@@ -38,11 +38,7 @@ struct Term {
 /// Subscripts that are malformed or do not fit the operands.
 pub fn einsum(subscripts: &str, operands: &[Array]) -> Result<Array> {
     let (inputs, output) = parse(subscripts, operands)?;
-    let mut terms = operands
-        .iter()
-        .zip(&inputs)
-        .map(|(a, labels)| diagonals(a, labels))
-        .collect::<Result<Vec<_>>>()?;
+    let mut terms = operands.iter().zip(&inputs).map(|(a, labels)| diagonals(a, labels)).collect::<Result<Vec<_>>>()?;
     for (i, j) in order(&terms, &output) {
         let (low, high) = (i.min(j), i.max(j));
         let b = terms.remove(high);
@@ -83,11 +79,18 @@ fn parse(subscripts: &str, operands: &[Array]) -> Result<(Vec<Labels>, Labels)> 
     let letters = |part: &str, batch: usize| -> Result<Labels> {
         let (front, back) = part.split_once("...").map_or((part, None), |(f, b)| (f, Some(b)));
         let mut labels = Labels::new();
-        let push = |s: &str| -> Result<Labels> {
-            s.chars()
-                .map(|c| if c.is_ascii_alphabetic() { Ok(Label::Letter(c)) } else { Err(bad(format!("unexpected {c:?}"))) })
-                .collect()
-        };
+        let push =
+            |s: &str| -> Result<Labels> {
+                s.chars()
+                    .map(|c| {
+                        if c.is_ascii_alphabetic() {
+                            Ok(Label::Letter(c))
+                        } else {
+                            Err(bad(format!("unexpected {c:?}")))
+                        }
+                    })
+                    .collect()
+            };
         labels.extend(push(front)?);
         if let Some(back) = back {
             labels.extend((0..batch).rev().map(Label::Batch));

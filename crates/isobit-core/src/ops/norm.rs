@@ -93,7 +93,10 @@ fn matrix(a: &Array, order: Order, rows: isize, columns: isize, keepdims: bool) 
             return Err(Error::value("norm", format!("a matrix has no norm of order {p}")));
         }
         other => {
-            return Err(Error::value("norm", format!("order {other:?} of a matrix needs singular values, which are not computed yet")));
+            return Err(Error::value(
+                "norm",
+                format!("order {other:?} of a matrix needs singular values, which are not computed yet"),
+            ));
         }
     };
     let (inner, outer) = if p.is_infinite() { (columns, rows) } else { (rows, columns) };

@@ -42,7 +42,8 @@ fn update(place: &PyArray, obj: &Bound<'_, PyAny>, f: impl FnOnce(&Array, &Array
     let result = f(&a, &b)?;
     if result.dtype() != a.dtype() && a.dtype().is_integer() && !b.dtype().is_inexact() {
         // As in MLX, an integer array is not divided in place.
-        let message = format!("the result is {}, which an array of {} cannot become in place", result.dtype(), a.dtype());
+        let message =
+            format!("the result is {}, which an array of {} cannot become in place", result.dtype(), a.dtype());
         return Err(isobit::Error::dtype("array", message).into());
     }
     drop(a);

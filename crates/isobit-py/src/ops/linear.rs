@@ -24,7 +24,7 @@ fn addmm(c: ArrayLike, a: ArrayLike, b: ArrayLike, alpha: f64, beta: f64, stream
 #[derive(FromPyObject)]
 enum Contracted {
     Count(usize),
-    Axes((Ints, Ints)),
+    Axes([Ints; 2]),
 }
 
 #[doc = docstring!("tensordot")]
@@ -35,7 +35,7 @@ fn tensordot(a: ArrayLike, b: ArrayLike, axes: Option<Contracted>, stream: Optio
     let (a, b) = (a.array(), b.array());
     match axes.unwrap_or(Contracted::Count(2)) {
         Contracted::Count(n) => out(ops::tensordot::tensordot_last(&a, &b, n)),
-        Contracted::Axes((i, j)) => out(ops::tensordot(&a, &b, &i.list, &j.list)),
+        Contracted::Axes([i, j]) => out(ops::tensordot(&a, &b, &i.list, &j.list)),
     }
 }
 

@@ -361,13 +361,7 @@ fn as_strided(
 #[doc = docstring!("dynamic_slice")]
 #[pyfunction]
 #[pyo3(signature = (a, start_indices, axes, slice_size, *, stream=None))]
-fn slice(
-    a: ArrayLike,
-    start_indices: ArrayLike,
-    axes: Ints,
-    slice_size: ShapeArg,
-    stream: Option<StreamArg>,
-) -> Out {
+fn slice(a: ArrayLike, start_indices: ArrayLike, axes: Ints, slice_size: ShapeArg, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     out(ops::dynamic_slice(&a.array(), &start_indices.array(), &axes.list, &slice_size.0))
 }
