@@ -39,6 +39,8 @@ const L2: usize = 1 << 20;
 const WHOLE_PANELS: usize = 24;
 /// Column panels of B that are packed together.
 const CHUNK: usize = 8;
+/// Rows of B that are packed at a time where its columns are contiguous.
+const SLICE: usize = 16;
 /// Row panels that make a task's own packing of B cheap.
 const TASK_ROWS: usize = 12;
 
@@ -102,6 +104,16 @@ pub(super) struct Run<'a, S: Scheme> {
 
 // SAFETY: tasks read the shared operands and write disjoint tiles, as the public entry points' callers promised.
 unsafe impl<S: Scheme> Sync for Run<'_, S> {}
+
+/// Asks for a cache line; any address is fine.
+#[inline(always)]
+fn prefetch(_ptr: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint that reads nothing; SSE is part of x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(_ptr.cast());
+    }
+}
 
 /// `count` things cut into `parts` runs whose lengths differ by at most one: start of run `i`.
 fn cut(count: usize, parts: usize, i: usize) -> usize {
@@ -300,6 +312,32 @@ impl<'a, S: Scheme> Run<'a, S> {
         unsafe { S::pack(self.level, self.right_lanes(s, block, panel), dst) }
     }
 
+    /// Packs panels of a right operand with contiguous columns, a few rows of all panels at a time: memory is read in
+    /// longer runs, and the next rows are on their way.
+    unsafe fn pack_wide(
+        &self,
+        s: &Stage<S>,
+        block: usize,
+        panels: Range<usize>,
+        place: impl Fn(usize) -> *mut S::Word,
+    ) {
+        for from in (0..s.block_len(block)).step_by(SLICE) {
+            for panel in panels.clone() {
+                let mut lanes = self.right_lanes(s, block, panel);
+                let next = lanes.ptr.wrapping_offset((from + SLICE) as isize * lanes.k);
+                for row in 0..SLICE as isize {
+                    for line in 0..lanes.count * size_of::<S::T>() / 64 {
+                        prefetch(next.wrapping_offset(row * lanes.k).cast::<u8>().wrapping_add(line * 64));
+                    }
+                }
+                lanes.ptr = lanes.ptr.wrapping_offset(from as isize * lanes.k);
+                lanes.len = SLICE.min(lanes.len - from);
+                // SAFETY: rows of the block, and their place in its panel.
+                unsafe { S::pack(self.level, lanes, place(panel).add(from / S::PER_WORD * S::NR)) };
+            }
+        }
+    }
+
     /// Where the right operand of `panels` column panels from `panel` lies for the block at k = `k`, if all of it is
     /// worth prefetching.
     fn region(&self, s: &Stage<S>, panel: usize, panels: usize, k: usize) -> Region {
@@ -316,7 +354,10 @@ impl<'a, S: Scheme> Run<'a, S> {
                 let col = s.col + panel * S::NR;
                 let cols = (panels * S::NR).min(s.col + s.cols - col);
                 let ptr = b.ptr.wrapping_offset(col as isize * b.col_stride + k as isize * b.row_stride).cast();
-                if b.col_stride == 1 {
+                if b.col_stride == 1 && b.row_stride % 2048 == 0 {
+                    // The rows would meet in the same few sets of L2.
+                    Region::NONE
+                } else if b.col_stride == 1 {
                     Region { ptr, runs: len, pairs: pairs(cols * size), stride: b.row_stride * size as isize }
                 } else if b.row_stride == 1 {
                     Region { ptr, runs: cols, pairs: pairs(len * size), stride: b.col_stride * size as isize }
@@ -395,9 +436,13 @@ impl<'a, S: Scheme> Run<'a, S> {
 
     /// The tiles of some row panels and some column panels.
     unsafe fn task(&self, s: &Stage<S>, rows: Range<usize>, cols: Range<usize>, flush: &Flush) {
-        let chunk = if s.whole { 1 } else { CHUNK };
-        let words = (KB / S::PER_WORD) * S::NR;
-        let buffer = Scratch::take::<S::Word>(chunk * words + if s.whole { (s.rows * S::NR).max(512) } else { 0 });
+        // Rows of the right operand are read a whole chunk wide.
+        let wide = matches!(self.b, Source::Strided(m) if m.col_stride == 1);
+        let chunk = if s.whole && !wide { 1 } else { CHUNK.min(cols.len()) };
+        // Not a multiple of 4 KiB, so that the panels' lines do not meet in the same sets of L1.
+        let words = (KB / S::PER_WORD) * S::NR + 32;
+        let own = if s.whole { (chunk * s.rows * S::NR).max(512) } else { 0 };
+        let buffer = Scratch::take::<S::Word>(chunk * words + own);
         // With all of K inside, totals of the present chunk, or of the columns that a streaming kernel takes.
         let own: *mut S::Acc = buffer.ptr::<S::Word>().wrapping_add(chunk * words).cast();
         let thin = rows.len() == 1 && s.row_panels == 1 && s.rows <= S::thin_rows(self.level);
@@ -416,10 +461,19 @@ impl<'a, S: Scheme> Run<'a, S> {
             let to = cols.end.min(from + chunk);
             for block in 0..s.blocks() {
                 let mut right = [Right::Stored(std::ptr::null()); CHUNK];
-                for panel in from..to {
-                    let to = buffer.ptr::<S::Word>().wrapping_add((panel - from) * words);
-                    // SAFETY: the buffer holds a chunk of panels; the operand is the caller's.
-                    right[panel - from] = unsafe { self.right(s, block, panel, to, thin) };
+                let place = |panel: usize| buffer.ptr::<S::Word>().wrapping_add((panel - from) * words);
+                // SAFETY: the buffer holds a chunk of panels; the operand is the caller's.
+                unsafe {
+                    if wide {
+                        self.pack_wide(s, block, from..to, place);
+                    }
+                    for panel in from..to {
+                        right[panel - from] = if wide {
+                            Right::Words(place(panel).cast_const())
+                        } else {
+                            self.right(s, block, panel, place(panel), thin)
+                        };
+                    }
                 }
                 // What comes next: the next block of these columns, else the next columns, else the next span of K.
                 let k = s.k + (block + 1) * KB;
@@ -437,8 +491,11 @@ impl<'a, S: Scheme> Run<'a, S> {
                 for i in rows.clone() {
                     let (start, count) = s.panel_rows(i);
                     for panel in from..to {
-                        let totals =
-                            if s.whole { own.wrapping_add(start * S::NR) } else { s.tile(start, count, panel) };
+                        let totals = if s.whole {
+                            own.wrapping_add(((panel - from) * s.rows + start) * S::NR)
+                        } else {
+                            s.tile(start, count, panel)
+                        };
                         let ahead = region.part(part, parts);
                         // SAFETY: tiles are this task's alone.
                         unsafe {

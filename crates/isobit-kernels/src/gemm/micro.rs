@@ -285,78 +285,106 @@ pub(super) mod avx512 {
     );
 
     /// Rows up to which a kept 16-bit panel is widened in registers.
-    pub(in super::super) const THIN: usize = 8;
+    pub(in super::super) const THIN: usize = 12;
+
+    /// Steps of a thin kernel along K: as many as there are pairs of lines to prefetch, then the rest. A macro, since the
+    /// accumulators must not be passed by address: they would live in memory.
+    macro_rules! steps {
+        ($t:ident, $count:expr, $step:block) => {
+            let (mut next, mut run) = ($t.ahead.ptr, $t.ahead.left);
+            let pairs = $t.ahead.count.min($count);
+            for _ in 0..pairs {
+                $step
+                _mm_prefetch::<_MM_HINT_T0>(next.cast());
+                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64).cast());
+                run -= 1;
+                next = next.wrapping_offset(if run == 0 { $t.ahead.jump } else { 128 });
+                run = if run == 0 { $t.ahead.run } else { run };
+            }
+            for _ in pairs..$count {
+                $step
+            }
+        };
+    }
 
     /// The end of a tile: adds what came before, makes NaNs canonical, stores the columns that exist.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    unsafe fn finish_f32<A, const R: usize>(t: &Tile<A, f32>, c: &[[__m512; 2]; R]) {
-        // SAFETY: the caller's tile describes rows that exist; partial vectors are masked.
-        unsafe {
-            for i in 0..R {
+    macro_rules! finish {
+        ($t:ident, $c:ident, $rows:ident) => {
+            for i in 0..$rows {
                 for v in 0..2 {
-                    let left = t.n.saturating_sub(16 * v);
+                    let left = $t.n.saturating_sub(16 * v);
                     let mask: __mmask16 = if left >= 16 { !0 } else { (1 << left) - 1 };
-                    let mut x = c[i][v];
-                    if !t.prev.is_null() {
-                        let p = t.prev.offset(i as isize * t.ldp).wrapping_add(v * 16);
+                    let mut x = $c[i][v];
+                    if !$t.prev.is_null() {
+                        let p = $t.prev.offset(i as isize * $t.ldp).wrapping_add(v * 16);
                         x = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, p), x);
                     }
-                    if t.canon {
+                    if $t.canon {
                         let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
                         x = _mm512_mask_blend_ps(nan, x, _mm512_set1_ps(f32::NAN));
                     }
-                    _mm512_mask_storeu_ps(t.dst.offset(i as isize * t.ldd).wrapping_add(v * 16), mask, x);
+                    _mm512_mask_storeu_ps($t.dst.offset(i as isize * $t.ldd).wrapping_add(v * 16), mask, x);
                 }
             }
-        }
+        };
     }
 
     /// f16 widened on the way: `b` points at `[k][32]` f16.
     #[target_feature(enable = "avx512f")]
     unsafe fn f16_rows<const R: usize>(t: &Tile<f32, f32>) {
-        // SAFETY: the caller's tile describes panels that exist.
+        // SAFETY: the caller's tile describes panels that exist; prefetches read nothing.
         unsafe {
             let mut c = [[_mm512_setzero_ps(); 2]; R];
             let (mut a, mut b) = (t.a, t.b.cast::<u16>());
-            for _ in 0..t.words {
-                let b0 = _mm512_cvtph_ps(_mm256_loadu_si256(b.cast()));
-                let b1 = _mm512_cvtph_ps(_mm256_loadu_si256(b.add(16).cast()));
-                for i in 0..R {
-                    c[i][0] = step_f32(a.add(i), b0, c[i][0]);
-                    c[i][1] = step_f32(a.add(i), b1, c[i][1]);
-                }
-                a = a.add(R);
-                b = b.add(32);
+            macro_rules! one {
+                ($at:literal) => {
+                    let (a, b) = (a.add($at * R), b.add($at * 32));
+                    let b0 = _mm512_cvtph_ps(_mm256_loadu_si256(b.cast()));
+                    let b1 = _mm512_cvtph_ps(_mm256_loadu_si256(b.add(16).cast()));
+                    for i in 0..R {
+                        c[i][0] = step_f32(a.add(i), b0, c[i][0]);
+                        c[i][1] = step_f32(a.add(i), b1, c[i][1]);
+                    }
+                };
             }
-            finish_f32(t, &c);
+            steps!(t, t.words / 2, {
+                one!(0);
+                one!(1);
+                a = a.add(2 * R);
+                b = b.add(64);
+            });
+            if t.words % 2 == 1 {
+                one!(0);
+            }
+            finish!(t, c, R);
         }
     }
 
     /// bf16 pairs widened on the way: `b` points at `[k / 2][32]` pairs, `a` is widened and swapped.
     #[target_feature(enable = "avx512f")]
     unsafe fn bf16_rows<const R: usize>(t: &Tile<f32, f32>) {
-        // SAFETY: the caller's tile describes panels that exist; `words` is even.
+        // SAFETY: the caller's tile describes panels that exist; `words` is even; prefetches read nothing.
         unsafe {
             let high = _mm512_set1_epi32(0xffff_0000u32 as i32);
             let mut c = [[_mm512_setzero_ps(); 2]; R];
             let (mut a, mut b) = (t.a, t.b.cast::<u32>());
-            for _ in 0..t.words / 2 {
-                let (p, q) = (load_pair(b), load_pair(b.add(16)));
-                let (p1, q1) = (_mm512_and_si512(p, high), _mm512_and_si512(q, high));
-                let (p0, q0) = (_mm512_slli_epi32::<16>(p), _mm512_slli_epi32::<16>(q));
+            steps!(t, t.words / 2, {
+                let p1 = _mm512_castsi512_ps(_mm512_and_si512(load_pair(b), high));
+                let q1 = _mm512_castsi512_ps(_mm512_and_si512(load_pair(b.add(16)), high));
                 for i in 0..R {
-                    c[i][0] = step_f32(a.add(i), _mm512_castsi512_ps(p1), c[i][0]);
-                    c[i][1] = step_f32(a.add(i), _mm512_castsi512_ps(q1), c[i][1]);
+                    c[i][0] = step_f32(a.add(i), p1, c[i][0]);
+                    c[i][1] = step_f32(a.add(i), q1, c[i][1]);
                 }
+                let p0 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(load_pair(b)));
+                let q0 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(load_pair(b.add(16))));
                 for i in 0..R {
-                    c[i][0] = step_f32(a.add(R + i), _mm512_castsi512_ps(p0), c[i][0]);
-                    c[i][1] = step_f32(a.add(R + i), _mm512_castsi512_ps(q0), c[i][1]);
+                    c[i][0] = step_f32(a.add(R + i), p0, c[i][0]);
+                    c[i][1] = step_f32(a.add(R + i), q0, c[i][1]);
                 }
                 a = a.add(2 * R);
                 b = b.add(32);
-            }
-            finish_f32(t, &c);
+            });
+            finish!(t, c, R);
         }
     }
 
@@ -376,7 +404,11 @@ pub(super) mod avx512 {
                         5 => $rows::<5>(t),
                         6 => $rows::<6>(t),
                         7 => $rows::<7>(t),
-                        _ => $rows::<8>(t),
+                        8 => $rows::<8>(t),
+                        9 => $rows::<9>(t),
+                        10 => $rows::<10>(t),
+                        11 => $rows::<11>(t),
+                        _ => $rows::<12>(t),
                     }
                 }
             }
@@ -385,6 +417,9 @@ pub(super) mod avx512 {
 
     thin!(f16_thin, f16_rows);
     thin!(bf16_thin, bf16_rows);
+
+    /// Rows that the streaming kernels prefetch ahead: the hardware does not follow rows that are pages apart.
+    const AHEAD: isize = 8;
 
     macro_rules! stream {
         ($name:ident, $rows:ident, $elem:ty, $load:ident, $pairs:literal) => {
@@ -398,6 +433,12 @@ pub(super) mod avx512 {
                     let step = if $pairs { 2 } else { 1 };
                     let mut k = 0;
                     while k < len {
+                        for line in 0..V * 16 * size_of::<$elem>() / 64 {
+                            for row in 0..step {
+                                let next = b.wrapping_offset((AHEAD + row) * stride).cast::<u8>();
+                                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(line * 64).cast());
+                            }
+                        }
                         if $pairs {
                             // The odd k first; where K ends on an even one, its partner is an exact zero.
                             let odd = b.wrapping_offset(stride);

@@ -296,7 +296,7 @@ element!(
     |p, source, fork| with::<F16>(p, source, fork),
     32,
     |k| k * 64,
-    |_level, lanes, dst| pack::f16_raw(lanes, dst.cast())
+    |level, lanes, dst| pack::f16_raw(level, lanes, dst.cast())
 );
 element!(
     bf16,

@@ -164,9 +164,17 @@ pub(super) unsafe fn bf16_pairs(level: Level, l: Lanes<bf16>, dst: *mut u32) {
 ///
 /// # Safety
 /// The lanes are readable; `dst` has room for `len * width` words.
-pub(super) unsafe fn f16_raw(l: Lanes<f16>, dst: *mut f16) {
-    // SAFETY: as promised by the caller.
-    unsafe { generic(l, l.len, 1, f16::ZERO, dst, straight, one(|x: f16| x)) }
+pub(super) unsafe fn f16_raw(level: Level, l: Lanes<f16>, dst: *mut f16) {
+    // SAFETY: as promised by the caller; the levels name features that the machine has.
+    unsafe {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if l.lane == 1 => avx512::rows_raw(l, dst.cast()),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 if l.k == 1 => avx512::columns_raw(l, dst.cast()),
+            _ => generic(l, l.len, 1, f16::ZERO, dst, straight, one(|x: f16| x)),
+        }
+    }
 }
 
 /// A kept block of f16, widened.
@@ -205,11 +213,13 @@ unsafe fn bf16_expand_avx2(stored: *const u32, pairs: usize, dst: *mut f32) {
 /// # Safety
 /// `stored` holds `len / 2` (rounded up) `* 32` pairs, `dst` has room for twice as many words.
 pub(super) unsafe fn bf16_expand(level: Level, stored: *const u8, len: usize, dst: *mut f32) {
-    // SAFETY: as promised by the caller; both vector levels of x86-64 have AVX2.
+    // SAFETY: as promised by the caller; the levels name features that the machine has.
     unsafe {
         match level {
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Avx2 => bf16_expand_avx2(stored.cast(), len.div_ceil(2), dst),
+            Level::Avx512 => avx512::expand_bf16(stored.cast(), len.div_ceil(2), dst),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => bf16_expand_avx2(stored.cast(), len.div_ceil(2), dst),
             _ => bf16_expand_body(stored.cast(), len.div_ceil(2), dst),
         }
     }
@@ -367,6 +377,70 @@ pub(super) mod avx512 {
     rows!(rows_f32, f32, load_f32, 0);
     rows!(rows_f16, f16, load_f16, 0);
     rows!(rows_bf16, bf16, load_bf16, 1);
+
+    /// Pairs of 32 lanes to a row of odd and a row of even elements.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn expand_bf16(stored: *const u32, pairs: usize, dst: *mut f32) {
+        // SAFETY: the caller's block holds `pairs * 32` words, `dst` twice as many.
+        unsafe {
+            let high = _mm512_set1_epi32(0xffff_0000u32 as i32);
+            for w in 0..pairs {
+                let (src, odd) = (stored.add(w * 32), dst.add(w * 64));
+                let (p, q) = (_mm512_loadu_si512(src.cast()), _mm512_loadu_si512(src.add(16).cast()));
+                _mm512_storeu_si512(odd.cast(), _mm512_and_si512(p, high));
+                _mm512_storeu_si512(odd.add(16).cast(), _mm512_and_si512(q, high));
+                _mm512_storeu_si512(odd.add(32).cast(), _mm512_slli_epi32::<16>(p));
+                _mm512_storeu_si512(odd.add(48).cast(), _mm512_slli_epi32::<16>(q));
+            }
+        }
+    }
+
+    /// Lanes contiguous, 16-bit words as they are, at most 32 lanes.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) unsafe fn rows_raw(l: Lanes<f16>, dst: *mut u16) {
+        let bits = |n: usize| -> __mmask32 { if n >= 32 { !0 } else { (1 << n) - 1 } };
+        // SAFETY: masked loads stay inside `count` lanes, masked stores inside the row of the panel.
+        unsafe {
+            for k in 0..l.len {
+                let v = _mm512_maskz_loadu_epi16(bits(l.count), l.ptr.wrapping_offset(k as isize * l.k).cast());
+                _mm512_mask_storeu_epi16(dst.add(k * l.width).cast(), bits(l.width), v);
+            }
+        }
+    }
+
+    /// k contiguous, 16-bit words as they are: sixteen lanes by sixteen pairs of k at a time, then the pairs' halves.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub(super) unsafe fn columns_raw(l: Lanes<f16>, dst: *mut u16) {
+        // SAFETY: masked loads stay inside the lanes' `len`, masked stores inside `len * width`.
+        unsafe {
+            for g in (0..l.width).step_by(16) {
+                let rows = l.count.saturating_sub(g).min(16);
+                let store = mask(l.width - g);
+                let base = l.ptr.wrapping_offset(g as isize * l.lane);
+                for from in (0..l.len).step_by(32) {
+                    let left = (l.len - from).min(32);
+                    let mut t = [_mm512_setzero_si512(); 16];
+                    for i in 0..16 {
+                        if i < rows {
+                            let p = base.wrapping_offset(i as isize * l.lane).wrapping_add(from);
+                            t[i] = load_pair(p.cast(), left);
+                        }
+                    }
+                    transpose(&mut t);
+                    for j in 0..16 {
+                        let out = dst.add((from + 2 * j) * l.width + g);
+                        if 2 * j < left {
+                            _mm256_mask_storeu_epi16(out.cast(), store, _mm512_cvtepi32_epi16(t[j]));
+                        }
+                        if 2 * j + 1 < left {
+                            let odd = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(t[j]));
+                            _mm256_mask_storeu_epi16(out.wrapping_add(l.width).cast(), store, odd);
+                        }
+                    }
+                }
+            }
+        }
+    }
 
     /// Lanes contiguous, bf16: two rows of k interleaved.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
