@@ -3,6 +3,7 @@
 mod creation;
 mod families;
 mod linear;
+mod quantized;
 mod shape;
 
 pub use shape::split_by;
@@ -29,7 +30,8 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("empty", m.getattr("zeros")?)?;
     m.add("empty_like", m.getattr("zeros_like")?)?;
     shape::register(m)?;
-    linear::register(m)
+    linear::register(m)?;
+    quantized::register(m)
 }
 
 /// Defines the functions of a file and `register`, which adds them to the module.

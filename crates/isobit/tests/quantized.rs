@@ -28,7 +28,7 @@ const FORMATS: [(Mode, usize, usize); 9] = [
 fn affine_codes_of_a_ramp() -> Result<()> {
     let ramp: Vec<f32> = (0..32).map(|i| i as f32 - 8.0).collect();
     let w = Array::from_slice(&ramp, &[1, 32])?;
-    let q = ops::quantize(&w, format(Mode::Affine, 32, 4))?;
+    let q = ops::quantize(&w, format(Mode::Affine, 32, 4), None)?;
     // max - min = 31, scale 31/15; the maximum 23 has the larger magnitude, so the scale is negative and
     // q0 = round(23 / (-31/15)) = -11: scale = -23/11, bias = 23.
     assert_eq!(q.scales.to_vec::<f32>()?, [23.0f32 / -11.0]);
@@ -46,8 +46,9 @@ fn zeros_constants_and_tiny_groups() -> Result<()> {
         let f = format(mode, group, bits);
         for value in [0.0f32, 3.25, -0.5, 1e-30] {
             let w = ops::full(&[2, group * 2], f64::from(value), Dtype::F32)?;
-            let q = ops::quantize(&w, f)?;
-            let back = ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), f, Some(Dtype::F32))?.to_vec::<f32>()?;
+            let q = ops::quantize(&w, f, None)?;
+            let back =
+                ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), f, None, Some(Dtype::F32))?.to_vec::<f32>()?;
             // A constant affine group is exact; the others have three (E2M1: one) mantissa bits.
             let error = match mode {
                 Mode::Affine if value.abs() > 1e-7 || value == 0.0 => 1e-6,
@@ -93,7 +94,7 @@ fn a_row_has_its_bits_in_any_company() -> Result<()> {
                 let (k, n) = if transpose { (2 * group, 33) } else { (33, 2 * group) };
                 let (rows, width) = if transpose { (n, k) } else { (k, n) };
                 let w = normal(&[rows, width], 3, dtype);
-                let q = ops::quantize(&w, f)?;
+                let q = ops::quantize(&w, f, None)?;
                 let x = normal(&[130, k], 4, dtype);
                 let product =
                     |x: &Array| ops::quantized_matmul(x, &q.codes, &q.scales, q.biases.as_ref(), transpose, f);
@@ -159,9 +160,9 @@ fn one_gathered_row_after_nan() -> Result<()> {
 fn errors_name_what_is_wrong() {
     let f = format(Mode::Affine, 64, 4);
     let w = ops::zeros(&[4, 100], Dtype::F32).unwrap();
-    let e = ops::quantize(&w, f).unwrap_err().to_string();
+    let e = ops::quantize(&w, f, None).unwrap_err().to_string();
     assert!(e.contains("64") && e.contains("100"), "{e}");
-    let q = ops::quantize(&ops::zeros(&[4, 128], Dtype::F32).unwrap(), f).unwrap();
+    let q = ops::quantize(&ops::zeros(&[4, 128], Dtype::F32).unwrap(), f, None).unwrap();
     let x = ops::zeros(&[2, 64], Dtype::F32).unwrap();
     let e = ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, f).unwrap_err().to_string();
     assert!(e.contains("128"), "{e}");

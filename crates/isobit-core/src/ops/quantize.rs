@@ -28,6 +28,9 @@ pub struct Quantized {
 /// (1 for a group of zeros); nvfp4: the scale is that magnitude over 6 as E4M3. Codes are nearest values, of two equally
 /// near E2M1 values the smaller, of two E4M3 values the even one.
 ///
+/// `global_scale` (nvfp4 only) is one float32 number, the largest magnitude of the whole array: scales are then relative to
+/// it, `E4M3(largest / 6 * 2688 / global_scale)` with 2688 = 448 * 6, and must be read with the same number.
+///
 /// # Shapes
 /// `w`: at least two axes, the last a multiple of the group size.
 ///
@@ -39,8 +42,9 @@ pub struct Quantized {
 ///
 /// # Errors
 /// Fewer than two axes, a last axis that groups do not divide, another dtype.
-pub fn quantize(w: &Array, format: Format) -> Result<Quantized> {
+pub fn quantize(w: &Array, format: Format, global_scale: Option<&Array>) -> Result<Quantized> {
     const OP: &str = "quantize";
+    check_global_scale(OP, format, global_scale)?;
     if w.ndim() < 2 {
         return Err(Error::value(OP, format!("expected at least two axes, got shape {:?}", w.shape())));
     }
@@ -55,7 +59,7 @@ pub fn quantize(w: &Array, format: Format) -> Result<Quantized> {
     let groups = super::unflatten(&super::astype(w, Dtype::F32)?, -1, &[(k / group) as isize, group as isize])?;
     let (codes, scales, biases) = match format.mode() {
         Mode::Affine => affine(&groups, format.bits(), w.dtype())?,
-        _ => microscaled(&groups, format.mode())?,
+        _ => microscaled(&groups, format.mode(), global_scale)?,
     };
     let codes = super::flatten(&codes, n as isize - 1, -1)?;
     Ok(Quantized { codes: super::pack_bits(&super::stop_gradient(&codes)?, format.bits())?, scales, biases })
@@ -81,19 +85,39 @@ fn affine(w: &Array, bits: usize, dtype: Dtype) -> Result<Parts> {
     Ok((codes, of(&scale)?, Some(of(&bias)?)))
 }
 
-fn microscaled(w: &Array, mode: Mode) -> Result<Parts> {
+fn microscaled(w: &Array, mode: Mode, global: Option<&Array>) -> Result<Parts> {
     let c = |x: f64| Array::scalar(x, Dtype::F32);
     let largest = super::max(&super::abs(w)?, -1isize, true)?;
     let top = if mode == Mode::Mxfp8 { 448.0 } else { 6.0 };
     let ratio = super::divide(&largest, &c(top))?;
-    let codes = if mode == Mode::Nvfp4 { to_fp8(&ratio)? } else { ceil_e8m0(&ratio)? };
-    let scale = scale_value(&codes, mode)?;
+    let codes = match (mode, global) {
+        (Mode::Nvfp4, None) => to_fp8(&ratio)?,
+        (Mode::Nvfp4, Some(g)) => to_fp8(&super::multiply(&ratio, &super::divide(&c(GLOBAL), g)?)?)?,
+        _ => ceil_e8m0(&ratio)?,
+    };
+    let scale = scale_value(&codes, mode, global)?;
     // A scale of 0 (a group that is too small for E4M3) leaves only zeros.
     let zero = super::equal(&scale, &c(0.0))?;
     let x = super::divide(w, &super::where_(&zero, &c(1.0), &scale)?)?;
     let x = super::where_(&zero, &c(0.0), &x)?;
     let q = if mode == Mode::Mxfp8 { to_fp8(&x)? } else { to_e2m1(&x)? };
     Ok((q, super::squeeze(&codes, -1isize)?, None))
+}
+
+/// The largest product of an E4M3 and an E2M1 number.
+const GLOBAL: f64 = 448.0 * 6.0;
+
+fn check_global_scale(op: &'static str, format: Format, global: Option<&Array>) -> Result<()> {
+    match global {
+        Some(_) if format.mode() != Mode::Nvfp4 => {
+            Err(Error::value(op, format!("expected a global scale with mode nvfp4 only, got {}", format.mode().name())))
+        }
+        Some(g) if g.size() != 1 || g.ndim() > 1 || g.dtype() != Dtype::F32 => {
+            let (d, s) = (g.dtype(), g.shape());
+            Err(Error::value(op, format!("expected a global scale that is one float32 number, got {d} {s:?}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `ceil(log2(x)) + 127` as uint8 for `x > 0`, at least 0; 127 for 0. From the bits, hence exact.
@@ -132,9 +156,13 @@ fn from_e2m1(code: &Array) -> Result<Array> {
 }
 
 /// The value of the scales, float32.
-fn scale_value(scales: &Array, mode: Mode) -> Result<Array> {
+fn scale_value(scales: &Array, mode: Mode, global: Option<&Array>) -> Result<Array> {
     if mode == Mode::Nvfp4 {
-        return from_fp8(scales, Dtype::F32);
+        let value = from_fp8(scales, Dtype::F32)?;
+        return match global {
+            None => Ok(value),
+            Some(g) => super::multiply(&value, &super::divide(g, &Array::scalar(GLOBAL, Dtype::F32))?),
+        };
     }
     let c = |n: u32| Array::scalar(n, Dtype::U32);
     let e = super::astype(scales, Dtype::U32)?;
@@ -161,9 +189,11 @@ pub fn dequantize(
     scales: &Array,
     biases: Option<&Array>,
     format: Format,
+    global_scale: Option<&Array>,
     dtype: Option<Dtype>,
 ) -> Result<Array> {
     const OP: &str = "dequantize";
+    check_global_scale(OP, format, global_scale)?;
     check(OP, codes, scales, biases, format)?;
     let own = match biases {
         Some(b) => scales.dtype().promote(b.dtype()),
@@ -178,7 +208,7 @@ pub fn dequantize(
         Some(b) => super::add(&super::multiply(&super::astype(&q, own)?, &of(scales)?)?, &of(b)?)?,
         None => {
             let q = if format.mode() == Mode::Mxfp8 { from_fp8(&q, Dtype::F32)? } else { from_e2m1(&q)? };
-            let scale = super::expand_dims(&scale_value(scales, format.mode())?, -1)?;
+            let scale = super::expand_dims(&scale_value(scales, format.mode(), global_scale)?, -1)?;
             super::astype(&super::multiply(&q, &scale)?, dtype.unwrap_or(own))?
         }
     };
