@@ -380,7 +380,7 @@ impl<'a, S: Scheme> Run<'a, S> {
         let Source::Packed(packed) = self.b else {
             // SAFETY: the buffer holds one panel's block, in either form.
             unsafe {
-                if S::KEEP_FIRST && thin {
+                if thin && S::keep_first(self.level) {
                     <S::T as Element>::keep(self.level, Kept(self.right_lanes(s, block, panel)), buffer.cast());
                     return Right::Stored(buffer.cast_const().cast());
                 }
@@ -551,7 +551,7 @@ impl<'a, S: Scheme> Run<'a, S> {
                 match b {
                     Right::Words(_) => S::micro(self.level, count, tile),
                     Right::Stored(_) => S::thin(self.level, count, tile),
-                    Right::Rows(_, stride, _) => S::stream(count, tile, stride, s.block_len(block)),
+                    Right::Rows(_, stride, _) => S::stream(self.level, count, tile, stride, s.block_len(block)),
                 }
             }
         };

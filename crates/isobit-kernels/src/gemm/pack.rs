@@ -187,9 +187,8 @@ pub(super) unsafe fn f16_expand(level: Level, stored: *const u8, len: usize, dst
     unsafe { f16(level, lanes, dst) }
 }
 
-#[inline(always)]
-unsafe fn bf16_expand_body(stored: *const u32, pairs: usize, dst: *mut f32) {
-    // SAFETY: the caller's block holds `pairs * 32` words.
+unsafe fn expand_bf16(stored: *const u32, pairs: usize, dst: *mut f32) {
+    // SAFETY: the caller's block holds `pairs * 32` words, `dst` twice as many.
     unsafe {
         for w in 0..pairs {
             let (src, odd) = (stored.add(w * 32), dst.add(2 * w * 32));
@@ -199,13 +198,6 @@ unsafe fn bf16_expand_body(stored: *const u32, pairs: usize, dst: *mut f32) {
             }
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn bf16_expand_avx2(stored: *const u32, pairs: usize, dst: *mut f32) {
-    // SAFETY: as promised by the caller.
-    unsafe { bf16_expand_body(stored, pairs, dst) }
 }
 
 /// A kept block of bf16 pairs, widened and swapped.
@@ -219,8 +211,8 @@ pub(super) unsafe fn bf16_expand(level: Level, stored: *const u8, len: usize, ds
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => avx512::expand_bf16(stored.cast(), len.div_ceil(2), dst),
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => bf16_expand_avx2(stored.cast(), len.div_ceil(2), dst),
-            _ => bf16_expand_body(stored.cast(), len.div_ceil(2), dst),
+            Level::Avx2 => avx2::expand_bf16(stored.cast(), len.div_ceil(2), dst),
+            _ => expand_bf16(stored.cast(), len.div_ceil(2), dst),
         }
     }
 }
@@ -564,6 +556,23 @@ mod avx2 {
     columns!(columns_f32, f32, load_f32, |x: f32| x, 0);
     columns!(columns_f16, f16, load_f16, f16::to_f32, 0);
     columns!(columns_bf16, bf16, load_bf16, widen_bf16, 1);
+
+    /// Pairs of 32 lanes to a row of odd and a row of even elements.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn expand_bf16(stored: *const u32, pairs: usize, dst: *mut f32) {
+        // SAFETY: the caller's block holds `pairs * 32` words, `dst` twice as many.
+        unsafe {
+            let high = _mm256_set1_epi32(0xffff_0000u32 as i32);
+            for w in 0..pairs {
+                let (src, odd) = (stored.add(w * 32), dst.add(w * 64));
+                for v in 0..4 {
+                    let p = _mm256_loadu_si256(src.add(8 * v).cast());
+                    _mm256_storeu_si256(odd.add(8 * v).cast(), _mm256_and_si256(p, high));
+                    _mm256_storeu_si256(odd.add(32 + 8 * v).cast(), _mm256_slli_epi32::<16>(p));
+                }
+            }
+        }
+    }
 
     /// Lanes contiguous, f16.
     #[target_feature(enable = "avx2,f16c")]

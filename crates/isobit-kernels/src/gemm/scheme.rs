@@ -66,7 +66,10 @@ pub(super) trait Scheme: Sized + 'static {
     unsafe fn micro(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
 
     /// Whether few rows multiply a strided operand faster if its panels are first made as [`super::PackedB`] keeps them.
-    const KEEP_FIRST: bool = false;
+    fn keep_first(_level: Level) -> bool {
+        false
+    }
+
     /// Whether a kept panel ([`super::PackedB`]) already consists of words.
     const STORED: bool;
     /// Widens a kept panel's block of `len` k into words.
@@ -91,7 +94,7 @@ pub(super) trait Scheme: Sized + 'static {
     ///
     /// # Safety
     /// As for [`Scheme::micro`]; `b` has `stream_width` columns and `len` rows that are `stride` apart.
-    unsafe fn stream(_rows: usize, _tile: &Tile<Self::Word, Self::Acc>, _stride: isize, _len: usize) {
+    unsafe fn stream(_level: Level, _rows: usize, _tile: &Tile<Self::Word, Self::Acc>, _stride: isize, _len: usize) {
         unreachable!("no columns at a time")
     }
 }
@@ -101,13 +104,22 @@ macro_rules! streamed {
     ($stream:ident) => {
         #[cfg(target_arch = "x86_64")]
         fn stream_width(level: Level, rows: usize) -> usize {
-            if level == Level::Avx512 { micro::avx512::stream_width(rows) } else { 0 }
+            match level {
+                Level::Avx512 => micro::avx512::stream_width(rows),
+                Level::Avx2 => micro::avx2::stream_width(rows),
+                _ => 0,
+            }
         }
 
         #[cfg(target_arch = "x86_64")]
-        unsafe fn stream(rows: usize, tile: &Tile<f32, f32>, stride: isize, len: usize) {
-            // SAFETY: as promised by the caller.
-            unsafe { micro::avx512::$stream(rows, tile, stride, len) }
+        unsafe fn stream(level: Level, rows: usize, tile: &Tile<f32, f32>, stride: isize, len: usize) {
+            // SAFETY: as promised by the caller; only the vector levels of x86-64 have a width.
+            unsafe {
+                match level {
+                    Level::Avx512 => micro::avx512::$stream(rows, tile, stride, len),
+                    _ => micro::avx2::$stream(rows, tile, stride, len),
+                }
+            }
         }
     };
 }
@@ -146,15 +158,20 @@ macro_rules! stored_narrow {
             match level {
                 #[cfg(target_arch = "x86_64")]
                 Level::Avx512 => micro::avx512::THIN,
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => micro::avx2::THIN,
                 _ => 0,
             }
         }
 
         unsafe fn thin(_level: Level, _rows: usize, _tile: &Tile<f32, f32>) {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: as promised by the caller; only AVX-512 has thin rows.
+            // SAFETY: as promised by the caller; only the vector levels of x86-64 have thin rows.
             unsafe {
-                micro::avx512::$thin(_rows, _tile)
+                match _level {
+                    Level::Avx512 => micro::avx512::$thin(_rows, _tile),
+                    _ => micro::avx2::$thin(_rows, _tile),
+                }
             }
         }
     };
@@ -272,7 +289,10 @@ impl Scheme for Bf16Fma {
 
     stored_narrow!(bf16_expand, bf16_thin);
     streamed!(bf16_stream);
-    const KEEP_FIRST: bool = true;
+    /// Half the transposing; only AVX-512 packs pairs.
+    fn keep_first(level: Level) -> bool {
+        level == Level::Avx512
+    }
 }
 
 /// bf16 pairs by `VDPBF16PS`; chosen only where `isa::has_bf16_dot()`.
