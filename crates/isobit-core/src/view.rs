@@ -1,6 +1,6 @@
 //! Primitives that only change how a buffer is seen. Every backend runs them through [`run`].
 
-use crate::backend::{Backend, Inputs};
+use crate::backend::{Backend, Inputs, Outputs};
 use crate::error::Result;
 use crate::layout::{self, Strides};
 use crate::spec::Spec;
@@ -48,6 +48,19 @@ pub fn slice(t: Tensor, start: &[isize], step: &[isize], shape: &[usize]) -> Ten
         strides.push(t.strides()[d] * step[d]);
     }
     t.with_layout(shape.into(), strides, offset as usize)
+}
+
+/// The input cut along `axis` into parts of these shapes.
+pub fn split(t: &Tensor, axis: usize, outs: &[Spec]) -> Outputs {
+    let mut at = 0;
+    let mut parts = Outputs::new();
+    for spec in outs {
+        let empty = spec.size() == 0;
+        let offset = t.offset() as isize + if empty { 0 } else { at * t.strides()[axis] };
+        at += spec.shape[axis] as isize;
+        parts.push(t.clone().with_layout(spec.shape.clone(), t.strides().into(), offset as usize));
+    }
+    parts
 }
 
 /// The bytes of the last axis as elements of another dtype.

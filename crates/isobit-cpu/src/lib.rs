@@ -82,6 +82,7 @@ impl Backend for Cpu {
                 Ok(t) => Ok(Ran::Done(smallvec![t])),
                 Err(_) => Err(Error::runtime("eval", format!("{} is no view", prim.name()))),
             },
+            Prim::Split(p) => Ok(Ran::Done(isobit_core::view::split(&inputs[0], p.axis(), outs))),
             Prim::Custom(c) => c.0.run(inputs, outs).map(Ran::Done),
             Prim::Depends(p) => Ok(Ran::Done(inputs.into_iter().take(p.count()).collect())),
             // elementwise
@@ -155,6 +156,7 @@ impl Backend for Cpu {
             Prim::SliceUpdate(p) => movement::slice_update(p, inputs),
             // fused
             Prim::LayerNorm(p) => norm::layer_norm(self, p, inputs, outs),
+            Prim::NormVjp(p) => norm::norm_vjp(self, p, inputs, outs),
             Prim::RmsNorm(p) => norm::rms_norm(self, p, inputs, outs),
             Prim::Rope(p) => rope::rope(self, p, inputs, outs),
             Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),

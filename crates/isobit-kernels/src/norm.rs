@@ -1,4 +1,4 @@
-//! RMS and layer normalisation of rows, forward.
+//! RMS and layer normalisation of rows, and the reverse derivative.
 //!
 //! ```text
 //! rms_norm:    y = x * rsqrt(mean(x^2) + eps) * weight
@@ -19,6 +19,8 @@ use crate::reduce::rows::{Fold, fold_sum, load_upto, long_row, store_upto};
 use crate::reduce::{Origin, ROW_CHUNK, Target, double_row_sum, for_rows};
 use crate::simd::{self, Kernel, LANES, Simd};
 use half::{bf16, f16};
+
+pub mod vjp;
 
 /// A vector of parameters, one per element of a row, of any float type.
 #[derive(Clone, Copy, Debug)]

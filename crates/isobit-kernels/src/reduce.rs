@@ -71,7 +71,7 @@ impl std::error::Error for Unsupported {}
 /// Elements of a row that are reduced in one piece.
 pub(crate) const ROW_CHUNK: usize = 65_536;
 /// Rows of a column that are reduced in one piece.
-const COLUMN_BLOCK: usize = 256;
+pub(crate) const COLUMN_BLOCK: usize = 256;
 /// Elements of work per task, about.
 const TASK: usize = 32_768;
 

@@ -43,7 +43,10 @@ impl Backend for Reference {
         };
         let inputs = match prim {
             Prim::Custom(c) => return c.0.run(inputs, outs).map(Ran::Done),
-            Prim::LayerNorm(_) | Prim::RmsNorm(_) | Prim::Rope(_) | Prim::Sdpa(_) => return Ok(Ran::Decompose(inputs)),
+            Prim::LayerNorm(_) | Prim::NormVjp(_) | Prim::RmsNorm(_) | Prim::Rope(_) | Prim::Sdpa(_) => {
+                return Ok(Ran::Decompose(inputs));
+            }
+            Prim::Split(p) => return Ok(Ran::Done(isobit_core::view::split(&inputs[0], p.axis(), outs))),
             Prim::Depends(p) => return Ok(Ran::Done(inputs.into_iter().take(p.count()).collect())),
             _ => inputs,
         };
@@ -68,11 +71,13 @@ impl Reference {
             | Prim::ExpandDims(_)
             | Prim::Identity(_)
             | Prim::LayerNorm(_)
+            | Prim::NormVjp(_)
             | Prim::RmsNorm(_)
             | Prim::Rope(_)
             | Prim::Sdpa(_)
             | Prim::Reshape(_)
             | Prim::Slice(_)
+            | Prim::Split(_)
             | Prim::Squeeze(_)
             | Prim::StopGradient(_)
             | Prim::Transpose(_)

@@ -4,7 +4,7 @@ use super::rms_norm::{compute_dtype, norm_spec, weak};
 use crate::array::{Array, apply};
 use crate::error::Result;
 use crate::prim::adaptors::Fused;
-use crate::prim::{Batched, Case, Cases, Domain, Specs, Vmap, batched_front};
+use crate::prim::{Batched, Case, Cases, Domain, Grads, Specs, Vjp, Vmap, batched_front};
 use crate::spec::Spec;
 use smallvec::smallvec;
 
@@ -78,6 +78,12 @@ impl Fused for LayerNorm {
             out = super::add(&out, &super::astype(&inputs[i], to)?)?;
         }
         Ok(vec![super::astype(&out, inputs[0].dtype())?])
+    }
+
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        let weight = self.weight().map(|i| &cx.inputs[i]);
+        let found = super::norm_vjp::norm_vjp(&cx.inputs[0], &cx.ct()?, weight, (self.bias, true), self.eps())?;
+        Ok(found.into_iter().zip(cx.wanted).map(|(g, &wanted)| wanted.then_some(g)).collect())
     }
 
     fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {

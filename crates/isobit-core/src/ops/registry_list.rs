@@ -88,6 +88,7 @@ pub struct Entry {
 primitives! {
     fused: {
         layer_norm::LayerNorm,
+        norm_vjp::NormVjp,
         rms_norm::RmsNorm,
         rope::Rope,
         sdpa::Sdpa,
@@ -99,6 +100,7 @@ primitives! {
         scatter::Scatter,
         slice::Slice,
         slice_update::SliceUpdate,
+        split::Split,
     }
     plain: {
         abs::Abs,

@@ -4,7 +4,7 @@ use crate::array::{Array, apply};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::adaptors::Fused;
-use crate::prim::{Batched, Case, Cases, Domain, Specs, Vmap, batched_front};
+use crate::prim::{Batched, Case, Cases, Domain, Grads, Specs, Vjp, Vmap, batched_front};
 use crate::spec::Spec;
 use smallvec::smallvec;
 
@@ -92,6 +92,11 @@ impl Fused for RmsNorm {
             out = super::multiply(&out, &super::astype(w, to)?)?;
         }
         Ok(vec![super::astype(&out, inputs[0].dtype())?])
+    }
+
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        let found = super::norm_vjp::norm_vjp(&cx.inputs[0], &cx.ct()?, cx.inputs.get(1), (false, false), self.eps())?;
+        Ok(found.into_iter().zip(cx.wanted).map(|(g, &wanted)| wanted.then_some(g)).collect())
     }
 
     fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {

@@ -31,39 +31,6 @@ pub(crate) fn slice_region(a: &Array, region: Region) -> Result<Array> {
     apply(Slice { region: Box::new(region) }, &[a])
 }
 
-/// `a` in `parts` equal parts along `axis`.
-///
-/// # Errors
-/// An axis that `parts` does not divide.
-pub fn split(a: &Array, parts: usize, axis: isize) -> Result<Vec<Array>> {
-    let d = resolve_axis("split", axis, a.ndim())?;
-    let n = a.shape()[d];
-    if parts == 0 || !n.is_multiple_of(parts) {
-        return Err(Error::value("split", format!("axis {axis} of size {n} cannot be split into {parts} equal parts")));
-    }
-    let at: Vec<isize> = (1..parts).map(|i| (i * (n / parts)) as isize).collect();
-    split_at(a, &at, axis)
-}
-
-/// `a` cut before each of the positions `at` along `axis`.
-pub fn split_at(a: &Array, at: &[isize], axis: isize) -> Result<Vec<Array>> {
-    let d = resolve_axis("split", axis, a.ndim())?;
-    let n = a.shape()[d] as isize;
-    let position = |x: isize| if x < 0 { (x + n).max(0) } else { x.min(n) };
-    let mut bounds: Vec<isize> = vec![0];
-    bounds.extend(at.iter().map(|&x| position(x)));
-    bounds.push(n);
-    bounds
-        .windows(2)
-        .map(|w| {
-            let mut start = vec![0; a.ndim()];
-            let mut stop: Vec<isize> = a.shape().iter().map(|&n| n as isize).collect();
-            (start[d], stop[d]) = (w[0], w[1].max(w[0]));
-            slice(a, &start, &stop, &vec![1; a.ndim()])
-        })
-        .collect()
-}
-
 /// Element `index` along `axis`, without that axis.
 pub fn take_index(a: &Array, index: usize, axis: isize) -> Result<Array> {
     let d = resolve_axis("take", axis, a.ndim())?;

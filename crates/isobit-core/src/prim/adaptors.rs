@@ -150,6 +150,10 @@ pub trait Fused: Clone + Debug + Eq + Hash + Into<Prim> {
     fn infer(&self, inputs: &[Spec]) -> Result<Specs>;
     /// The operation in terms of others.
     fn decompose(&self, inputs: &[Array]) -> Result<Vec<Array>>;
+    /// See [`super::Primitive::vjp`]: that of the composition, unless there is a faster one.
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        fused_vjp(self, cx)
+    }
     /// See [`super::Primitive::vmap`]. Must fold the batch into the operation itself: a batched decomposition would
     /// have other bits than a loop over the fused kernel.
     fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched>;
@@ -274,7 +278,7 @@ macro_rules! primitive_via {
                 $crate::prim::adaptors::fused_jvp(self, cx)
             }
             fn vjp(&self, cx: &$crate::prim::Vjp<'_>) -> $crate::error::Result<$crate::prim::Grads> {
-                $crate::prim::adaptors::fused_vjp(self, cx)
+                <$t as $crate::prim::adaptors::Fused>::vjp(self, cx)
             }
             fn vmap(&self, cx: &$crate::prim::Vmap<'_>) -> $crate::error::Result<$crate::prim::Batched> {
                 <$t as $crate::prim::adaptors::Fused>::vmap(self, cx)
