@@ -158,8 +158,11 @@ impl Array {
     /// A slice whose length is not the shape's size.
     ///
     /// # Examples
-    /// ```ignore
+    /// ```
+    /// # use isobit::Array;
     /// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+    /// assert_eq!(a.shape(), [2, 2]);
+    /// # Ok::<(), isobit::Error>(())
     /// ```
     pub fn from_slice<T: Element>(data: &[T], shape: &[usize]) -> Result<Array> {
         let n = checked_size("array", shape, T::DTYPE.size())?;

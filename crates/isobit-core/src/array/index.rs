@@ -363,9 +363,13 @@ impl Array {
     /// An integer out of range, too many entries, a mask of another shape, indices that are neither integers nor bools.
     ///
     /// # Examples
-    /// ```ignore
-    /// let row = a.index((-1, ..))?;
-    /// let picked = a.index((NewAxis, &rows, 0..2))?;
+    /// ```
+    /// # use isobit::{Array, NewAxis};
+    /// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3])?;
+    /// assert_eq!(a.index((-1, ..))?.to_vec::<i32>()?, [4, 5, 6]);
+    /// let rows = Array::from_slice(&[1i32, 1, 0], &[3])?;
+    /// assert_eq!(a.index((NewAxis, &rows, 0..2))?.shape(), [1, 3, 2]);
+    /// # Ok::<(), isobit::Error>(())
     /// ```
     pub fn index(&self, index: impl IntoIndices) -> Result<Array> {
         Plan::new(self, index.into_indices())?.read(self)

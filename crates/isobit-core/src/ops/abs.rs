@@ -12,6 +12,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent times the sign of `a`; zero at 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[-1.5f32, 0.0, 2.0], &[3])?;
+/// assert_eq!(ops::abs(&a)?.to_vec::<f32>()?, [1.5, 0.0, 2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn abs(a: &Array) -> Result<Array> {
     if a.dtype().is_unsigned() || a.dtype() == Dtype::Bool {
         return Ok(a.clone());

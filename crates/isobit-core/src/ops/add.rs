@@ -19,6 +19,15 @@ use crate::prim::{Case, Cases, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// let b = Array::from_slice(&[10.0f32, 20.0], &[2])?;
+/// assert_eq!(ops::add(&a, &b)?.to_vec::<f32>()?, [11.0, 22.0, 13.0, 24.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn add(a: &Array, b: &Array) -> Result<Array> {
     super::binary("add", Add, a, b)
 }

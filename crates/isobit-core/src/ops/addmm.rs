@@ -20,6 +20,16 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// As [`matmul`](super::matmul()); a `c` that does not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[1, 2])?;
+/// let b = Array::from_slice(&[3.0f32, 4.0], &[2, 1])?;
+/// let c = Array::from_slice(&[100.0f32], &[1])?;
+/// assert_eq!(ops::addmm(&c, &a, &b, 2.0, 0.5)?.to_vec::<f32>()?, [72.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f64, beta: f64) -> Result<Array> {
     let (a, b) = promoted("addmm", a, b)?;
     let dtype = a.dtype().promote(c.dtype());

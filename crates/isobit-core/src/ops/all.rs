@@ -22,6 +22,15 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[true, true, false, true], &[2, 2])?;
+/// assert_eq!(ops::all(&a, 1, false)?.to_vec::<bool>()?, [true, false]);
+/// assert_eq!(ops::all(&a, .., false)?.to_vec::<bool>()?, [false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn all(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("all", a.ndim())?;
     let a = super::astype(a, Dtype::Bool)?;

@@ -22,6 +22,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[false, false, false, true], &[2, 2])?;
+/// assert_eq!(ops::any(&a, 1, false)?.to_vec::<bool>()?, [false, true]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn any(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("any", a.ndim())?;
     let a = super::astype(a, Dtype::Bool)?;

@@ -24,6 +24,14 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// A step of 0, a length that is not a finite number, dtype bool or complex64.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// assert_eq!(ops::arange(1, 7, 2, None)?.to_vec::<i32>()?, [1, 3, 5]);
+/// assert_eq!(ops::arange(0.0, 1.0, 0.25, Dtype::F32)?.to_vec::<f32>()?, [0.0, 0.25, 0.5, 0.75]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arange(
     start: impl Into<Scalar>,
     stop: impl Into<Scalar>,

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The negated cotangent over `sqrt(1 - a^2)`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 0.0, -1.0], &[3])?;
+/// assert_eq!(ops::arccos(&a)?.to_vec::<f32>()?, [0.0, std::f32::consts::FRAC_PI_2, std::f32::consts::PI]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arccos(a: &Array) -> Result<Array> {
     super::unary_float(Arccos, a)
 }

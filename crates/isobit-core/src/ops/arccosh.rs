@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `sqrt(a^2 - 1)`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// assert_eq!(ops::arccosh(&a)?.to_vec::<f32>()?, [0.0, 1.316958]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arccosh(a: &Array) -> Result<Array> {
     super::unary_float(Arccosh, a)
 }

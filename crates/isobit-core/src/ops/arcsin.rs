@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `sqrt(1 - a^2)`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::arcsin(&a)?.to_vec::<f32>()?, [0.0, std::f32::consts::FRAC_PI_2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arcsin(a: &Array) -> Result<Array> {
     super::unary_float(Arcsin, a)
 }

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `sqrt(a^2 + 1)`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::arcsinh(&a)?.to_vec::<f32>()?, [0.0, 0.88137358]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arcsinh(a: &Array) -> Result<Array> {
     super::unary_float(Arcsinh, a)
 }

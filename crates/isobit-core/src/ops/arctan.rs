@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `1 + a^2`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::arctan(&a)?.to_vec::<f32>()?, [0.0, 0.7853981]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arctan(a: &Array) -> Result<Array> {
     super::unary_float(Arctan, a)
 }

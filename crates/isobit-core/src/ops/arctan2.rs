@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 0.0], &[2])?;
+/// let b = Array::from_slice(&[1.0f32, -1.0], &[2])?;
+/// assert_eq!(ops::arctan2(&a, &b)?.to_vec::<f32>()?, [0.7853981, std::f32::consts::PI]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arctan2(a: &Array, b: &Array) -> Result<Array> {
     super::binary_as("arctan2", Arctan2, a, b, a.dtype().promote(b.dtype()).at_least_float())
 }

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `1 - a^2`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 0.5], &[2])?;
+/// assert_eq!(ops::arctanh(&a)?.to_vec::<f32>()?, [0.0, 0.54930615]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn arctanh(a: &Array) -> Result<Array> {
     super::unary_float(Arctanh, a)
 }

@@ -23,6 +23,14 @@ use crate::spec::{Spec, resolve_axis};
 ///
 /// # Errors
 /// An axis out of range; an axis of size 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0, 0.0, 5.0, 4.0], &[2, 3])?;
+/// assert_eq!(ops::argmin(&a, 1, false)?.to_vec::<u32>()?, [1, 0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn argmin(a: &Array, axis: impl Into<Option<isize>>, keepdims: bool) -> Result<Array> {
     let Some(axis) = axis.into() else {
         let out = apply(ArgMin { axis: 0 }, &[&super::reshape(a, &[-1])?])?;

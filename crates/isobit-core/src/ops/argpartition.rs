@@ -23,6 +23,15 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range; a position outside the axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0], &[3])?;
+/// let order = ops::argpartition(&a, 0, 0)?.to_vec::<u32>()?;
+/// assert_eq!(order[0], 1);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn argpartition(a: &Array, kth: isize, axis: impl Into<Option<isize>>) -> Result<Array> {
     let (a, axis) = along("argpartition", a, axis.into())?;
     let kth = position("argpartition", kth, &a, axis)?;

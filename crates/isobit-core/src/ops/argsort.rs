@@ -22,6 +22,14 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0], &[3])?;
+/// assert_eq!(ops::argsort(&a, 0)?.to_vec::<u32>()?, [1, 2, 0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn argsort(a: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
     let (a, axis) = along("argsort", a, axis.into())?;
     apply(Argsort { axis }, &[&a])

@@ -8,6 +8,15 @@ use crate::error::Result;
 ///
 /// # Dtypes
 /// Any, compared in their common dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// assert_eq!(ops::array_equal(&a, &a, false)?.to_vec::<bool>()?, [true]);
+/// assert_eq!(ops::array_equal(&a, &ops::negative(&a)?, false)?.to_vec::<bool>()?, [false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn array_equal(a: &Array, b: &Array, equal_nan: bool) -> Result<Array> {
     if a.shape() != b.shape() {
         return Ok(Array::scalar(false, Dtype::Bool));

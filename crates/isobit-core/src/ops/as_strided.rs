@@ -15,6 +15,15 @@ use crate::spec::checked_size;
 ///
 /// # Errors
 /// As many strides as there are not axes; elements outside of the array.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// // Windows of two.
+/// assert_eq!(ops::as_strided(&a, Some(&[3, 2]), Some(&[1, 1]), 0)?.to_vec::<i32>()?, [1, 2, 2, 3, 3, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn as_strided(a: &Array, shape: Option<&[usize]>, strides: Option<&[isize]>, offset: isize) -> Result<Array> {
     let op = "as_strided";
     let shape = shape.unwrap_or(a.shape());

@@ -15,6 +15,14 @@ use crate::spec::Spec;
 ///
 /// # Gradients
 /// The cotangent converted back, between floats; zero otherwise.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let a = Array::from_slice(&[1.7f32, -1.7], &[2])?;
+/// assert_eq!(ops::astype(&a, Dtype::I32)?.to_vec::<i32>()?, [1, -1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn astype(a: &Array, dtype: Dtype) -> Result<Array> {
     if a.dtype() == dtype {
         return Ok(a.clone());

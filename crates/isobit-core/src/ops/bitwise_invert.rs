@@ -14,6 +14,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// A floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0i32, 5], &[2])?;
+/// assert_eq!(ops::bitwise_invert(&a)?.to_vec::<i32>()?, [-1, -6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn bitwise_invert(a: &Array) -> Result<Array> {
     apply(BitwiseInvert, &[a])
 }

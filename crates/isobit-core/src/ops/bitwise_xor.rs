@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast; a floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[12i32, 5], &[2])?;
+/// let b = Array::from_slice(&[10i32, 3], &[2])?;
+/// assert_eq!(ops::bitwise_xor(&a, &b)?.to_vec::<i32>()?, [6, 6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn bitwise_xor(a: &Array, b: &Array) -> Result<Array> {
     super::binary("bitwise_xor", BitwiseXor, a, b)
 }

@@ -13,6 +13,14 @@ use crate::spec::{Shape, Spec, broadcast_shapes};
 ///
 /// # Errors
 /// A shape that `a` does not broadcast to.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// assert_eq!(ops::broadcast_to(&a, &[2, 2])?.to_vec::<f32>()?, [1.0, 2.0, 1.0, 2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn broadcast_to(a: &Array, shape: &[usize]) -> Result<Array> {
     if a.shape() == shape {
         return Ok(a.clone());
@@ -24,6 +32,17 @@ pub fn broadcast_to(a: &Array, shape: &[usize]) -> Result<Array> {
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2], &[2, 1])?;
+/// let b = Array::from_slice(&[3i32, 4, 5], &[1, 3])?;
+/// let both = ops::broadcast_arrays(&[a, b])?;
+/// assert_eq!(both[0].to_vec::<i32>()?, [1, 1, 1, 2, 2, 2]);
+/// assert_eq!(both[1].shape(), [2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn broadcast_arrays(arrays: &[Array]) -> Result<Vec<Array>> {
     let mut shape = Shape::new();
     for a in arrays {

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// Zero.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[-1.5f32, 1.2], &[2])?;
+/// assert_eq!(ops::ceil(&a)?.to_vec::<f32>()?, [-1.0, 2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn ceil(a: &Array) -> Result<Array> {
     if a.dtype().is_inexact() { apply(Ceil, &[a]) } else { Ok(a.clone()) }
 }

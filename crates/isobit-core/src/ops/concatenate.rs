@@ -14,6 +14,15 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// No arrays, an axis out of range, shapes that differ in another axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// let b = Array::from_slice(&[5i32, 6], &[2, 1])?;
+/// assert_eq!(ops::concatenate(&[a, b], 1)?.to_vec::<i32>()?, [1, 2, 5, 3, 4, 6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn concatenate(arrays: &[Array], axis: isize) -> Result<Array> {
     let Some(first) = arrays.first() else {
         return Err(Error::value("concatenate", "expected at least one array, got none"));
@@ -32,6 +41,15 @@ pub fn concatenate(arrays: &[Array], axis: isize) -> Result<Array> {
 ///
 /// # Errors
 /// No arrays, an axis out of range, shapes that differ.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2], &[2])?;
+/// let b = Array::from_slice(&[3i32, 4], &[2])?;
+/// assert_eq!(ops::stack(&[a, b], 1)?.to_vec::<i32>()?, [1, 3, 2, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn stack(arrays: &[Array], axis: isize) -> Result<Array> {
     let Some(first) = arrays.first() else {
         return Err(Error::value("stack", "expected at least one array, got none"));

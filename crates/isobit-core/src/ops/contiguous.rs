@@ -10,6 +10,14 @@ use crate::spec::Spec;
 ///
 /// # Gradients
 /// The cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::contiguous(&ops::transpose(&a, ..)?)?.to_vec::<i32>()?, [1, 3, 2, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn contiguous(a: &Array) -> Result<Array> {
     apply(Contiguous, &[a])
 }

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `-sin(a)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::cos(&a)?.to_vec::<f32>()?, [1.0, 0.54030234]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn cos(a: &Array) -> Result<Array> {
     super::unary_float(Cos, a)
 }

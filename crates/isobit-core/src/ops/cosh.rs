@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `sinh(a)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::cosh(&a)?.to_vec::<f32>()?, [1.0, 1.5430807]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn cosh(a: &Array) -> Result<Array> {
     super::unary_float(Cosh, a)
 }

@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// An axis out of range, vectors of other than two or three elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 0.0, 0.0], &[3])?;
+/// let b = Array::from_slice(&[0.0f32, 1.0, 0.0], &[3])?;
+/// assert_eq!(ops::cross(&a, &b, -1)?.to_vec::<f32>()?, [0.0, 0.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn cross(a: &Array, b: &Array, axis: isize) -> Result<Array> {
     let op = "cross";
     let resolve = |x: &Array| crate::spec::resolve_axis(op, axis, x.ndim());

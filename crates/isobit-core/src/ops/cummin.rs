@@ -22,6 +22,16 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 3.0, 2.0], &[3])?;
+/// assert_eq!(ops::cummin(&a, 0, false, true)?.to_vec::<f32>()?, [1.0, 1.0, 1.0]);
+/// assert_eq!(ops::cummin(&a, 0, true, true)?.to_vec::<f32>()?, [1.0, 2.0, 2.0]);
+/// assert_eq!(ops::cummin(&a, 0, false, false)?.to_vec::<f32>()?, [f32::INFINITY, 1.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn cummin(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusive: bool) -> Result<Array> {
     let (a, scan) = Scan::resolve("cummin", a, axis.into(), reverse, inclusive)?;
     apply(Cummin { scan }, &[&a])

@@ -22,6 +22,15 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[2.0f32, 3.0, 4.0], &[3])?;
+/// assert_eq!(ops::cumprod(&a, 0, false, true)?.to_vec::<f32>()?, [2.0, 6.0, 24.0]);
+/// assert_eq!(ops::cumprod(&a, 0, false, false)?.to_vec::<f32>()?, [1.0, 2.0, 6.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn cumprod(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusive: bool) -> Result<Array> {
     let (a, scan) = Scan::resolve("cumprod", a, axis.into(), reverse, inclusive)?;
     apply(Cumprod { scan }, &[&a])

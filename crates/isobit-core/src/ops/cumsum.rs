@@ -25,6 +25,15 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[2i32, 3, 4], &[3])?;
+/// assert_eq!(ops::cumsum(&a, 0, false, true)?.to_vec::<i32>()?, [2, 5, 9]);
+/// assert_eq!(ops::cumsum(&a, 0, true, false)?.to_vec::<i32>()?, [7, 4, 0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn cumsum(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusive: bool) -> Result<Array> {
     let (a, scan) = Scan::resolve("cumsum", a, axis.into(), reverse, inclusive)?;
     let a = if a.dtype() == Dtype::Bool { super::astype(&a, Dtype::I32)? } else { a };

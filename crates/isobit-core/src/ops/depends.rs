@@ -10,6 +10,17 @@ use smallvec::smallvec;
 ///
 /// # Gradients
 /// The identity with respect to `inputs`, zero with respect to `dependencies`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32], &[1])?;
+/// let b = Array::from_slice(&[2.0f32], &[1])?;
+/// // `b` is computed before whoever reads the results.
+/// let out = ops::depends(&[a], &[b])?;
+/// assert_eq!(out[0].to_vec::<f32>()?, [1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn depends(inputs: &[Array], dependencies: &[Array]) -> Result<Vec<Array>> {
     if inputs.is_empty() {
         return Ok(Vec::new());

@@ -13,6 +13,14 @@ use crate::spec::{checked_size, resolve_axis};
 ///
 /// # Errors
 /// Fewer than two axes, axes out of range or equal.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3])?;
+/// assert_eq!(ops::diagonal(&a, 1, 0, 1)?.to_vec::<i32>()?, [2, 6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn diagonal(a: &Array, offset: isize, axis1: isize, axis2: isize) -> Result<Array> {
     let (i, j) = (resolve_axis("diagonal", axis1, a.ndim())?, resolve_axis("diagonal", axis2, a.ndim())?);
     if i == j {
@@ -39,6 +47,15 @@ pub fn diagonal(a: &Array, offset: isize, axis1: isize, axis2: isize) -> Result<
 ///
 /// # Errors
 /// Anything but a vector or a matrix.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::diag(&a, 0)?.to_vec::<i32>()?, [1, 4]);
+/// assert_eq!(ops::diag(&ops::diag(&a, 0)?, 0)?.to_vec::<i32>()?, [1, 0, 0, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn diag(a: &Array, k: isize) -> Result<Array> {
     match a.ndim() {
         2 => diagonal(a, k, 0, 1),
@@ -60,6 +77,14 @@ pub fn diag(a: &Array, k: isize) -> Result<Array> {
 ///
 /// # Errors
 /// As [`diagonal`].
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::trace(&a, 0, 0, 1, None)?.to_vec::<i32>()?, [5]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn trace(a: &Array, offset: isize, axis1: isize, axis2: isize, dtype: impl Into<Option<Dtype>>) -> Result<Array> {
     let d = diagonal(a, offset, axis1, axis2)?;
     let d = match dtype.into() {

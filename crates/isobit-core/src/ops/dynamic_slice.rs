@@ -46,6 +46,15 @@ fn places(op: &'static str, a: &Array, start: &Array, axes: &[isize], block: &[u
 ///
 /// # Errors
 /// A block that does not fit, start indices that are not integers, axes out of range or named twice.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// let start = Array::from_slice(&[1i32], &[1])?;
+/// assert_eq!(ops::dynamic_slice(&a, &start, &[0], &[2])?.to_vec::<i32>()?, [2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn dynamic_slice(a: &Array, start: &Array, axes: &[isize], block: &[usize]) -> Result<Array> {
     a.index(places("slice", a, start, axes, block)?)
 }
@@ -54,6 +63,16 @@ pub fn dynamic_slice(a: &Array, start: &Array, axes: &[isize], block: &[usize]) 
 ///
 /// # Errors
 /// As [`dynamic_slice`].
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// let update = Array::from_slice(&[8i32, 9], &[2])?;
+/// let start = Array::from_slice(&[1i32], &[1])?;
+/// assert_eq!(ops::dynamic_slice_update(&a, &update, &start, &[0])?.to_vec::<i32>()?, [1, 8, 9, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn dynamic_slice_update(a: &Array, update: &Array, start: &Array, axes: &[isize]) -> Result<Array> {
     a.at(places("slice_update", a, start, axes, update.shape())?).set(update)
 }

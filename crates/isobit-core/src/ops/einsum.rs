@@ -36,6 +36,15 @@ struct Term {
 ///
 /// # Errors
 /// Subscripts that are malformed or do not fit the operands.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// let b = Array::from_slice(&[1.0f32, 10.0], &[2])?;
+/// assert_eq!(ops::einsum("ij,j->i", &[a, b])?.to_vec::<f32>()?, [21.0, 43.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn einsum(subscripts: &str, operands: &[Array]) -> Result<Array> {
     let (inputs, output) = parse(subscripts, operands)?;
     let mut terms = operands.iter().zip(&inputs).map(|(a, labels)| diagonals(a, labels)).collect::<Result<Vec<_>>>()?;
@@ -55,6 +64,14 @@ pub fn einsum(subscripts: &str, operands: &[Array]) -> Result<Array> {
 ///
 /// # Errors
 /// As [`einsum`].
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let a = ops::zeros(&[2, 2], Dtype::F32)?;
+/// assert_eq!(ops::einsum_path("ij,jk->ik", &[a.clone(), a])?, [[0, 1]]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn einsum_path(subscripts: &str, operands: &[Array]) -> Result<Vec<Vec<usize>>> {
     let (inputs, output) = parse(subscripts, operands)?;
     if operands.len() == 1 {

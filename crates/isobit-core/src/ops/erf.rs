@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `2/sqrt(pi) e^(-a^2)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::erf(&a)?.to_vec::<f32>()?, [0.0, 0.8427008]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn erf(a: &Array) -> Result<Array> {
     super::unary_float(Erf, a)
 }

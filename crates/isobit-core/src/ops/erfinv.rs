@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `sqrt(pi)/2 e^(result^2)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 0.5], &[2])?;
+/// assert_eq!(ops::erfinv(&a)?.to_vec::<f32>()?, [0.0, 0.47693628]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn erfinv(a: &Array) -> Result<Array> {
     super::unary_float(Erfinv, a)
 }

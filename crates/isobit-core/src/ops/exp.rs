@@ -13,6 +13,14 @@ use crate::prim::{Case, Cases, Domain};
 ///
 /// # Gradients
 /// The cotangent times the result.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::exp(&a)?.to_vec::<f32>()?, [1.0, std::f32::consts::E]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn exp(a: &Array) -> Result<Array> {
     super::unary_float(Exp, a)
 }

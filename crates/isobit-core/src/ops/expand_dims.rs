@@ -14,6 +14,15 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// assert_eq!(ops::expand_dims(&a, 0)?.shape(), [1, 2]);
+/// assert_eq!(ops::expand_dims(&a, [0, -1])?.shape(), [1, 2, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn expand_dims(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
     let axes = axes.into();
     let extra = match &axes {

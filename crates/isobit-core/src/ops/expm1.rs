@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `e^a` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::expm1(&a)?.to_vec::<f32>()?, [0.0, 1.7182819]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn expm1(a: &Array) -> Result<Array> {
     super::unary_float(Expm1, a)
 }

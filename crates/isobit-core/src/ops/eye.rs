@@ -11,6 +11,13 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// A shape with too many elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// assert_eq!(ops::eye(2, 3, 1, Dtype::I32)?.to_vec::<i32>()?, [0, 1, 0, 0, 0, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn eye(n: usize, m: usize, k: isize, dtype: Dtype) -> Result<Array> {
     checked_size("eye", &[n, m], dtype.size())?;
     let flat = super::zeros(&[n * m], dtype)?;
@@ -21,6 +28,13 @@ pub fn eye(n: usize, m: usize, k: isize, dtype: Dtype) -> Result<Array> {
 }
 
 /// The `n` by `n` identity matrix.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// assert_eq!(ops::identity(2, Dtype::F32)?.to_vec::<f32>()?, [1.0, 0.0, 0.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn identity(n: usize, dtype: Dtype) -> Result<Array> {
     eye(n, n, 0, dtype)
 }

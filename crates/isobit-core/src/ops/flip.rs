@@ -11,6 +11,15 @@ use crate::spec::Axes;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::flip(&a, 1)?.to_vec::<i32>()?, [2, 1, 4, 3]);
+/// assert_eq!(ops::flip(&a, ..)?.to_vec::<i32>()?, [4, 3, 2, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn flip(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
     let axes = axes.into().resolve("flip", a.ndim())?;
     let mut start = vec![0isize; a.ndim()];

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// Zero.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[-1.5f32, 1.8], &[2])?;
+/// assert_eq!(ops::floor(&a)?.to_vec::<f32>()?, [-2.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn floor(a: &Array) -> Result<Array> {
     if a.dtype().is_inexact() { apply(Floor, &[a]) } else { Ok(a.clone()) }
 }

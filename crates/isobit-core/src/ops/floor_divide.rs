@@ -19,6 +19,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[7i32, -7], &[2])?;
+/// let b = Array::from_slice(&[2i32, 2], &[2])?;
+/// assert_eq!(ops::floor_divide(&a, &b)?.to_vec::<i32>()?, [3, -4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn floor_divide(a: &Array, b: &Array) -> Result<Array> {
     if (a.dtype(), b.dtype()) == (Dtype::Bool, Dtype::Bool) {
         return super::astype(&super::binary_as("floor_divide", FloorDivide, a, b, Dtype::U8)?, Dtype::Bool);

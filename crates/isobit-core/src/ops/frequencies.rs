@@ -9,6 +9,13 @@ use crate::spec::Axes;
 ///
 /// # Errors
 /// No samples, a distance of 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// assert_eq!(ops::fftfreq(4, 1.0)?.to_vec::<f32>()?, [0.0, 0.25, -0.5, -0.25]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn fftfreq(n: usize, d: f64) -> Result<Array> {
     check_samples("fftfreq", n, d)?;
     let k = (0..n).map(|i| if i < n.div_ceil(2) { i as f64 } else { i as f64 - n as f64 });
@@ -19,6 +26,13 @@ pub fn fftfreq(n: usize, d: f64) -> Result<Array> {
 ///
 /// # Errors
 /// No samples, a distance of 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// assert_eq!(ops::rfftfreq(4, 1.0)?.to_vec::<f32>()?, [0.0, 0.25, 0.5]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn rfftfreq(n: usize, d: f64) -> Result<Array> {
     check_samples("rfftfreq", n, d)?;
     let k = (0..n / 2 + 1).map(|k| (k as f64 / (n as f64 * d)) as f32);
@@ -46,6 +60,14 @@ fn halves(a: &Array, axes: Axes, back: bool) -> Result<Array> {
 ///
 /// # Errors
 /// Axes out of range or named twice.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0i32, 1, 2], &[3])?;
+/// assert_eq!(ops::fftshift(&a, ..)?.to_vec::<i32>()?, [2, 0, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn fftshift(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
     halves(a, axes.into(), false)
 }
@@ -54,6 +76,14 @@ pub fn fftshift(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
 ///
 /// # Errors
 /// Axes out of range or named twice.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[2i32, 0, 1], &[3])?;
+/// assert_eq!(ops::ifftshift(&a, ..)?.to_vec::<i32>()?, [0, 1, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn ifftshift(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
     halves(a, axes.into(), true)
 }

@@ -24,6 +24,16 @@ use smallvec::{SmallVec, smallvec};
 /// # Errors
 /// Axes that are out of range or repeated, indices that are not integers or do not broadcast, a slice that is larger
 /// than the array.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[3, 2])?;
+/// let rows = Array::from_slice(&[2i32, 0], &[2])?;
+/// // Two slices of one row and both columns.
+/// assert_eq!(ops::gather(&a, &[rows], &[0], &[1, 2])?.to_vec::<i32>()?, [5, 6, 1, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn gather(a: &Array, indices: &[Array], axes: &[isize], slice_sizes: &[usize]) -> Result<Array> {
     let (axes, indices) = placed("gather", a, indices, axes)?;
     if slice_sizes.len() != a.ndim() {

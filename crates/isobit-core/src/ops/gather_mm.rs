@@ -25,6 +25,17 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// Operands of fewer than two axes, inner sizes that differ, indices that do not broadcast, other dtypes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[2.0f32, 3.0], &[2, 1, 1])?;
+/// let b = Array::from_slice(&[10.0f32, 100.0], &[2, 1, 1])?;
+/// let lhs = Array::from_slice(&[0i32, 1, 1], &[3])?;
+/// let rhs = Array::from_slice(&[1i32, 0, 1], &[3])?;
+/// assert_eq!(ops::gather_mm(&a, &b, Some(&lhs), Some(&rhs))?.to_vec::<f32>()?, [200.0, 30.0, 300.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn gather_mm(a: &Array, b: &Array, lhs: Option<&Array>, rhs: Option<&Array>) -> Result<Array> {
     const OP: &str = "gather_mm";
     let (a, b) = super::matmul::promoted(OP, a, b)?;

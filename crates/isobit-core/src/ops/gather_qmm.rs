@@ -30,6 +30,21 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// Shapes that do not fit the format or one another, other dtypes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let w = ops::reshape(&ops::arange(0, 64, 1, Dtype::F32)?, &[1, 64])?;
+/// let format = isobit::quant::Format::new(isobit::quant::Mode::Affine, None, Some(8))?;
+/// let q = ops::quantize(&w, format, None)?;
+/// let x = ops::ones(&[1, 1, 64], Dtype::F32)?;
+/// let stacked = |a: &Array| ops::expand_dims(a, 0);
+/// let biases = q.biases.as_ref().map(stacked).transpose()?;
+/// let rhs = Array::from_slice(&[0i32, 0], &[2])?;
+/// let y = ops::gather_qmm(&x, &stacked(&q.codes)?, &stacked(&q.scales)?, biases.as_ref(), None, Some(&rhs), true, format)?;
+/// assert_eq!(y.shape(), [2, 1, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 #[allow(clippy::too_many_arguments)] // MLX's signature
 pub fn gather_qmm(
     x: &Array,

@@ -13,6 +13,15 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let b = Array::from_slice(&[2i32, 2, 2], &[3])?;
+/// assert_eq!(ops::greater(&a, &b)?.to_vec::<bool>()?, [false, false, true]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn greater(a: &Array, b: &Array) -> Result<Array> {
     super::less(b, a)
 }

@@ -11,6 +11,15 @@ use crate::spec::resolve_axis;
 ///
 /// # Errors
 /// Last axes of different sizes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0], &[3])?;
+/// let b = Array::from_slice(&[4.0f32, 5.0, 6.0], &[3])?;
+/// assert_eq!(ops::inner(&a, &b)?.to_vec::<f32>()?, [32.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn inner(a: &Array, b: &Array) -> Result<Array> {
     if a.ndim() == 0 || b.ndim() == 0 {
         return super::multiply(a, b);
@@ -22,6 +31,15 @@ pub fn inner(a: &Array, b: &Array) -> Result<Array> {
 ///
 /// # Shapes
 /// `[a.size, b.size]`
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// let b = Array::from_slice(&[3.0f32, 4.0], &[2])?;
+/// assert_eq!(ops::outer(&a, &b)?.to_vec::<f32>()?, [3.0, 4.0, 6.0, 8.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn outer(a: &Array, b: &Array) -> Result<Array> {
     super::multiply(&super::reshape(a, &[-1, 1])?, &super::reshape(b, &[-1])?)
 }
@@ -30,6 +48,15 @@ pub fn outer(a: &Array, b: &Array) -> Result<Array> {
 ///
 /// # Errors
 /// An axis out of range, axes of different sizes, shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// let b = Array::from_slice(&[3.0f32, 4.0], &[2])?;
+/// assert_eq!(ops::vecdot(&a, &b, -1)?.to_vec::<f32>()?, [11.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn vecdot(a: &Array, b: &Array, axis: isize) -> Result<Array> {
     let (n, m) = (a.dim(axis)?, b.dim(axis)?);
     if n != m {
@@ -45,6 +72,15 @@ pub fn vecdot(a: &Array, b: &Array, axis: isize) -> Result<Array> {
 ///
 /// # Errors
 /// An array without elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// let b = Array::from_slice(&[1.0f32, 10.0], &[2])?;
+/// assert_eq!(ops::kron(&a, &b)?.to_vec::<f32>()?, [1.0, 10.0, 2.0, 20.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn kron(a: &Array, b: &Array) -> Result<Array> {
     if a.size() == 0 || b.size() == 0 {
         return Err(Error::value("kron", format!("expected elements, got shapes {:?} and {:?}", a.shape(), b.shape())));
@@ -69,6 +105,15 @@ pub fn kron(a: &Array, b: &Array) -> Result<Array> {
 ///
 /// # Errors
 /// An axis out of range, a scalar.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 4, 9, 16], &[4])?;
+/// assert_eq!(ops::diff(&a, 1, -1)?.to_vec::<i32>()?, [3, 5, 7]);
+/// assert_eq!(ops::diff(&a, 2, -1)?.to_vec::<i32>()?, [2, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn diff(a: &Array, n: usize, axis: isize) -> Result<Array> {
     let axis = resolve_axis("diff", axis, a.ndim())?;
     let mut a = a.clone();
@@ -97,6 +142,14 @@ pub fn diff(a: &Array, n: usize, axis: isize) -> Result<Array> {
 ///
 /// # Errors
 /// Axes out of range or named twice.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0i32, 3, 0, 5], &[4])?;
+/// assert_eq!(ops::count_nonzero(&a, .., false)?.to_vec::<i32>()?, [2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn count_nonzero(a: &Array, axes: impl Into<crate::Axes>, keepdims: bool) -> Result<Array> {
     super::sum(&super::not_equal(a, &super::constant(a, 0.0))?, axes, keepdims)
 }

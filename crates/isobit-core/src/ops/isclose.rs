@@ -14,6 +14,17 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 100.0], &[2])?;
+/// let b = Array::from_slice(&[1.1f32, 110.0], &[2])?;
+/// // The relative tolerance is of `b`.
+/// assert_eq!(ops::isclose(&a, &b, 0.0, 0.2, false)?.to_vec::<bool>()?, [true, false]);
+/// assert_eq!(ops::isclose(&a, &b, 0.095, 0.0, false)?.to_vec::<bool>()?, [true, true]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn isclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
     let dtype = a.dtype().promote(b.dtype()).at_least_float();
     let (a, b) = (super::astype(a, dtype)?, super::astype(b, dtype)?);

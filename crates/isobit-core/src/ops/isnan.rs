@@ -7,6 +7,14 @@ use crate::error::Result;
 ///
 /// # Dtypes
 /// Any; the result is bool, false for integers.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0], &[4])?;
+/// assert_eq!(ops::isnan(&a)?.to_vec::<bool>()?, [true, false, false, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn isnan(a: &Array) -> Result<Array> {
     super::not_equal(a, a)
 }
@@ -15,6 +23,14 @@ pub fn isnan(a: &Array) -> Result<Array> {
 ///
 /// # Dtypes
 /// Any; the result is bool, true for integers.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0], &[4])?;
+/// assert_eq!(ops::isfinite(&a)?.to_vec::<bool>()?, [false, false, false, true]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn isfinite(a: &Array) -> Result<Array> {
     if !a.dtype().is_inexact() {
         return super::equal(a, a);
@@ -26,6 +42,14 @@ pub fn isfinite(a: &Array) -> Result<Array> {
 ///
 /// # Dtypes
 /// Any; the result is bool, false for integers.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0], &[4])?;
+/// assert_eq!(ops::isinf(&a)?.to_vec::<bool>()?, [false, true, true, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn isinf(a: &Array) -> Result<Array> {
     if !a.dtype().is_inexact() {
         return super::not_equal(a, a);
@@ -37,6 +61,14 @@ pub fn isinf(a: &Array) -> Result<Array> {
 ///
 /// # Dtypes
 /// Any; the result is bool, false for integers.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0], &[4])?;
+/// assert_eq!(ops::isposinf(&a)?.to_vec::<bool>()?, [false, true, false, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn isposinf(a: &Array) -> Result<Array> {
     is_exactly(a, f64::INFINITY)
 }
@@ -45,6 +77,14 @@ pub fn isposinf(a: &Array) -> Result<Array> {
 ///
 /// # Dtypes
 /// Any; the result is bool, false for integers.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0], &[4])?;
+/// assert_eq!(ops::isneginf(&a)?.to_vec::<bool>()?, [false, false, true, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn isneginf(a: &Array) -> Result<Array> {
     is_exactly(a, f64::NEG_INFINITY)
 }

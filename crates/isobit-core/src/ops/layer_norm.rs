@@ -22,6 +22,16 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// A scalar `x`, a `weight` or `bias` of another shape, no floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 3.0], &[2])?;
+/// let weight = Array::from_slice(&[2.0f32, 2.0], &[2])?;
+/// let bias = Array::from_slice(&[10.0f32, 10.0], &[2])?;
+/// assert_eq!(ops::layer_norm(&a, Some(&weight), Some(&bias), 0.0)?.to_vec::<f32>()?, [8.0, 12.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn layer_norm(x: &Array, weight: Option<&Array>, bias: Option<&Array>, eps: f32) -> Result<Array> {
     let dtype = weight.into_iter().chain(bias).fold(x.dtype(), |d, w| d.promote(w.dtype()));
     let mut inputs = vec![super::astype(x, dtype)?];

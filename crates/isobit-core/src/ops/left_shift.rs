@@ -20,6 +20,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast; a floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 3], &[2])?;
+/// let b = Array::from_slice(&[4i32, 1], &[2])?;
+/// assert_eq!(ops::left_shift(&a, &b)?.to_vec::<i32>()?, [16, 6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn left_shift(a: &Array, b: &Array) -> Result<Array> {
     let dtype = match a.dtype().promote(b.dtype()) {
         Dtype::Bool => Dtype::U8,

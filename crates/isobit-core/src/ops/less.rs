@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let b = Array::from_slice(&[2i32, 2, 2], &[3])?;
+/// assert_eq!(ops::less(&a, &b)?.to_vec::<bool>()?, [true, false, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn less(a: &Array, b: &Array) -> Result<Array> {
     super::binary("less", Less, a, b)
 }

@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let b = Array::from_slice(&[2i32, 2, 2], &[3])?;
+/// assert_eq!(ops::less_equal(&a, &b)?.to_vec::<bool>()?, [true, true, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn less_equal(a: &Array, b: &Array) -> Result<Array> {
     super::binary("less_equal", LessEqual, a, b)
 }

@@ -22,6 +22,15 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// Shapes that do not broadcast, an axis out of range, dtypes that are not floats.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.5f32, 0.5, 0.5], &[3])?;
+/// let b = Array::from_slice(&[1.0f32, 1.0, 1.0], &[3])?;
+/// assert_eq!(ops::linear_recurrence(&a, &b, 0, false)?.to_vec::<f32>()?, [1.0, 1.5, 1.75]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn linear_recurrence(a: &Array, b: &Array, axis: isize, reverse: bool) -> Result<Array> {
     let op = "linear_recurrence";
     let dtype = super::require_inexact(op, super::sum::require_real(op, a.dtype().promote(b.dtype()))?)?;

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `a`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0], &[2])?;
+/// assert_eq!(ops::log(&a)?.to_vec::<f32>()?, [0.0, std::f32::consts::LN_2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn log(a: &Array) -> Result<Array> {
     super::unary_float(Log, a)
 }

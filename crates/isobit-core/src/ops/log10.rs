@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `a ln 10`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 1000.0], &[2])?;
+/// assert_eq!(ops::log10(&a)?.to_vec::<f32>()?, [0.0, 3.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn log10(a: &Array) -> Result<Array> {
     super::unary_float(Log10, a)
 }

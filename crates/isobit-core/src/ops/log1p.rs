@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `1 + a`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::log1p(&a)?.to_vec::<f32>()?, [0.0, std::f32::consts::LN_2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn log1p(a: &Array) -> Result<Array> {
     super::unary_float(Log1p, a)
 }

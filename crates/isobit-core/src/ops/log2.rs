@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over `a ln 2`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 8.0], &[2])?;
+/// assert_eq!(ops::log2(&a)?.to_vec::<f32>()?, [0.0, 3.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn log2(a: &Array) -> Result<Array> {
     super::unary_float(Log2, a)
 }

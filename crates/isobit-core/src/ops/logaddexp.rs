@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, f32::NEG_INFINITY], &[2])?;
+/// let b = Array::from_slice(&[0.0f32, 5.0], &[2])?;
+/// assert_eq!(ops::logaddexp(&a, &b)?.to_vec::<f32>()?, [std::f32::consts::LN_2, 5.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn logaddexp(a: &Array, b: &Array) -> Result<Array> {
     super::binary_as("logaddexp", Logaddexp, a, b, a.dtype().promote(b.dtype()).at_least_float())
 }

@@ -22,6 +22,14 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 0.0], &[2])?;
+/// assert_eq!(ops::logcumsumexp(&a, 0, false, true)?.to_vec::<f32>()?, [0.0, std::f32::consts::LN_2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn logcumsumexp(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusive: bool) -> Result<Array> {
     let (a, scan) = Scan::resolve("logcumsumexp", a, axis.into(), reverse, inclusive)?;
     let a = super::astype(&a, a.dtype().at_least_float())?;

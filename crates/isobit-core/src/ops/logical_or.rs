@@ -14,6 +14,15 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[true, true, false], &[3])?;
+/// let b = Array::from_slice(&[true, false, false], &[3])?;
+/// assert_eq!(ops::logical_or(&a, &b)?.to_vec::<bool>()?, [true, true, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn logical_or(a: &Array, b: &Array) -> Result<Array> {
     super::bitwise_or(&super::astype(a, Dtype::Bool)?, &super::astype(b, Dtype::Bool)?)
 }

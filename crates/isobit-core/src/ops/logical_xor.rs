@@ -14,6 +14,15 @@ use crate::error::Result;
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[true, true, false], &[3])?;
+/// let b = Array::from_slice(&[true, false, false], &[3])?;
+/// assert_eq!(ops::logical_xor(&a, &b)?.to_vec::<bool>()?, [false, true, false]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn logical_xor(a: &Array, b: &Array) -> Result<Array> {
     super::bitwise_xor(&super::astype(a, Dtype::Bool)?, &super::astype(b, Dtype::Bool)?)
 }

@@ -21,6 +21,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated; a reduced axis of size 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 0.0], &[2])?;
+/// assert_eq!(ops::logsumexp(&a, .., false)?.to_vec::<f32>()?, [std::f32::consts::LN_2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn logsumexp(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("logsumexp", a.ndim())?;
     let a = super::astype(a, a.dtype().at_least_float())?;

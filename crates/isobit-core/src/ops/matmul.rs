@@ -23,6 +23,15 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// 0-d operands, inner sizes that differ, leading axes that do not broadcast, no floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// let b = Array::from_slice(&[1.0f32, 10.0], &[2])?;
+/// assert_eq!(ops::matmul(&a, &b)?.to_vec::<f32>()?, [21.0, 43.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
     let (a, b) = promoted("matmul", a, b)?;
     let (row, column) = (a.ndim() == 1, b.ndim() == 1);

@@ -21,6 +21,15 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated; a reduced axis of size 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0, 0.0, 5.0, 4.0], &[2, 3])?;
+/// assert_eq!(ops::max(&a, 1, false)?.to_vec::<f32>()?, [3.0, 5.0]);
+/// assert_eq!(ops::max(&a, .., false)?.to_vec::<f32>()?, [5.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn max(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("max", a.ndim())?;
     if axes.is_empty() {

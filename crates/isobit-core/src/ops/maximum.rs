@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 5.0], &[2])?;
+/// let b = Array::from_slice(&[2.0f32, 4.0], &[2])?;
+/// assert_eq!(ops::maximum(&a, &b)?.to_vec::<f32>()?, [2.0, 5.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn maximum(a: &Array, b: &Array) -> Result<Array> {
     super::binary("maximum", Maximum, a, b)
 }

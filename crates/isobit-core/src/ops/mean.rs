@@ -19,6 +19,15 @@ use crate::spec::Axes;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0, 0.0, 5.0, 4.0], &[2, 3])?;
+/// assert_eq!(ops::mean(&a, 1, false)?.to_vec::<f32>()?, [2.0, 3.0]);
+/// assert_eq!(ops::mean(&a, 1, true)?.shape(), [2, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn mean(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("mean", a.ndim())?;
     let dtype = require_real("mean", a.dtype())?.at_least_float();

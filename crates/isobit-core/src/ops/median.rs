@@ -19,6 +19,14 @@ use crate::spec::Axes;
 ///
 /// # Errors
 /// Axes out of range or repeated; no elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[4.0f32, 1.0, 3.0, 8.0], &[4])?;
+/// assert_eq!(ops::median(&a, .., false)?.to_vec::<f32>()?, [3.5]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn median(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("median", a.ndim())?;
     let a = super::astype(a, require_real("median", a.dtype())?.at_least_float())?;

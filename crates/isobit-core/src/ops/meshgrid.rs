@@ -11,6 +11,19 @@ use crate::spec::Shape;
 ///
 /// # Errors
 /// Arrays of more than one axis, another `indexing`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let b = Array::from_slice(&[4i32, 5], &[2])?;
+/// let grid = ops::meshgrid(&[a.clone(), b.clone()], false, "xy")?;
+/// assert_eq!(grid[0].to_vec::<i32>()?, [1, 2, 3, 1, 2, 3]);
+/// assert_eq!(grid[1].to_vec::<i32>()?, [4, 4, 4, 5, 5, 5]);
+/// let grid = ops::meshgrid(&[a, b], false, "ij")?;
+/// assert_eq!(grid[0].to_vec::<i32>()?, [1, 1, 2, 2, 3, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn meshgrid(arrays: &[Array], sparse: bool, indexing: &str) -> Result<Vec<Array>> {
     let swap = match indexing {
         "xy" => arrays.len() > 1,

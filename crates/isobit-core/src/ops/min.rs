@@ -22,6 +22,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated; a reduced axis of size 0.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0, 0.0, 5.0, 4.0], &[2, 3])?;
+/// assert_eq!(ops::min(&a, 0, false)?.to_vec::<f32>()?, [0.0, 1.0, 2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn min(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("min", a.ndim())?;
     if axes.is_empty() {

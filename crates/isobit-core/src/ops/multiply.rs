@@ -19,6 +19,15 @@ use crate::prim::{Case, Cases, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[2.0f32, 3.0], &[2])?;
+/// let b = Array::from_slice(&[4.0f32, 0.5], &[2])?;
+/// assert_eq!(ops::multiply(&a, &b)?.to_vec::<f32>()?, [8.0, 1.5]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn multiply(a: &Array, b: &Array) -> Result<Array> {
     super::binary("multiply", Multiply, a, b)
 }

@@ -12,6 +12,15 @@ use crate::error::Result;
 ///
 /// # Gradients
 /// The cotangent where the element was kept.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1.0], &[4])?;
+/// assert_eq!(ops::nan_to_num(&a, 0.0, None, None)?.to_vec::<f32>()?, [0.0, f32::MAX, f32::MIN, 1.0]);
+/// assert_eq!(ops::nan_to_num(&a, 9.0, Some(2.0), Some(-2.0))?.to_vec::<f32>()?, [9.0, 2.0, -2.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn nan_to_num(a: &Array, nan: f64, posinf: Option<f64>, neginf: Option<f64>) -> Result<Array> {
     let largest = match a.dtype() {
         Dtype::F16 => 65504.0,

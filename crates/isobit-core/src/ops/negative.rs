@@ -16,6 +16,14 @@ use crate::prim::{Case, Cases, Domain};
 ///
 /// # Errors
 /// A bool array.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, -2.0], &[2])?;
+/// assert_eq!(ops::negative(&a)?.to_vec::<f32>()?, [-1.0, 2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn negative(a: &Array) -> Result<Array> {
     apply(Negative, &[a])
 }

@@ -16,6 +16,19 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// A scalar; an argument of a function that `vmap` or `compile` is recording, which has no values.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let a = Array::from_slice(&[0i32, 1, 2, 0], &[2, 2])?;
+/// let places = ops::nonzero(&a)?;
+/// // One vector of positions per axis.
+/// let rows = ops::astype(&places[0], Dtype::I32)?;
+/// let columns = ops::astype(&places[1], Dtype::I32)?;
+/// assert_eq!(rows.to_vec::<i32>()?, [0, 1]);
+/// assert_eq!(columns.to_vec::<i32>()?, [1, 0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn nonzero(a: &Array) -> Result<Vec<Array>> {
     if a.ndim() == 0 {
         return Err(Error::value("nonzero", "expected at least one axis, got a scalar"));
@@ -40,6 +53,14 @@ pub fn nonzero(a: &Array) -> Result<Vec<Array>> {
 ///
 /// # Errors
 /// As [`nonzero`].
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let a = Array::from_slice(&[0i32, 1, 2, 0], &[2, 2])?;
+/// assert_eq!(ops::astype(&ops::argwhere(&a)?, Dtype::I32)?.to_vec::<i32>()?, [0, 1, 1, 0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn argwhere(a: &Array) -> Result<Array> {
     super::stack(&nonzero(a)?, 1)
 }

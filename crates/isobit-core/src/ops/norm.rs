@@ -41,6 +41,15 @@ impl Order {
 /// # Errors
 /// An order that does not exist for the number of axes; one that takes singular values (2, -2 and nuclear norms of
 /// matrices), which are not computed yet.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, -4.0], &[2])?;
+/// assert_eq!(ops::norm(&a, ops::norm::Order::Default, .., false)?.to_vec::<f32>()?, [5.0]);
+/// assert_eq!(ops::norm(&a, ops::norm::Order::P(1.0), .., false)?.to_vec::<f32>()?, [7.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn norm(a: &Array, order: Order, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into();
     let a = super::astype(a, a.dtype().at_least_float())?;

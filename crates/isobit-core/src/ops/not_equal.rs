@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, f32::NAN], &[2])?;
+/// let b = Array::from_slice(&[1.0f32, f32::NAN], &[2])?;
+/// assert_eq!(ops::not_equal(&a, &b)?.to_vec::<bool>()?, [false, true]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn not_equal(a: &Array, b: &Array) -> Result<Array> {
     super::binary("not_equal", NotEqual, a, b)
 }

@@ -21,6 +21,14 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// Another dtype, a scalar, a width outside 1 to 8, a last axis that does not fill whole words.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let codes = Array::from_slice(&[1u32, 2, 3, 4, 5, 6, 7, 8], &[8])?;
+/// assert_eq!(ops::pack_bits(&ops::astype(&codes, Dtype::U8)?, 4)?.to_vec::<u32>()?, [0x8765_4321]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn pack_bits(codes: &Array, bits: usize) -> Result<Array> {
     apply(PackBits { bits }, &[codes])
 }
@@ -38,6 +46,14 @@ pub fn pack_bits(codes: &Array, bits: usize) -> Result<Array> {
 ///
 /// # Errors
 /// Another dtype, a scalar, a width outside 1 to 8, words that hold no whole number of codes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let words = Array::from_slice(&[0x8765_4321u32], &[1])?;
+/// assert_eq!(ops::astype(&ops::unpack_bits(&words, 4)?, Dtype::U32)?.to_vec::<u32>()?, [1, 2, 3, 4, 5, 6, 7, 8]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn unpack_bits(words: &Array, bits: usize) -> Result<Array> {
     apply(UnpackBits { bits }, &[words])
 }

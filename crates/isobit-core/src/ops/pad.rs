@@ -59,6 +59,16 @@ impl<T: Into<Scalar>> From<T> for PadMode {
 /// # Errors
 /// As many widths as neither 1 nor the number of axes, a constant of more than one element, an empty axis that is to be
 /// repeated or mirrored.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let nine = Array::scalar(9, Dtype::I32);
+/// assert_eq!(ops::pad(&a, &[(1, 2)], ops::PadMode::Constant(nine))?.to_vec::<i32>()?, [9, 1, 2, 3, 9, 9]);
+/// assert_eq!(ops::pad(&a, &[(1, 2)], ops::PadMode::Edge)?.to_vec::<i32>()?, [1, 1, 2, 3, 3, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn pad(a: &Array, widths: &[(usize, usize)], mode: impl Into<PadMode>) -> Result<Array> {
     let widths: SmallVec<[(usize, usize); 4]> = match widths {
         [one] => smallvec![*one; a.ndim()],

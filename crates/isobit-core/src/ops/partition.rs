@@ -21,6 +21,15 @@ use crate::spec::Spec;
 ///
 /// # Errors
 /// An axis out of range; a position outside the axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0], &[3])?;
+/// let out = ops::partition(&a, 1, 0)?.to_vec::<f32>()?;
+/// assert!(out[0] <= 2.0 && out[1] == 2.0 && out[2] >= 2.0);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn partition(a: &Array, kth: isize, axis: impl Into<Option<isize>>) -> Result<Array> {
     let (a, axis) = along("partition", a, axis.into())?;
     let kth = position("partition", kth, &a, axis)?;

@@ -8,6 +8,14 @@ use crate::error::Result;
 ///
 /// # Errors
 /// complex64, which is not computed with yet.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, -2.0], &[2])?;
+/// assert_eq!(ops::conj(&a)?.to_vec::<f32>()?, [1.0, -2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn conj(a: &Array) -> Result<Array> {
     require_real("conj", a.dtype())?;
     Ok(a.clone())
@@ -17,6 +25,14 @@ pub fn conj(a: &Array) -> Result<Array> {
 ///
 /// # Errors
 /// complex64, which is not computed with yet.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, -2.0], &[2])?;
+/// assert_eq!(ops::real(&a)?.to_vec::<f32>()?, [1.0, -2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn real(a: &Array) -> Result<Array> {
     require_real("real", a.dtype())?;
     Ok(a.clone())
@@ -26,6 +42,14 @@ pub fn real(a: &Array) -> Result<Array> {
 ///
 /// # Errors
 /// complex64, which is not computed with yet.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, -2.0], &[2])?;
+/// assert_eq!(ops::imag(&a)?.to_vec::<f32>()?, [0.0, 0.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn imag(a: &Array) -> Result<Array> {
     require_real("imag", a.dtype())?;
     super::zeros_like(a)

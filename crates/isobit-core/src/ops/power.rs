@@ -19,6 +19,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[2.0f32, 9.0], &[2])?;
+/// let b = Array::from_slice(&[10.0f32, 0.5], &[2])?;
+/// assert_eq!(ops::power(&a, &b)?.to_vec::<f32>()?, [1024.0, 3.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn power(a: &Array, b: &Array) -> Result<Array> {
     if (a.dtype(), b.dtype()) == (Dtype::Bool, Dtype::Bool) {
         return super::astype(&super::binary_as("power", Power, a, b, Dtype::U8)?, Dtype::Bool);

@@ -20,6 +20,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::prod(&a, 1, false)?.to_vec::<i32>()?, [2, 12]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn prod(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("prod", a.ndim())?;
     if axes.is_empty() {

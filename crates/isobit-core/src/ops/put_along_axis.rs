@@ -22,11 +22,31 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// An axis out of range, indices that are not integers or of another number of axes, shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// let indices = Array::from_slice(&[1i32, 0], &[2, 1])?;
+/// let values = Array::from_slice(&[8i32, 9], &[2, 1])?;
+/// assert_eq!(ops::put_along_axis(&a, &indices, &values, 1)?.to_vec::<i32>()?, [1, 8, 9, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn put_along_axis(a: &Array, indices: &Array, values: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
     put(a, indices, values, axis.into(), Reduce::Set)
 }
 
 /// As [`put_along_axis`], with `values` added to what is there.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let indices = Array::from_slice(&[0i32, 0], &[2])?;
+/// let values = Array::from_slice(&[10i32, 20], &[2])?;
+/// assert_eq!(ops::scatter_add_axis(&a, &indices, &values, 0)?.to_vec::<i32>()?, [31, 2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn scatter_add_axis(a: &Array, indices: &Array, values: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
     put(a, indices, values, axis.into(), Reduce::Add)
 }

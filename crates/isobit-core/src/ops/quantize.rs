@@ -42,6 +42,17 @@ pub struct Quantized {
 ///
 /// # Errors
 /// Fewer than two axes, a last axis that groups do not divide, another dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let w = ops::reshape(&ops::arange(0, 64, 1, Dtype::F32)?, &[1, 64])?;
+/// let format = isobit::quant::Format::new(isobit::quant::Mode::Affine, None, Some(8))?;
+/// let q = ops::quantize(&w, format, None)?;
+/// assert_eq!(q.codes.shape(), [1, 16]); // four codes to a word
+/// assert_eq!(q.scales.shape(), [1, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn quantize(w: &Array, format: Format, global_scale: Option<&Array>) -> Result<Quantized> {
     const OP: &str = "quantize";
     check_global_scale(OP, format, global_scale)?;
@@ -184,6 +195,18 @@ fn scale_value(scales: &Array, mode: Mode, global: Option<&Array>) -> Result<Arr
 ///
 /// # Errors
 /// Shapes or dtypes that do not fit the format, biases where there are none or none where there must be.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let w = ops::reshape(&ops::arange(0, 64, 1, Dtype::F32)?, &[1, 64])?;
+/// let format = isobit::quant::Format::new(isobit::quant::Mode::Affine, None, Some(8))?;
+/// let q = ops::quantize(&w, format, None)?;
+/// let back = ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), format, None)?;
+/// // No further off than half a step.
+/// assert!(ops::allclose(&back, &w, 0.0, 0.5 * 63.0 / 255.0 + 1e-5, false)?.item::<bool>()?);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn dequantize(
     codes: &Array,
     scales: &Array,
@@ -277,6 +300,15 @@ pub(crate) fn check_specs(op: &'static str, x: &[crate::spec::Spec], format: For
 ///
 /// # Errors
 /// No floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let a = Array::from_slice(&[1.0f32, -0.5, 1000.0], &[3])?;
+/// // Beyond the largest number, 448, it stays there.
+/// assert_eq!(ops::from_fp8(&ops::to_fp8(&a)?, Dtype::F32)?.to_vec::<f32>()?, [1.0, -0.5, 448.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn to_fp8(x: &Array) -> Result<Array> {
     if !x.dtype().is_float() {
         return Err(Error::dtype("to_fp8", format!("expected a floating dtype, got {}", x.dtype())));
@@ -311,6 +343,14 @@ pub fn to_fp8(x: &Array) -> Result<Array> {
 ///
 /// # Errors
 /// Another dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let codes = Array::from_slice(&[56u8, 184], &[2])?;
+/// assert_eq!(ops::from_fp8(&codes, Dtype::F32)?.to_vec::<f32>()?, [1.0, -1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn from_fp8(x: &Array, dtype: Dtype) -> Result<Array> {
     if x.dtype() != Dtype::U8 || !dtype.is_float() {
         let got = x.dtype();

@@ -30,6 +30,19 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// Shapes that do not fit the format or one another, other dtypes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let w = ops::reshape(&ops::arange(0, 64, 1, Dtype::F32)?, &[1, 64])?;
+/// let format = isobit::quant::Format::new(isobit::quant::Mode::Affine, None, Some(8))?;
+/// let q = ops::quantize(&w, format, None)?;
+/// let x = ops::ones(&[1, 64], Dtype::F32)?;
+/// // `x` is all ones: the sum of 0 to 63, give or take the rounding of codes.
+/// let y = ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, format)?;
+/// assert!((y.item::<f32>()? - 2016.0).abs() < 4.0);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn quantized_matmul(
     x: &Array,
     codes: &Array,

@@ -21,6 +21,16 @@ use crate::spec::{Shape, Spec, checked_size};
 ///
 /// # Errors
 /// A key that is not made of two uint32 words; another width.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// let key = isobit::random::key(7);
+/// let bits = ops::random_bits(&key, &[3], 4)?.to_vec::<u32>()?;
+/// assert_eq!(bits, ops::random_bits(&key, &[3], 4)?.to_vec::<u32>()?);
+/// assert_ne!(bits[0], bits[1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn random_bits(key: &Array, shape: &[usize], width: usize) -> Result<Array> {
     apply(RandomBits { shape: shape.into(), width }, &[key])
 }

@@ -19,6 +19,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[7i32, -7], &[2])?;
+/// let b = Array::from_slice(&[3i32, 3], &[2])?;
+/// assert_eq!(ops::remainder(&a, &b)?.to_vec::<i32>()?, [1, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
     if (a.dtype(), b.dtype()) == (Dtype::Bool, Dtype::Bool) {
         return super::astype(&super::binary_as("remainder", Remainder, a, b, Dtype::U8)?, Dtype::Bool);

@@ -12,6 +12,14 @@ use crate::spec::{Shape, checked_size, resolve_axis};
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2], &[2])?;
+/// assert_eq!(ops::repeat(&a, 2, 0)?.to_vec::<i32>()?, [1, 1, 2, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn repeat(a: &Array, repeats: usize, axis: impl Into<Option<isize>>) -> Result<Array> {
     let Some(axis) = axis.into() else {
         return repeat(&super::reshape(a, &[-1])?, repeats, 0);
@@ -33,6 +41,14 @@ pub fn repeat(a: &Array, repeats: usize, axis: impl Into<Option<isize>>) -> Resu
 ///
 /// # Gradients
 /// The cotangent summed over the repetitions.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2], &[2])?;
+/// assert_eq!(ops::tile(&a, &[2])?.to_vec::<i32>()?, [1, 2, 1, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn tile(a: &Array, reps: &[usize]) -> Result<Array> {
     let n = a.ndim().max(reps.len());
     let (mut one, mut many, mut out) = (Shape::new(), Shape::new(), Shape::new());

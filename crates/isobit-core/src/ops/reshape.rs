@@ -14,6 +14,14 @@ use crate::spec::{Shape, Spec, resolve_axis};
 ///
 /// # Errors
 /// A shape with another number of elements, more than one -1.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[6])?;
+/// assert_eq!(ops::reshape(&a, &[2, -1])?.shape(), [2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn reshape(a: &Array, shape: &[isize]) -> Result<Array> {
     let shape = resolve(a, shape)?;
     if shape.as_slice() == a.shape() {
@@ -44,6 +52,15 @@ fn resolve(a: &Array, shape: &[isize]) -> Result<Shape> {
 }
 
 /// The axes from `start` to `end` (inclusive) as one.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let a = ops::zeros(&[2, 3, 4], Dtype::F32)?;
+/// assert_eq!(ops::flatten(&a, 0, -1)?.shape(), [24]);
+/// assert_eq!(ops::flatten(&a, 1, 2)?.shape(), [2, 12]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn flatten(a: &Array, start: isize, end: isize) -> Result<Array> {
     if a.ndim() == 0 {
         return reshape(a, &[1]);

@@ -20,6 +20,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast; a floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[16i32, -8], &[2])?;
+/// let b = Array::from_slice(&[2i32, 1], &[2])?;
+/// assert_eq!(ops::right_shift(&a, &b)?.to_vec::<i32>()?, [4, -4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn right_shift(a: &Array, b: &Array) -> Result<Array> {
     let dtype = match a.dtype().promote(b.dtype()) {
         Dtype::Bool => Dtype::U8,

@@ -21,6 +21,15 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// A scalar `x`, a `weight` of another shape, no floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, -3.0], &[2])?;
+/// let weight = Array::from_slice(&[2.0f32, 0.5], &[2])?;
+/// assert_eq!(ops::rms_norm(&a, Some(&weight), 0.0)?.to_vec::<f32>()?, [2.0, -0.5]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn rms_norm(x: &Array, weight: Option<&Array>, eps: f32) -> Result<Array> {
     let dtype = weight.map_or(x.dtype(), |w| x.dtype().promote(w.dtype()));
     let x = super::astype(x, dtype)?;

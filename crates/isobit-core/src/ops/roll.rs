@@ -13,6 +13,15 @@ use crate::spec::{Axes, resolve_axis};
 ///
 /// # Errors
 /// Axes out of range, several shifts for another number of axes, no shift or no axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// assert_eq!(ops::roll(&a, &[1], 0)?.to_vec::<i32>()?, [4, 1, 2, 3]);
+/// assert_eq!(ops::roll(&a, &[-1], ..)?.to_vec::<i32>()?, [2, 3, 4, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn roll(a: &Array, shifts: &[isize], axes: impl Into<Axes>) -> Result<Array> {
     let axes = match axes.into() {
         Axes::All => {

@@ -50,6 +50,17 @@ impl<'a> From<&'a Array> for Offset<'a> {
 ///
 /// # Errors
 /// Fewer than two axes, an odd or too large `dims`, neither or both of `base` and `freqs`, shapes that do not fit.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// // One head of two positions: nothing turns at position 0.
+/// let x = Array::from_slice(&[1.0f32, 0.0, 1.0, 0.0], &[1, 1, 2, 2])?;
+/// let out = ops::rope(&x, 2, false, Some(10000.0), 1.0, 0, None)?.to_vec::<f32>()?;
+/// assert_eq!(out[..2], [1.0, 0.0]);
+/// assert_eq!(out[2..], [0.54030234, 0.84147096]); // cos 1, sin 1
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn rope<'a>(
     x: &Array,
     dims: usize,

@@ -14,6 +14,16 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// Zero.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.5f32, 1.5, -2.6], &[3])?;
+/// assert_eq!(ops::round(&a, 0)?.to_vec::<f32>()?, [0.0, 2.0, -3.0]);
+/// let b = Array::from_slice(&[1.25f32], &[1])?;
+/// assert_eq!(ops::round(&b, 1)?.to_vec::<f32>()?, [1.2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn round(a: &Array, decimals: i32) -> Result<Array> {
     if !a.dtype().is_inexact() {
         let unchanged = decimals >= 0 || a.dtype() == Dtype::Bool;

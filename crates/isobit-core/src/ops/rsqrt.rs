@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `-result / (2 a)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[4.0f32, 0.25], &[2])?;
+/// assert_eq!(ops::rsqrt(&a)?.to_vec::<f32>()?, [0.5, 2.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn rsqrt(a: &Array) -> Result<Array> {
     super::unary_float(Rsqrt, a)
 }

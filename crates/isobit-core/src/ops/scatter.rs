@@ -48,6 +48,16 @@ impl Reduce {
 ///
 /// # Errors
 /// As [`gather`](super::gather()); updates of another shape.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3], &[3])?;
+/// let at = Array::from_slice(&[0i32, 2, 0], &[3])?;
+/// let updates = Array::from_slice(&[10i32, 20, 30], &[3, 1])?;
+/// assert_eq!(ops::scatter(&a, &[at], &updates, &[0], ops::Reduce::Add)?.to_vec::<i32>()?, [41, 2, 23]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn scatter(a: &Array, indices: &[Array], updates: &Array, axes: &[isize], reduce: Reduce) -> Result<Array> {
     let (axes, indices) = placed("scatter", a, indices, axes)?;
     Scatter { axes, reduce }.of(a, &super::astype(updates, a.dtype())?, &indices)

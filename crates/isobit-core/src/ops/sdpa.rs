@@ -38,6 +38,17 @@ pub enum Mask<'a> {
 ///
 /// # Errors
 /// Shapes that do not fit together, no floating dtype.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// // Two keys that match a query equally well: the mean of their values.
+/// let q = Array::from_slice(&[1.0f32, 0.0], &[1, 1, 1, 2])?;
+/// let k = Array::from_slice(&[0.0f32, 1.0, 0.0, 2.0], &[1, 1, 2, 2])?;
+/// let v = Array::from_slice(&[4.0f32, 8.0, 6.0, 0.0], &[1, 1, 2, 2])?;
+/// assert_eq!(ops::scaled_dot_product_attention(&q, &k, &v, 1.0, ops::Mask::None, None)?.to_vec::<f32>()?, [5.0, 4.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn scaled_dot_product_attention(
     q: &Array,
     k: &Array,

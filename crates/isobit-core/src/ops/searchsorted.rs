@@ -44,6 +44,16 @@ impl Side {
 ///
 /// # Errors
 /// A sequence that is not one-dimensional.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 2.0, 5.0], &[4])?;
+/// let values = Array::from_slice(&[2.0f32, 9.0], &[2])?;
+/// assert_eq!(ops::searchsorted(&a, &values, ops::Side::Left)?.to_vec::<u32>()?, [1, 4]);
+/// assert_eq!(ops::searchsorted(&a, &values, ops::Side::Right)?.to_vec::<u32>()?, [3, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn searchsorted(sorted: &Array, values: &Array, side: Side) -> Result<Array> {
     let op = "searchsorted";
     if sorted.ndim() != 1 {

@@ -20,6 +20,16 @@ use crate::spec::broadcast_shapes;
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let condition = Array::from_slice(&[true, false], &[2])?;
+/// let a = Array::from_slice(&[1i32, 2], &[2])?;
+/// let b = Array::from_slice(&[3i32, 4], &[2])?;
+/// assert_eq!(ops::where_(&condition, &a, &b)?.to_vec::<i32>()?, [1, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn where_(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
     let dtype = x.dtype().promote(y.dtype());
     let shape = broadcast_shapes("where", x.shape(), y.shape())?;

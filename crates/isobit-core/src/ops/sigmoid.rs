@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `result (1 - result)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, f32::INFINITY], &[2])?;
+/// assert_eq!(ops::sigmoid(&a)?.to_vec::<f32>()?, [0.5, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sigmoid(a: &Array) -> Result<Array> {
     super::unary_float(Sigmoid, a)
 }

@@ -12,6 +12,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// Zero.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[-3.0f32, 0.0, 2.0], &[3])?;
+/// assert_eq!(ops::sign(&a)?.to_vec::<f32>()?, [-1.0, 0.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sign(a: &Array) -> Result<Array> {
     if a.dtype() == Dtype::Bool {
         return Ok(a.clone());

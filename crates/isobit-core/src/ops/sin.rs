@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `cos(a)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::sin(&a)?.to_vec::<f32>()?, [0.0, 0.84147096]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sin(a: &Array) -> Result<Array> {
     super::unary_float(Sin, a)
 }

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `cosh(a)` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::sinh(&a)?.to_vec::<f32>()?, [0.0, 1.1752012]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sinh(a: &Array) -> Result<Array> {
     super::unary_float(Sinh, a)
 }

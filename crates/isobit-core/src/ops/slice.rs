@@ -18,6 +18,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// A step of 0, lists of different lengths or longer than the number of axes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3])?;
+/// assert_eq!(ops::slice(&a, &[0, 0], &[2, 3], &[1, 2])?.to_vec::<i32>()?, [1, 3, 4, 6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn slice(a: &Array, start: &[isize], stop: &[isize], step: &[isize]) -> Result<Array> {
     let region = Region::resolve("slice", a.shape(), start, stop, step)?;
     slice_region(a, region)
@@ -32,6 +40,14 @@ pub(crate) fn slice_region(a: &Array, region: Region) -> Result<Array> {
 }
 
 /// Element `index` along `axis`, without that axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::take_index(&a, 1, 0)?.to_vec::<i32>()?, [3, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn take_index(a: &Array, index: usize, axis: isize) -> Result<Array> {
     let d = resolve_axis("take", axis, a.ndim())?;
     if index >= a.shape()[d] {

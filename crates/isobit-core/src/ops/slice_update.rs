@@ -15,6 +15,15 @@ use smallvec::{SmallVec, smallvec};
 ///
 /// # Errors
 /// See [`slice`](super::slice()); an `update` that does not broadcast to the region.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// let update = Array::from_slice(&[8i32, 9], &[2])?;
+/// assert_eq!(ops::slice_update(&a, &update, &[0], &[4], &[2])?.to_vec::<i32>()?, [8, 2, 9, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn slice_update(a: &Array, update: &Array, start: &[isize], stop: &[isize], step: &[isize]) -> Result<Array> {
     let region = Region::resolve("slice_update", a.shape(), start, stop, step)?;
     update_region(a, &super::astype(update, a.dtype())?, region)

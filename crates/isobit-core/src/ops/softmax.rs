@@ -22,6 +22,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 0.0, f32::NEG_INFINITY], &[3])?;
+/// assert_eq!(ops::softmax(&a, 0, false)?.to_vec::<f32>()?, [0.5, 0.5, 0.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn softmax(a: &Array, axes: impl Into<Axes>, precise: bool) -> Result<Array> {
     let _ = precise;
     let axes = axes.into().resolve("softmax", a.ndim())?;

@@ -18,6 +18,14 @@ use crate::spec::{Spec, resolve_axis};
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0, 0.0, 5.0, 4.0], &[2, 3])?;
+/// assert_eq!(ops::sort(&a, 1)?.to_vec::<f32>()?, [1.0, 2.0, 3.0, 0.0, 4.0, 5.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sort(a: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
     let (a, axis) = along("sort", a, axis.into())?;
     apply(Sort { axis }, &[&a])

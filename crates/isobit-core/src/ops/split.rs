@@ -13,6 +13,15 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// An axis that `parts` does not divide.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// let parts = ops::split(&a, 2, 0)?;
+/// assert_eq!(parts[1].to_vec::<i32>()?, [3, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn split(a: &Array, parts: usize, axis: isize) -> Result<Vec<Array>> {
     let d = resolve_axis("split", axis, a.ndim())?;
     let n = a.shape()[d];
@@ -30,6 +39,15 @@ pub fn split(a: &Array, parts: usize, axis: isize) -> Result<Vec<Array>> {
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[4])?;
+/// let parts = ops::split_at(&a, &[1, 3], 0)?;
+/// assert_eq!(parts[1].to_vec::<i32>()?, [2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn split_at(a: &Array, at: &[isize], axis: isize) -> Result<Vec<Array>> {
     let d = resolve_axis("split", axis, a.ndim())?;
     let n = a.shape()[d] as isize;

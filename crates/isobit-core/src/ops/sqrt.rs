@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// The cotangent over twice the result.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[4.0f32, 2.0], &[2])?;
+/// assert_eq!(ops::sqrt(&a)?.to_vec::<f32>()?, [2.0, std::f32::consts::SQRT_2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sqrt(a: &Array) -> Result<Array> {
     super::unary_float(Sqrt, a)
 }

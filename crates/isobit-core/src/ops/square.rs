@@ -12,6 +12,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `2 a` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, -2.0], &[2])?;
+/// assert_eq!(ops::square(&a)?.to_vec::<f32>()?, [9.0, 4.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn square(a: &Array) -> Result<Array> {
     if a.dtype() == Dtype::Bool {
         return Ok(a.clone());

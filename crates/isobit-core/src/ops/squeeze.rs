@@ -14,6 +14,15 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range, repeated, or of another size.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let a = ops::zeros(&[1, 3, 1], Dtype::F32)?;
+/// assert_eq!(ops::squeeze(&a, ..)?.shape(), [3]);
+/// assert_eq!(ops::squeeze(&a, 0)?.shape(), [3, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn squeeze(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
     let axes = match axes.into() {
         Axes::All => (0..a.ndim()).filter(|&d| a.shape()[d] == 1).collect(),

@@ -19,6 +19,15 @@ use crate::spec::Axes;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 5.0], &[2])?;
+/// assert_eq!(ops::std(&a, .., false, 0)?.to_vec::<f32>()?, [2.0]);
+/// assert_eq!(ops::std(&a, .., false, 1)?.to_vec::<f32>()?, [8.0f32.sqrt()]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn std(a: &Array, axes: impl Into<Axes>, keepdims: bool, ddof: usize) -> Result<Array> {
     let axes = axes.into().resolve("std", a.ndim())?;
     let dtype = require_real("std", a.dtype())?.at_least_float();

@@ -14,6 +14,17 @@ use smallvec::smallvec;
 ///
 /// # Gradients
 /// Zero.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32], &[1])?;
+/// let f = |x: &[Array]| ops::multiply(&x[0], &ops::stop_gradient(&x[0])?);
+/// let gradient = isobit::transforms::grad(f, [0])(&[ops::reshape(&a, &[])?])?;
+/// // Not 6: the second factor counts as a constant.
+/// assert_eq!(gradient[0].to_vec::<f32>()?, [3.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn stop_gradient(a: &Array) -> Result<Array> {
     apply(StopGradient, &[a])
 }

@@ -17,6 +17,15 @@ use crate::prim::{Case, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[5.0f32, 1.0], &[2])?;
+/// let b = Array::from_slice(&[2.0f32, 4.0], &[2])?;
+/// assert_eq!(ops::subtract(&a, &b)?.to_vec::<f32>()?, [3.0, -3.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn subtract(a: &Array, b: &Array) -> Result<Array> {
     super::binary("subtract", Subtract, a, b)
 }

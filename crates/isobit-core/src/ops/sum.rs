@@ -22,6 +22,16 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// assert_eq!(ops::sum(&a, 0, false)?.to_vec::<f32>()?, [4.0, 6.0]);
+/// assert_eq!(ops::sum(&a, .., false)?.to_vec::<f32>()?, [10.0]);
+/// assert_eq!(ops::sum(&a, 1, true)?.shape(), [2, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn sum(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("sum", a.ndim())?;
     let dtype = sum_dtype(a.dtype());

@@ -17,6 +17,16 @@ use crate::spec::resolve_axis;
 ///
 /// # Errors
 /// An axis out of range, indices that are not integers, an empty axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[3, 2])?;
+/// let indices = Array::from_slice(&[2i32, 0], &[2])?;
+/// assert_eq!(ops::take(&a, &indices, 0)?.to_vec::<i32>()?, [5, 6, 1, 2]);
+/// assert_eq!(ops::take(&a, &indices, None)?.to_vec::<i32>()?, [3, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn take(a: &Array, indices: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
     let Some(axis) = axis.into() else {
         return take(&super::reshape(a, &[-1])?, indices, 0);

@@ -21,6 +21,15 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// An axis out of range, indices that are not integers or of another number of axes, shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// let indices = Array::from_slice(&[1i32, 0], &[2, 1])?;
+/// assert_eq!(ops::take_along_axis(&a, &indices, 1)?.to_vec::<i32>()?, [2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn take_along_axis(a: &Array, indices: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
     let (a, indices, axis) = along("take_along_axis", a, indices, axis.into())?;
     apply(TakeAlongAxis { axis }, &[&a, &indices])

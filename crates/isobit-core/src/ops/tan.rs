@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `1 + result^2` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::tan(&a)?.to_vec::<f32>()?, [0.0, 1.5574077]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn tan(a: &Array) -> Result<Array> {
     super::unary_float(Tan, a)
 }

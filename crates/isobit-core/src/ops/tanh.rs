@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// `1 - result^2` times the cotangent.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[0.0f32, 1.0], &[2])?;
+/// assert_eq!(ops::tanh(&a)?.to_vec::<f32>()?, [0.0, 0.7615942]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn tanh(a: &Array) -> Result<Array> {
     super::unary_float(Tanh, a)
 }

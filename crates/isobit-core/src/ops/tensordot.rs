@@ -14,6 +14,15 @@ use crate::spec::resolve_axis;
 ///
 /// # Errors
 /// Axes out of range, or as many as the other array's or as large as they are not.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+/// let b = Array::from_slice(&[1.0f32, 10.0], &[2])?;
+/// assert_eq!(ops::tensordot(&a, &b, &[0], &[0])?.to_vec::<f32>()?, [31.0, 42.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn tensordot(a: &Array, b: &Array, axes_a: &[isize], axes_b: &[isize]) -> Result<Array> {
     let op = "tensordot";
     if axes_a.len() != axes_b.len() {

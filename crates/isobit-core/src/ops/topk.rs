@@ -18,6 +18,14 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// An axis out of range; `k` larger than the axis.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[3.0f32, 1.0, 2.0], &[3])?;
+/// assert_eq!(ops::sort(&ops::topk(&a, 2, 0)?, 0)?.to_vec::<f32>()?, [2.0, 3.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn topk(a: &Array, k: usize, axis: impl Into<Option<isize>>) -> Result<Array> {
     let (a, axis) = along("topk", a, axis.into())?;
     let n = a.shape()[axis];

@@ -14,6 +14,14 @@ use smallvec::SmallVec;
 ///
 /// # Errors
 /// Axes that are not a permutation of those of `a`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[2, 3])?;
+/// assert_eq!(ops::transpose(&a, ..)?.to_vec::<i32>()?, [1, 4, 2, 5, 3, 6]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn transpose(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
     let axes: SmallVec<[usize; 4]> = match axes.into() {
         Axes::All => (0..a.ndim()).rev().collect(),
@@ -26,6 +34,14 @@ pub fn transpose(a: &Array, axes: impl Into<Axes>) -> Result<Array> {
 }
 
 /// `a` with axis `from` moved to position `to`.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let a = ops::zeros(&[2, 3, 4], Dtype::F32)?;
+/// assert_eq!(ops::moveaxis(&a, 0, -1)?.shape(), [3, 4, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn moveaxis(a: &Array, from: isize, to: isize) -> Result<Array> {
     let (from, to) = (resolve_axis("moveaxis", from, a.ndim())?, resolve_axis("moveaxis", to, a.ndim())?);
     let mut axes: Vec<isize> = (0..a.ndim() as isize).collect();
@@ -35,6 +51,14 @@ pub fn moveaxis(a: &Array, from: isize, to: isize) -> Result<Array> {
 }
 
 /// `a` with two axes exchanged.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// let a = ops::zeros(&[2, 3, 4], Dtype::F32)?;
+/// assert_eq!(ops::swapaxes(&a, 0, 2)?.shape(), [4, 3, 2]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn swapaxes(a: &Array, axis1: isize, axis2: isize) -> Result<Array> {
     let (i, j) = (resolve_axis("swapaxes", axis1, a.ndim())?, resolve_axis("swapaxes", axis2, a.ndim())?);
     let mut axes: Vec<isize> = (0..a.ndim() as isize).collect();

@@ -9,6 +9,13 @@ use crate::spec::checked_size;
 ///
 /// # Errors
 /// A shape with too many elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Dtype, ops};
+/// assert_eq!(ops::tri(2, 3, 0, Dtype::I32)?.to_vec::<i32>()?, [1, 0, 0, 1, 1, 0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn tri(n: usize, m: usize, k: isize, dtype: Dtype) -> Result<Array> {
     super::astype(&lower("tri", n, m, k)?, dtype)
 }
@@ -29,6 +36,14 @@ fn lower(op: &'static str, n: usize, m: usize, k: isize) -> Result<Array> {
 ///
 /// # Errors
 /// Fewer than two axes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::tril(&a, 0)?.to_vec::<i32>()?, [1, 0, 3, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn tril(a: &Array, k: isize) -> Result<Array> {
     let (n, m) = matrix("tril", a)?;
     super::where_(&lower("tril", n, m, k)?, a, &super::zeros(&[], a.dtype())?)
@@ -41,6 +56,14 @@ pub fn tril(a: &Array, k: isize) -> Result<Array> {
 ///
 /// # Errors
 /// Fewer than two axes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// assert_eq!(ops::triu(&a, 0)?.to_vec::<i32>()?, [1, 2, 0, 4]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn triu(a: &Array, k: isize) -> Result<Array> {
     let (n, m) = matrix("triu", a)?;
     super::where_(&lower("triu", n, m, k.saturating_sub(1))?, &super::zeros(&[], a.dtype())?, a)

@@ -11,6 +11,14 @@ use crate::prim::{Case, Domain};
 ///
 /// # Gradients
 /// Zero.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[-1.8f32, 1.8], &[2])?;
+/// assert_eq!(ops::trunc(&a)?.to_vec::<f32>()?, [-1.0, 1.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn trunc(a: &Array) -> Result<Array> {
     if a.dtype().is_inexact() { apply(Trunc, &[a]) } else { Ok(a.clone()) }
 }

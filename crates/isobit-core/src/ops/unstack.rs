@@ -9,6 +9,15 @@ use crate::spec::resolve_axis;
 ///
 /// # Errors
 /// An axis out of range.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4], &[2, 2])?;
+/// let columns = ops::unstack(&a, 1)?;
+/// assert_eq!(columns[0].to_vec::<i32>()?, [1, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn unstack(a: &Array, axis: isize) -> Result<Vec<Array>> {
     let d = resolve_axis("unstack", axis, a.ndim())?;
     (0..a.shape()[d]).map(|i| super::take_index(a, i, d as isize)).collect()
@@ -18,6 +27,14 @@ pub fn unstack(a: &Array, axis: isize) -> Result<Vec<Array>> {
 ///
 /// # Errors
 /// An axis out of range, an empty shape or one of another number of elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1i32, 2, 3, 4, 5, 6], &[6])?;
+/// assert_eq!(ops::unflatten(&a, 0, &[2, -1])?.shape(), [2, 3]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn unflatten(a: &Array, axis: isize, shape: &[isize]) -> Result<Array> {
     let d = resolve_axis("unflatten", axis, a.ndim())?;
     let n = a.shape()[d];

@@ -21,6 +21,15 @@ use crate::spec::Axes;
 ///
 /// # Errors
 /// Axes out of range or repeated.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32, 5.0], &[2])?;
+/// assert_eq!(ops::var(&a, .., false, 0)?.to_vec::<f32>()?, [4.0]);
+/// assert_eq!(ops::var(&a, .., false, 1)?.to_vec::<f32>()?, [8.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn var(a: &Array, axes: impl Into<Axes>, keepdims: bool, ddof: usize) -> Result<Array> {
     let axes = axes.into().resolve("var", a.ndim())?;
     let dtype = require_real("var", a.dtype())?.at_least_float();

@@ -15,6 +15,14 @@ use smallvec::smallvec;
 ///
 /// # Errors
 /// A scalar and another size, or a last axis whose bytes are no whole number of new elements.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let a = Array::from_slice(&[1.0f32], &[1])?;
+/// assert_eq!(ops::view(&a, Dtype::U32)?.to_vec::<u32>()?, [0x3f80_0000]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn view(a: &Array, dtype: Dtype) -> Result<Array> {
     if a.dtype() == dtype {
         return Ok(a.clone());

@@ -17,21 +17,51 @@ fn cosines(n: usize, coefficients: &[f64]) -> Result<Array> {
 }
 
 /// The Hann window: `0.5 - 0.5 cos(2 pi i / (n - 1))`.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// assert_eq!(ops::hanning(3)?.to_vec::<f32>()?, [0.0, 1.0, 0.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn hanning(n: usize) -> Result<Array> {
     cosines(n, &[0.5, -0.5])
 }
 
 /// The Hamming window: `0.54 - 0.46 cos(2 pi i / (n - 1))`.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// let window = ops::hamming(3)?.to_vec::<f32>()?;
+/// assert!((window[0] - 0.08).abs() < 1e-6 && window[1] == 1.0);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn hamming(n: usize) -> Result<Array> {
     cosines(n, &[0.54, -0.46])
 }
 
 /// The Blackman window: `0.42 - 0.5 cos(2 pi i / (n - 1)) + 0.08 cos(4 pi i / (n - 1))`.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// let window = ops::blackman(3)?.to_vec::<f32>()?;
+/// assert!(window[0].abs() < 1e-6 && (window[1] - 1.0).abs() < 1e-6);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn blackman(n: usize) -> Result<Array> {
     cosines(n, &[0.42, -0.5, 0.08])
 }
 
 /// The Bartlett window: a triangle from 0 to 1 and back.
+///
+/// # Examples
+/// ```
+/// # use isobit::ops;
+/// assert_eq!(ops::bartlett(5)?.to_vec::<f32>()?, [0.0, 0.5, 1.0, 0.5, 0.0]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn bartlett(n: usize) -> Result<Array> {
     if n <= 1 {
         return super::ones(&[n], Dtype::F32);
