@@ -82,6 +82,14 @@ use crate::prim::{Case, Cases, Domain};
 ///
 /// # Gradients
 /// The cotangent times the derivative.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32], &[1])?;
+/// assert_eq!(ops::NAME(&a)?.to_vec::<f32>()?, []);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn NAME(a: &Array) -> Result<Array> {
     super::unary_float(TYPE, a)
 }
@@ -128,6 +136,15 @@ use crate::prim::{Case, Cases, Domain};
 ///
 /// # Errors
 /// Shapes that do not broadcast.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32], &[1])?;
+/// let b = Array::from_slice(&[1.0f32], &[1])?;
+/// assert_eq!(ops::NAME(&a, &b)?.to_vec::<f32>()?, []);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn NAME(a: &Array, b: &Array) -> Result<Array> {
     super::binary("NAME", TYPE, a, b)
 }
@@ -164,6 +181,14 @@ use crate::prim::{Batched, Cases, Grads, Jvp, Primitive, Specs, Tangents, Vjp, V
 use crate::spec::Spec;
 
 /// NAME.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, ops};
+/// let a = Array::from_slice(&[1.0f32], &[1])?;
+/// assert_eq!(ops::NAME(&a)?.to_vec::<f32>()?, []);
+/// # Ok::<(), isobit::Error>(())
+/// ```
 pub fn NAME(a: &Array) -> Result<Array> {
     apply(TYPE, &[a])
 }

@@ -16,6 +16,7 @@ pub fn run() -> Result<(), String> {
         check(&name, &text, &mut found);
     }
     registry_is_sorted(&mut found)?;
+    operations_have_examples(&mut found)?;
     if found.is_empty() {
         println!("tidy: {} files, nothing found", files.len());
         return Ok(());
@@ -97,6 +98,21 @@ fn registry_is_sorted(found: &mut Vec<String>) -> Result<(), String> {
             .collect();
         if let Some(w) = rows.windows(2).find(|w| w[0] > w[1]) {
             found.push(format!("registry_list.rs: {} stands before {}", w[0], w[1]));
+        }
+    }
+    Ok(())
+}
+
+/// The function that a file under `ops/` is named after has an example, which `cargo test --doc` runs.
+fn operations_have_examples(found: &mut Vec<String>) -> Result<(), String> {
+    for path in sources(&root().join("crates/isobit-core/src/ops"))? {
+        let Some(name) = path.file_stem().and_then(|s| s.to_str()) else { continue };
+        let text = read(&path)?;
+        let head = [format!("\npub fn {name}("), format!("\npub fn {name}<")];
+        let Some(at) = head.iter().find_map(|h| text.find(h.as_str())) else { continue };
+        let docs = text[..at].lines().rev().take_while(|l| l.starts_with("///") || l.starts_with("#["));
+        if !docs.into_iter().any(|l| l == "/// # Examples") {
+            found.push(format!("ops/{name}.rs: the function has no example"));
         }
     }
     Ok(())

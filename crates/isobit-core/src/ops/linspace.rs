@@ -40,13 +40,6 @@ pub fn linspace(start: impl Into<Scalar>, stop: impl Into<Scalar>, count: usize,
 ///
 /// # Errors
 /// As [`linspace`].
-///
-/// # Examples
-/// ```
-/// # use isobit::{Dtype, ops};
-/// assert_eq!(ops::linspace_open(0.0, 1.0, 4, Dtype::F32)?.to_vec::<f32>()?, [0.0, 0.25, 0.5, 0.75]);
-/// # Ok::<(), isobit::Error>(())
-/// ```
 pub fn linspace_open(start: impl Into<Scalar>, stop: impl Into<Scalar>, count: usize, dtype: Dtype) -> Result<Array> {
     let (start, stop) = (start.into().to_f64(), stop.into().to_f64());
     let last = start + (stop - start) * count.saturating_sub(1) as f64 / count.max(1) as f64;
