@@ -202,7 +202,7 @@ fn scale_value(scales: &Array, mode: Mode, global: Option<&Array>) -> Result<Arr
 /// let w = ops::reshape(&ops::arange(0, 64, 1, Dtype::F32)?, &[1, 64])?;
 /// let format = isobit::quant::Format::new(isobit::quant::Mode::Affine, None, Some(8))?;
 /// let q = ops::quantize(&w, format, None)?;
-/// let back = ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), format, None)?;
+/// let back = ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), format, None, None)?;
 /// // No further off than half a step.
 /// assert!(ops::allclose(&back, &w, 0.0, 0.5 * 63.0 / 255.0 + 1e-5, false)?.item::<bool>()?);
 /// # Ok::<(), isobit::Error>(())
