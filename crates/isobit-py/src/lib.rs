@@ -7,6 +7,7 @@
 mod args;
 mod array;
 mod convert;
+mod distributed;
 mod error;
 mod fast;
 mod fft;
@@ -51,6 +52,7 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     submodule(m, "fast", fast::register)?;
     submodule(m, "linalg", linalg::register)?;
     submodule(m, "fft", fft::register)?;
+    submodule(m, "distributed", distributed::register)?;
     submodule(m, "metal", no_gpu)?;
     submodule(m, "cuda", no_gpu)
 }

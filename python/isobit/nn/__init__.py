@@ -2,4 +2,4 @@
 
 from isobit.nn import init, losses
 from isobit.nn.layers import *  # noqa: F403
-from isobit.nn.utils import value_and_grad
+from isobit.nn.utils import average_gradients, value_and_grad

@@ -48,3 +48,8 @@ def checkpoint(module, fn=None):
         return recomputed(module.trainable_parameters(), *args, **kwargs)
 
     return wrapped
+
+
+def average_gradients(gradients, group=None, all_reduce_size=32 * 1024**2, communication_stream=None):
+    """The mean of all processes' gradients: of the one process that there is, its own."""
+    return gradients

@@ -1,0 +1,163 @@
+"""Layers with quantized weights, and a model's layers quantized."""
+
+import math
+
+from isobit import core as mx
+from isobit.nn.layers.base import Module
+from isobit.nn.layers.embedding import Embedding
+from isobit.nn.layers.linear import Linear
+from isobit.utils import tree_map_with_path
+
+#: Group size and bits of a mode, where they are left open.
+_DEFAULTS = {"affine": (64, 4), "mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
+
+
+class _Quantized(Module):
+    """A weight as codes, scales and, in affine mode, biases. Frozen, like all that is not differentiated."""
+
+    def _format(self, group_size, bits, mode):
+        if mode not in _DEFAULTS:
+            raise ValueError(f"expected a mode in {sorted(_DEFAULTS)}, got {mode!r}")
+        size, width = _DEFAULTS[mode]
+        self.group_size = group_size or size
+        self.bits = bits or width
+        self.mode = mode
+
+    def _take(self, weight):
+        self.weight, self.scales, *biases = mx.quantize(weight, self.group_size, self.bits, mode=self.mode)
+        if biases:
+            self.biases = biases[0]
+
+    def _kind(self):
+        return f"group_size={self.group_size}, bits={self.bits}, mode={self.mode}"
+
+    def unfreeze(self, *args, **kwargs):
+        """As every module's, but what is packed stays frozen."""
+        super().unfreeze(*args, **kwargs)
+        keys = kwargs.get("keys")
+        # Scales and biases only where they are asked for by name.
+        self.freeze(recurse=False, keys=["weight"] if keys else ["weight", "scales", "biases"])
+        return self
+
+    def _product(self, x):
+        return mx.quantized_matmul(
+            x,
+            self["weight"],
+            scales=self["scales"],
+            biases=self.get("biases"),
+            transpose=True,
+            group_size=self.group_size,
+            bits=self.bits,
+            mode=self.mode,
+        )
+
+
+class QuantizedLinear(_Quantized):
+    """``x @ weight.T + bias`` with a quantized weight."""
+
+    def __init__(self, input_dims, output_dims, bias=True, group_size=None, bits=None, mode="affine"):
+        super().__init__()
+        self._format(group_size, bits, mode)
+        limit = math.sqrt(1 / input_dims)
+        self._take(mx.random.uniform(-limit, limit, (output_dims, input_dims)))
+        if bias:
+            self.bias = mx.zeros((output_dims,))
+        self.freeze()
+
+    def _extra_repr(self):
+        outputs, words = self.weight.shape
+        return f"input_dims={words * 32 // self.bits}, output_dims={outputs}, bias={'bias' in self}, {self._kind()}"
+
+    def __call__(self, x):
+        y = self._product(x)
+        return y + self["bias"] if "bias" in self else y
+
+    @classmethod
+    def from_linear(cls, linear_layer, group_size=None, bits=None, mode="affine"):
+        """A linear layer's weight quantized."""
+        layer = cls.__new__(cls)
+        Module.__init__(layer)
+        layer._format(group_size, bits, mode)
+        layer._take(linear_layer.weight)
+        if "bias" in linear_layer:
+            layer.bias = linear_layer.bias
+        layer.freeze()
+        return layer
+
+
+class QuantizedEmbedding(_Quantized):
+    """A quantized table of vectors."""
+
+    def __init__(self, num_embeddings, dims, group_size=None, bits=None, mode="affine"):
+        super().__init__()
+        self._format(group_size, bits, mode)
+        self.num_embeddings = num_embeddings
+        self.dims = dims
+        self._take(mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims)))
+        self.freeze()
+
+    def _extra_repr(self):
+        return f"{self.num_embeddings}, {self.dims}, {self._kind()}"
+
+    def __call__(self, x):
+        biases = self["biases"][x] if "biases" in self else None
+        return mx.dequantize(
+            self["weight"][x],
+            scales=self["scales"][x],
+            biases=biases,
+            group_size=self.group_size,
+            bits=self.bits,
+            mode=self.mode,
+        )
+
+    def as_linear(self, x):
+        """Products with all vectors."""
+        return self._product(x)
+
+    @classmethod
+    def from_embedding(cls, embedding_layer, group_size=None, bits=None, mode="affine"):
+        """An embedding's table quantized."""
+        layer = cls.__new__(cls)
+        Module.__init__(layer)
+        layer._format(group_size, bits, mode)
+        layer.num_embeddings, layer.dims = embedding_layer.weight.shape
+        layer._take(embedding_layer.weight)
+        layer.freeze()
+        return layer
+
+
+def _linear_to_quantized(self, group_size=None, bits=None, mode="affine", quantize_input=False):
+    """This layer with its weight quantized."""
+    if quantize_input:
+        raise ValueError("quantized inputs are not supported yet")
+    return QuantizedLinear.from_linear(self, group_size, bits, mode)
+
+
+def _embedding_to_quantized(self, group_size=None, bits=None, mode="affine", quantize_input=False):
+    """This table quantized."""
+    if quantize_input:
+        raise ValueError("an embedding has no inputs to quantize")
+    return QuantizedEmbedding.from_embedding(self, group_size, bits, mode)
+
+
+Linear.to_quantized = _linear_to_quantized
+Embedding.to_quantized = _embedding_to_quantized
+
+
+def quantize(model, group_size=None, bits=None, *, mode="affine", quantize_input=False, class_predicate=None):
+    """Replaces a model's layers that have a ``to_quantized`` by what it gives. ``class_predicate(path, layer)`` chooses
+    them; it may return a dict of arguments for ``to_quantized``."""
+    chosen = class_predicate or (lambda _, layer: hasattr(layer, "to_quantized"))
+
+    def maybe(path, layer):
+        wanted = chosen(path, layer)
+        if not wanted:
+            return layer
+        if not hasattr(layer, "to_quantized"):
+            raise ValueError(f"a {type(layer).__name__} cannot be quantized")
+        if isinstance(wanted, dict):
+            return layer.to_quantized(**wanted)
+        return layer.to_quantized(group_size=group_size, bits=bits, mode=mode, quantize_input=quantize_input)
+
+    leaves = model.leaf_modules()
+    model.update_modules(tree_map_with_path(maybe, leaves, is_leaf=Module.is_module))
