@@ -5,24 +5,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::{env, fs, io};
 
-const SOURCES: [&str; 4] = ["src/ops", "src/random", "src/transforms", "src/linalg"];
+/// Folders of isobit-core, and what the names of their functions get in front.
+const SOURCES: [(&str, &str); 3] = [("src/ops", ""), ("src/random", "random_"), ("src/transforms", "")];
 
 fn main() -> io::Result<()> {
     let core = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../isobit-core");
     let out = env::var("OUT_DIR").unwrap_or_default();
     let mut docs = BTreeMap::new();
-    for dir in SOURCES {
+    for (dir, prefix) in SOURCES {
         let dir = core.join(dir);
         println!("cargo::rerun-if-changed={}", dir.display());
         let Ok(entries) = fs::read_dir(&dir) else { continue };
         for entry in entries {
             let path = entry?.path();
             if path.extension().is_some_and(|e| e == "rs") {
-                collect(&fs::read_to_string(path)?, &mut docs);
+                collect(&fs::read_to_string(path)?, prefix, &mut docs);
             }
         }
     }
-    collect(&fs::read_to_string(core.join("src/random.rs"))?, &mut docs);
+    collect(&fs::read_to_string(core.join("src/random.rs"))?, "random_", &mut docs);
     println!("cargo::rerun-if-changed={}", core.join("src/random.rs").display());
     for (name, doc) in docs {
         let path = Path::new(&out).join(format!("{name}.txt"));
@@ -34,14 +35,14 @@ fn main() -> io::Result<()> {
 }
 
 /// Adds the documentation of every public function of a source file that stands at its left margin.
-fn collect(source: &str, docs: &mut BTreeMap<String, String>) {
+fn collect(source: &str, prefix: &str, docs: &mut BTreeMap<String, String>) {
     let mut doc: Vec<&str> = Vec::new();
     for line in source.lines() {
         if let Some(text) = line.strip_prefix("///") {
             doc.push(text.strip_prefix(' ').unwrap_or(text));
         } else if let Some(rest) = line.strip_prefix("pub fn ") {
             let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            docs.entry(name).or_insert_with(|| text(&doc));
+            docs.entry(format!("{prefix}{name}")).or_insert_with(|| text(&doc));
             doc.clear();
         } else if !line.starts_with("#[") {
             doc.clear();

@@ -68,19 +68,19 @@ fn float(dtype: Option<DtypeArg>) -> Dtype {
     dtype.map_or(Dtype::F32, |d| d.0)
 }
 
-#[doc = docstring!("seed")]
+#[doc = docstring!("random_seed")]
 #[pyfunction]
 fn seed(seed: u64) {
     random::seed(seed);
 }
 
-#[doc = docstring!("key")]
+#[doc = docstring!("random_key")]
 #[pyfunction]
 fn key(seed: u64) -> PyArray {
     random::key(seed).into()
 }
 
-#[doc = docstring!("split")]
+#[doc = docstring!("random_split")]
 #[pyfunction]
 #[pyo3(signature = (key, num=2, stream=None))]
 fn split(key: &Bound<'_, PyArray>, num: usize, stream: Option<StreamArg>) -> Out {
@@ -88,7 +88,7 @@ fn split(key: &Bound<'_, PyArray>, num: usize, stream: Option<StreamArg>) -> Out
     out(random::split(&key.get().array(), num))
 }
 
-#[doc = docstring!("uniform")]
+#[doc = docstring!("random_uniform")]
 #[pyfunction]
 #[pyo3(signature = (low=None, high=None, shape=None, dtype=None, key=None, stream=None))]
 fn uniform(
@@ -105,7 +105,7 @@ fn uniform(
     out(random::uniform(low, high, &shape_of(shape), float(dtype), key_of(key).as_ref()))
 }
 
-#[doc = docstring!("normal")]
+#[doc = docstring!("random_normal")]
 #[pyfunction]
 #[pyo3(signature = (shape=None, dtype=None, loc=None, scale=None, key=None, stream=None))]
 fn normal(
@@ -121,7 +121,7 @@ fn normal(
     out(random::normal(&shape_of(shape), float(dtype), loc, scale, key_of(key).as_ref()))
 }
 
-#[doc = docstring!("randint")]
+#[doc = docstring!("random_randint")]
 #[pyfunction]
 #[pyo3(signature = (low, high, shape=None, dtype=None, key=None, stream=None))]
 fn randint(
@@ -137,7 +137,7 @@ fn randint(
     out(random::randint(low, high, &shape_of(shape), dtype, key_of(key).as_ref()))
 }
 
-#[doc = docstring!("bernoulli")]
+#[doc = docstring!("random_bernoulli")]
 #[pyfunction]
 #[pyo3(signature = (p=None, shape=None, key=None, stream=None))]
 fn bernoulli(p: Option<ArrayLike>, shape: Option<ShapeArg>, key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {
@@ -150,7 +150,7 @@ fn bernoulli(p: Option<ArrayLike>, shape: Option<ShapeArg>, key: Key<'_, '_>, st
     out(random::bernoulli(p, &shape, key_of(key).as_ref()))
 }
 
-#[doc = docstring!("truncated_normal")]
+#[doc = docstring!("random_truncated_normal")]
 #[pyfunction]
 #[pyo3(signature = (lower, upper, shape=None, dtype=None, key=None, stream=None))]
 fn truncated_normal(
@@ -172,7 +172,7 @@ fn truncated_normal(
     out(random::truncated_normal(lower, upper, &shape, float(dtype), key_of(key).as_ref()))
 }
 
-#[doc = docstring!("gumbel")]
+#[doc = docstring!("random_gumbel")]
 #[pyfunction]
 #[pyo3(signature = (shape=None, dtype=None, key=None, stream=None))]
 fn gumbel(shape: Option<ShapeArg>, dtype: Option<DtypeArg>, key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {
@@ -180,7 +180,7 @@ fn gumbel(shape: Option<ShapeArg>, dtype: Option<DtypeArg>, key: Key<'_, '_>, st
     out(random::gumbel(&shape_of(shape), float(dtype), key_of(key).as_ref()))
 }
 
-#[doc = docstring!("laplace")]
+#[doc = docstring!("random_laplace")]
 #[pyfunction]
 #[pyo3(signature = (shape=None, dtype=None, loc=0.0, scale=1.0, key=None, stream=None))]
 fn laplace(
@@ -195,7 +195,7 @@ fn laplace(
     out(random::laplace(&shape_of(shape), float(dtype), loc, scale, key_of(key).as_ref()))
 }
 
-#[doc = docstring!("categorical")]
+#[doc = docstring!("random_categorical")]
 #[pyfunction]
 #[pyo3(signature = (logits, axis=-1, shape=None, num_samples=None, key=None, stream=None))]
 fn categorical(
@@ -220,7 +220,7 @@ fn categorical(
     }
 }
 
-#[doc = docstring!("permutation")]
+#[doc = docstring!("random_permutation")]
 #[pyfunction]
 #[pyo3(signature = (x, axis=0, key=None, stream=None))]
 fn permutation(x: &Bound<'_, PyAny>, axis: isize, key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {

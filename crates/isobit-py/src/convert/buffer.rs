@@ -68,6 +68,16 @@ struct Held {
     strides: Vec<ffi::Py_ssize_t>,
 }
 
+/// An array's value; if elements share memory, as in a broadcast one, a copy in which they do not, since whoever gets it
+/// may write to it.
+pub fn dense_if_repeated(a: &Array) -> isobit::Result<Tensor> {
+    let tensor = a.tensor()?;
+    if tensor.shape().iter().zip(tensor.strides()).any(|(&n, &s)| n > 1 && s == 0) {
+        return isobit::backend::current()?.contiguous(tensor);
+    }
+    Ok(tensor)
+}
+
 /// Describes an evaluated array's memory, without a copy.
 ///
 /// # Safety
@@ -76,7 +86,7 @@ pub unsafe fn fill(owner: Bound<'_, PyAny>, a: Array, view: *mut ffi::Py_buffer,
     if view.is_null() {
         return Err(PyBufferError::new_err("the view is null"));
     }
-    let tensor = a.tensor().map_err(Failure::Core)?;
+    let tensor = dense_if_repeated(&a).map_err(Failure::Core)?;
     let Some(format) = tensor.dtype().format() else {
         return Err(PyBufferError::new_err(format!("the buffer protocol has no {}", tensor.dtype())));
     };

@@ -107,7 +107,7 @@ pub fn export<'py>(
     }
     let tensor = match copy {
         Some(true) => Array::from_bytes(&a.to_bytes()?, a.shape(), a.dtype())?.tensor()?,
-        _ => a.tensor()?,
+        _ => super::buffer::dense_if_repeated(a)?,
     };
     let (code, bits) = tensor.dtype().dlpack();
     let read_only = !tensor.buffer().is_writable();

@@ -10,6 +10,14 @@ def _positive(eps):
     return eps
 
 
+def _standardised(x, axes, eps):
+    """Zero mean and unit variance over axes; in float32 at least, since the squares of 16-bit floats overflow."""
+    wide = x.astype(mx.result_type(x, mx.float32))
+    mean = mx.mean(wide, axis=axes, keepdims=True)
+    variance = mx.var(wide, axis=axes, keepdims=True)
+    return ((wide - mean) * mx.rsqrt(variance + eps)).astype(x.dtype)
+
+
 class InstanceNorm(Module):
     """Zero mean and unit variance over the axes between the first and the last, per element of these two."""
 
@@ -26,9 +34,9 @@ class InstanceNorm(Module):
 
     def __call__(self, x):
         axes = tuple(range(1, x.ndim - 1))
-        mean = mx.mean(x, axis=axes, keepdims=True)
-        variance = mx.var(x, axis=axes, keepdims=True)
-        x = (x - mean) * mx.rsqrt(variance + self.eps)
+        if not axes:
+            raise ValueError(f"expected axes between the first and the last, got shape {x.shape}")
+        x = _standardised(x, axes, self.eps)
         return self.weight * x + self.bias if "weight" in self else x
 
 
@@ -99,10 +107,7 @@ class GroupNorm(Module):
             grouped = mx.fast.layer_norm(grouped.reshape(batch, groups, -1), None, None, self.eps)
             y = grouped.reshape(shape).transpose(0, 2, 1, 3)
         else:
-            grouped = x.reshape(batch, -1, groups)
-            mean = mx.mean(grouped, axis=1, keepdims=True)
-            variance = mx.var(grouped, axis=1, keepdims=True)
-            y = (grouped - mean) * mx.rsqrt(variance + self.eps)
+            y = _standardised(x.reshape(batch, -1, groups), 1, self.eps)
         y = y.reshape(batch, *positions, dims)
         return self.weight * y + self.bias if "weight" in self else y
 
