@@ -132,7 +132,7 @@ impl Array {
         ops::sort(self, axis)
     }
 
-    /// See [`split`](crate::ops::split).
+    /// See [`split`](crate::ops::split()).
     pub fn split(&self, parts: usize, axis: isize) -> Result<Vec<Array>> {
         ops::split(self, parts, axis)
     }
