@@ -16,8 +16,10 @@ use isobit_core::ops::quantized_matmul::QuantizedMatmul;
 use isobit_core::quant::{Format, Mode};
 use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::gemm::{self, Element, Epilogue, Mat, OutMat};
-use isobit_kernels::quant::{self, Codes, Dense, Product, Scales};
+use isobit_kernels::quant::{self, Codes, Dense, Packed, Product, Scales};
 use smallvec::smallvec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Codes to words.
 pub fn pack_bits(cpu: &dyn Backend, bits: usize, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
@@ -53,11 +55,12 @@ pub fn quantized_matmul(cpu: &dyn Backend, p: &QuantizedMatmul, inputs: Inputs, 
     let to = Rows::of(&out);
     let d = out.ndim();
     let batch: usize = out.shape()[..d - 2].iter().product();
+    let kept = if d == 2 && p.transpose() && x.dtype != Dtype::F64 { kept(&w, &inputs[1..], x.rows) } else { None };
     let mut index = vec![0; d - 2];
     for _ in 0..batch {
         let at = |t: &Tensor| offset(t, &index);
         let w = w.at(at(&inputs[1]), at(&inputs[2]), inputs.get(3).map(at));
-        w.multiply(x.at(at(&inputs[0])), to.at(at(&out)), x.rows)?;
+        w.multiply(x.at(at(&inputs[0])), to.at(at(&out)), x.rows, kept.as_deref())?;
         for i in (0..index.len()).rev() {
             index[i] += 1;
             if index[i] < out.shape()[i] {
@@ -123,6 +126,61 @@ struct Matrix {
     scale_stride: isize,
 }
 
+/// Rows up to which a product counts as thin: as with dense weights, thin use again and again is what packing is for.
+const THIN: usize = 16;
+/// Codes from which packing pays.
+const WORTH: usize = 1 << 16;
+/// The use of the same operand at which it is packed.
+const PACK_AT: u32 = 2;
+
+/// Bytes of blocks that are alive.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
+/// Blocks of a quantized matrix, kept with the buffer of its codes, and what they were made from.
+struct Blocks {
+    blocks: Arc<Packed>,
+    codes: (usize, isize, usize, usize, quant::Format),
+    /// Scales and biases stay as they are as long as these handles are held.
+    scales: Vec<Tensor>,
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        KEPT.fetch_sub(self.blocks.bytes(), Ordering::Relaxed);
+    }
+}
+
+/// The blocks of a matrix that is used again and again (weights): made at its third thin use, and kept as long as its codes
+/// live. The bits are the same either way.
+fn kept(m: &Matrix, w: &[Tensor], rows: usize) -> Option<Arc<Packed>> {
+    let identity = (w[0].offset(), m.code_stride, m.n, m.k, m.format);
+    let derived = w[0].buffer().derived();
+    if derived.get::<Blocks>().is_none() {
+        let bytes = m.n * m.k * m.format.bits / 8;
+        if rows > THIN
+            || m.n * m.k < WORTH
+            || derived.count_use() != PACK_AT
+            || KEPT.load(Ordering::Relaxed) + bytes > isobit_core::alloc::physical_memory() / 4
+        {
+            return None;
+        }
+        // SAFETY: shape and strides of a tensor stay inside its buffer.
+        let blocks = Arc::new(unsafe { Packed::new(&m.matrix()) });
+        KEPT.fetch_add(blocks.bytes(), Ordering::Relaxed);
+        derived.keep(Blocks { blocks, codes: identity, scales: w[1..].to_vec() });
+    }
+    let found = derived.get::<Blocks>()?;
+    let same = |(a, b): (&Tensor, &Tensor)| {
+        Arc::ptr_eq(a.buffer(), b.buffer())
+            && a.offset() == b.offset()
+            && a.strides() == b.strides()
+            && a.dtype() == b.dtype()
+    };
+    let fits =
+        found.codes == identity && found.scales.len() == w.len() - 1 && found.scales.iter().zip(&w[1..]).all(same);
+    fits.then(|| Arc::clone(&found.blocks))
+}
+
 /// Single-precision elements of the matrix that exist at a time, unless it is transposed.
 const CHUNK: usize = 4 << 20;
 
@@ -169,8 +227,21 @@ impl Matrix {
         }
     }
 
-    /// `out = x @ matrix` for `m` rows.
-    fn multiply(&self, x: Rows, out: Rows, m: usize) -> Result<()> {
+    fn matrix(&self) -> quant::Matrix {
+        quant::Matrix {
+            format: self.format,
+            n: self.n,
+            k: self.k,
+            codes: self.codes,
+            code_stride: self.code_stride,
+            scales: self.scales,
+            biases: self.biases,
+            scale_stride: self.scale_stride,
+        }
+    }
+
+    /// `out = x @ matrix` for `m` rows, with the matrix's blocks if they are kept.
+    fn multiply(&self, x: Rows, out: Rows, m: usize, kept: Option<&Packed>) -> Result<()> {
         if x.dtype == Dtype::F64 {
             return self.multiply_dense::<f64>(x, out, m);
         }
@@ -194,7 +265,7 @@ impl Matrix {
             out_stride: out.stride,
         };
         // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
-        unsafe { quant::product(&p) };
+        unsafe { quant::product(&p, kept) };
         Ok(())
     }
 
@@ -381,7 +452,7 @@ pub fn gather_qmm(cpu: &dyn Backend, p: &GatherQmm, inputs: Inputs, outs: &[Spec
         let matrix = Matrix::of(p.format(), p.transpose(), w)?;
         let steps = |t: &Tensor, i: usize| i as isize * t.strides()[0];
         grouped((&lhs, &rhs), (Rows::of(x), x.strides()[0], matrix.k), (Rows::of(&out), matrix.n), |i, x, to, m| {
-            matrix.at(steps(&w[0], i), steps(&w[1], i), w.get(2).map(|b| steps(b, i))).multiply(x, to, m)
+            matrix.at(steps(&w[0], i), steps(&w[1], i), w.get(2).map(|b| steps(b, i))).multiply(x, to, m, None)
         })?;
     }
     Ok(Ran::Done(smallvec![out]))

@@ -8,12 +8,14 @@
 //!
 //! Nothing else influences a bit: not m, n, strides, tiles, threads or the instruction set.
 
+mod block;
 mod codes;
 mod dense;
 mod product;
 #[cfg(test)]
 mod tests;
 
+pub use block::Packed;
 pub use codes::{pack_bits, unpack_bits};
 pub use dense::{Dense, DenseElement, dense};
 pub use product::{Product, product};
@@ -127,4 +129,36 @@ pub struct Format {
     pub codes: Codes,
     /// What scales are.
     pub scales: Scales,
+}
+
+/// A quantized matrix of `n` rows of `k` codes.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix {
+    /// Its format.
+    pub format: Format,
+    /// Rows.
+    pub n: usize,
+    /// Codes per row: a multiple of the group.
+    pub k: usize,
+    /// The first word.
+    pub codes: *const u32,
+    /// Words from row to row.
+    pub code_stride: isize,
+    /// The first scale.
+    pub scales: *const u8,
+    /// The first bias; null if there are none.
+    pub biases: *const u8,
+    /// Scales (and biases) from row to row.
+    pub scale_stride: isize,
+}
+
+// SAFETY: a description of memory that is only read.
+unsafe impl Sync for Matrix {}
+
+impl Matrix {
+    /// Words of a group.
+    #[inline(always)]
+    fn words(&self) -> usize {
+        self.format.group * self.format.bits / 32
+    }
 }

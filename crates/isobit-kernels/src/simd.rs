@@ -163,6 +163,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn shl_v(self, a: Self::I, n: Self::I) -> Self::I;
     /// `a >> n` filled with zeros, lane by lane, every `n < 32`.
     fn shr_v(self, a: Self::I, n: Self::I) -> Self::I;
+    /// Lane `i` is lane `n[i] & 15` of `table`.
+    fn lookup16(self, table: Self::F, n: Self::I) -> Self::F;
     /// `a == b`.
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
     /// `a > b`, signed.

@@ -138,6 +138,35 @@ fn a_row_has_its_bits_in_any_company() -> Result<()> {
     Ok(())
 }
 
+/// Weights that are used again and again are kept in another layout from the third thin use on: no bit changes, and new
+/// scales for the same codes are noticed.
+#[test]
+fn kept_weights_change_nothing() -> Result<()> {
+    for (mode, group, bits) in FORMATS {
+        let f = format(mode, group, bits);
+        let q = ops::quantize(&normal(&[300, 4 * 128], 3, Dtype::BF16), f, None)?;
+        isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
+        let x = normal(&[17, 4 * 128], 4, Dtype::BF16);
+        let row = ops::slice(&x, &[16, 0], &[17, 512], &[1, 1])?;
+        let product =
+            |x: &Array, s: &Array| ops::quantized_matmul(x, &q.codes, s, q.biases.as_ref(), true, f)?.to_bytes();
+        let want = product(&x, &q.scales)?;
+        for _ in 0..5 {
+            assert_eq!(product(&row, &q.scales)?, want[16 * 600..], "{mode:?} {bits}");
+        }
+        assert_eq!(product(&x, &q.scales)?, want, "{mode:?} {bits}");
+        let fresh = ops::contiguous(&ops::take(
+            &q.scales,
+            &Array::from_slice(&(0..300i32).rev().collect::<Vec<_>>(), &[300])?,
+            0,
+        )?)?;
+        let other = product(&x, &fresh)?;
+        assert_ne!(other, want);
+        assert_eq!(product(&row, &fresh)?, other[16 * 600..], "{mode:?} {bits}: other scales");
+    }
+    Ok(())
+}
+
 /// One row after products full of NaN: nothing stale may show (MLX pull request 3563).
 #[test]
 fn one_gathered_row_after_nan() -> Result<()> {

@@ -1,5 +1,6 @@
 //! What is timed: one row per kind of work, each with a checked answer and the work that it comes to.
 
+use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, Result, fast, ops, random, transforms};
 
 /// One thing to time.
@@ -15,7 +16,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const NAMES: [&str; 38] = [
+pub const NAMES: [&str; 46] = [
     "gemm.f32.256",
     "gemm.f32.1024",
     "gemm.f32.2048",
@@ -35,6 +36,14 @@ pub const NAMES: [&str; 38] = [
     "mmT.f16.M512",
     "once.f32.M1",
     "once.bf16.M1",
+    "q4.N4096.M1",
+    "q4.N4096.M8",
+    "q4.N4096.M64",
+    "q4.N4096.M512",
+    "q8.N4096.M1",
+    "q8.N4096.M8",
+    "q8.N4096.M64",
+    "q8.N4096.M512",
     "attn.f32.prefill512",
     "attn.bf16.prefill512",
     "attn.f32.decode4096",
@@ -67,6 +76,13 @@ pub fn row(name: &str) -> Result<Option<Row>> {
         ["mmT", dtype, m] | ["once", dtype, m] => {
             match (dtype_of(dtype), m.strip_prefix('M').and_then(|m| m.parse().ok())) {
                 (Some(d), Some(m)) => weights(d, m, parts[0] == "once")?,
+                _ => return Ok(None),
+            }
+        }
+        [bits @ ("q4" | "q8"), n, m] => {
+            let number = |s: &str, c: char| s.strip_prefix(c).and_then(|x| x.parse().ok());
+            match (number(n, 'N'), number(m, 'M')) {
+                (Some(n), Some(m)) => quantized(if *bits == "q4" { 4 } else { 8 }, n, m)?,
                 _ => return Ok(None),
             }
         }
@@ -131,6 +147,36 @@ fn weights(dtype: Dtype, m: usize, once: bool) -> Result<Row> {
     };
     let bytes = ((n * k + m * k + m * n) * dtype.size()) as f64;
     Ok(Row { call, repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes })
+}
+
+/// `x @ W.T` with bfloat16 activations and affine weights in groups of 64, several in turn so that they come from memory.
+fn quantized(bits: usize, n: usize, m: usize) -> Result<Row> {
+    let k = 4096;
+    let format = Format::new(Mode::Affine, Some(64), Some(bits))?;
+    let x = normal(&[m, k], Dtype::BF16, 3)?;
+    let mut all = Vec::new();
+    for seed in 0..6 {
+        let q = ops::quantize(&normal(&[n, k], Dtype::BF16, 4 + seed)?, format, None)?;
+        isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
+        all.push(q);
+    }
+    let product =
+        move |q: &ops::Quantized| ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, format);
+    let wide = |a: &Array| ops::astype(a, Dtype::F64);
+    let biases = all[0].biases.as_ref().map(wide).transpose()?;
+    let dense = ops::dequantize(&all[0].codes, &wide(&all[0].scales)?, biases.as_ref(), format, None, None)?;
+    let first = ops::slice(&normal(&[m, k], Dtype::BF16, 3)?, &[0], &[1], &[1])?;
+    let want = ops::matmul(&ops::astype(&first, Dtype::F64)?, &ops::transpose(&dense, ..)?)?;
+    let got = ops::astype(&ops::slice(&product(&all[0])?, &[0], &[1], &[1])?, Dtype::F64)?;
+    let worst = ops::max(&ops::abs(&ops::subtract(&got, &want)?)?, .., false)?.item::<f64>()?;
+    assert!(worst <= 2e-2 * (k as f64).sqrt(), "a quantized product is off by {worst}");
+    let bytes = (n * k * bits) as f64 / 8.0 + (4 * n * k / 64 + 2 * m * (k + n)) as f64;
+    let mut turn = 0;
+    let call = move || {
+        turn = (turn + 1) % all.len();
+        Ok(vec![product(&all[turn])?])
+    };
+    Ok(Row { call: Box::new(call), repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes })
 }
 
 /// The answer against float64, on the first row.

@@ -11,6 +11,7 @@ const HUGE: usize = 2 << 20;
 const KEEP: usize = 256 << 20;
 
 /// An owned mapping, aligned to 2 MiB and advised to live on huge pages.
+#[derive(Debug)]
 pub(crate) struct Pages {
     base: NonNull<u8>,
     bytes: usize,

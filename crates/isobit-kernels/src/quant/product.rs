@@ -2,21 +2,23 @@
 //!
 //! ```text
 //! pack x:      [tile][k][row of the tile] as f32, and each row's sum over each group
-//! per panel of 16 or 32 columns (a task):
-//!   per group: its words transposed, 16 rows of w to lanes; codes to floats [k][lane]; scales and biases to lanes
-//!     per tile: acc[row][vector] = 0; for k: acc = fma(x[k][row], code[k], acc)
-//!               total = fma(acc, scale, total); total = fma(sum of x, bias, total)
+//! per panel of columns (a task), 16 columns to a strip:
+//!   per group and strip: a block, words of 16 rows of w to lanes and their scales and biases; kept, or made here
+//!   one row:   acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words
+//!   more rows: codes to floats [k][lane] once; per tile: acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
+//!   total = fma(acc, scale, total); total = fma(sum of x, bias, total)
 //!   round totals once, store
 //! ```
 //!
-//! 1. Codes become floats once per panel and group, whatever the number of rows.
-//! 2. For bfloat16 activations the odd element of a pair is stored before the even one, in x and in codes alike: then
-//!    the same loop runs in the contract's order, under flush-to-zero.
+//! 1. Codes of up to 4 bits are looked up in a register: shift, permute, multiply-add.
+//! 2. For bfloat16 activations the odd element of a pair is stored before the even one in x, and the codes of a pair are
+//!    taken in that order: then the same loop runs in the contract's order, under flush-to-zero.
 //! 3. Totals live in a scratch buffer in the second-level cache; they are touched once per group.
 //!
-//! Cost: one row is bound by the transposition and the unpacking (about 10 instructions per 16 codes), many rows by FMAs.
+//! Cost: one row of kept blocks is bound by reading them, else by making them; many rows are bound by FMAs.
 
-use super::{Codes, Format};
+use super::block::{self, Packed as Blocks};
+use super::{Codes, Format, Matrix};
 use crate::dtype::Dtype;
 use crate::elementwise::{narrow, widen};
 use crate::gemm::flush::{self, Flush};
@@ -61,14 +63,31 @@ pub struct Product {
 // SAFETY: operands are read, and tasks write disjoint columns of the output.
 unsafe impl Sync for Product {}
 
-/// Most codes of a group.
-const GROUP: usize = 128;
-/// Most words of a group.
-const WORDS: usize = GROUP * 8 / 32;
+impl Product {
+    /// The quantized matrix.
+    pub fn matrix(&self) -> Matrix {
+        Matrix {
+            format: self.format,
+            n: self.n,
+            k: self.k,
+            codes: self.codes,
+            code_stride: self.code_stride,
+            scales: self.scales,
+            biases: self.biases,
+            scale_stride: self.scale_stride,
+        }
+    }
+}
 
-/// Vectors of 16 columns that make up a panel.
-fn vectors(level: Level) -> usize {
-    if level == Level::Avx512 { 2 } else { 1 }
+/// Strips of 16 columns that make up a panel.
+fn strips(level: Level, rows: usize) -> usize {
+    match (level == Level::Avx512, rows) {
+        (true, 1) => 8,
+        (true, 2 | 4) => 4,
+        (true, _) => 2,
+        (false, 1) => 2,
+        (false, _) => 1,
+    }
 }
 
 /// Rows of a tile.
@@ -82,11 +101,11 @@ fn tile_rows(level: Level, m: usize) -> usize {
     }
 }
 
-/// The product.
+/// The product. With `kept` blocks of this matrix the codes, scales and biases themselves are not read.
 ///
 /// # Safety
 /// Everything that the fields describe is readable, the output writable, its rows disjoint, and apart from the operands.
-pub unsafe fn product(p: &Product) {
+pub unsafe fn product(p: &Product, kept: Option<&Blocks>) {
     if p.m == 0 || p.n == 0 {
         return;
     }
@@ -95,7 +114,8 @@ pub unsafe fn product(p: &Product) {
     let tiles = p.m.div_ceil(rows);
     let groups = p.k / p.format.group;
     let packed = Scratch::take::<f32>(tiles * rows * (p.k + groups));
-    let x = Packed { x: packed.ptr(), rows, tiles, k: p.k, groups };
+    let other = usize::from(p.dtype == Dtype::BF16);
+    let x = Packed { x: packed.ptr(), rows, tiles, k: p.k, groups, other };
     // Few tiles are packed at once where a fork would cost more.
     let per = (1 << 16) / (rows * p.k).max(1) + 1;
     par::run(tiles.div_ceil(per), |task| {
@@ -103,9 +123,9 @@ pub unsafe fn product(p: &Product) {
         simd::dispatch_at(level, Pack { p, x: &x, tiles: task * per..tiles.min((task + 1) * per) });
         drop(flush);
     });
-    let width = LANES * vectors(level);
-    par::run(p.n.div_ceil(width), |panel| {
-        simd::dispatch_at(level, Panel { p, x: &x, first: panel * width });
+    let width = strips(level, rows);
+    par::run(p.n.div_ceil(width * LANES), |panel| {
+        simd::dispatch_at(level, Panel { p, x: &x, kept, first: panel * width });
     });
 }
 
@@ -117,6 +137,8 @@ struct Packed {
     tiles: usize,
     k: usize,
     groups: usize,
+    /// 1 if the elements of a pair are exchanged.
+    other: usize,
 }
 
 // SAFETY: tasks write disjoint tiles; afterwards it is only read.
@@ -145,8 +167,6 @@ impl Kernel for Pack<'_> {
     fn run<S: Simd>(self, _: S) {
         let (p, x) = (self.p, self.x);
         let bf16 = p.dtype == Dtype::BF16;
-        // Position k holds element k, or its pair's other one.
-        let other = usize::from(bf16);
         let soft = bf16 && S::LEVEL == Level::Scalar;
         let mut row = vec![0f32; p.k];
         for tile in self.tiles {
@@ -161,8 +181,8 @@ impl Kernel for Pack<'_> {
                     row.fill(0.0);
                 }
                 for (k, v) in row.iter().enumerate() {
-                    // SAFETY: the tile has `rows * k` elements; k is even wherever `other` is 1.
-                    unsafe { *to.add((k ^ other) * x.rows + r) = *v };
+                    // SAFETY: the tile has `rows * k` elements; k counts pairs wherever `other` is 1.
+                    unsafe { *to.add((k ^ x.other) * x.rows + r) = *v };
                 }
             }
             if p.biases.is_null() {
@@ -187,6 +207,8 @@ impl Kernel for Pack<'_> {
 struct Panel<'a> {
     p: &'a Product,
     x: &'a Packed,
+    kept: Option<&'a Blocks>,
+    /// The first strip.
     first: usize,
 }
 
@@ -195,136 +217,321 @@ impl Kernel for Panel<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if S::LEVEL == Level::Avx512 { self.columns::<S, 2>(s) } else { self.columns::<S, 1>(s) }
+        let wide = S::LEVEL == Level::Avx512;
+        match (wide, self.x.rows) {
+            (true, 1) => self.one_row::<S, 8>(s),
+            (true, 2) => self.columns::<S, 4, 2>(s),
+            (true, 4) => self.columns::<S, 4, 4>(s),
+            (true, _) => self.columns::<S, 2, 8>(s),
+            (false, 1) => self.one_row::<S, 2>(s),
+            (false, 2) => self.columns::<S, 1, 2>(s),
+            (false, _) => self.columns::<S, 1, 4>(s),
+        }
     }
 }
 
-/// Codes of one group and panel as floats, and what goes with them.
+/// Codes of one group and panel as floats.
 #[repr(align(64))]
-struct Group<const NV: usize> {
-    codes: [[[f32; LANES]; NV]; GROUP],
-    scales: [[f32; LANES]; NV],
-    biases: [[f32; LANES]; NV],
-}
+struct Group<const NV: usize>([[[f32; LANES]; NV]; block::GROUP]);
 
 impl Panel<'_> {
+    /// Group `g`'s block of every strip of the panel: a kept one, or one made in `room`.
     #[inline(always)]
-    fn columns<S: Simd, const NV: usize>(&self, s: S) {
-        let (p, x) = (self.p, self.x);
-        let width = NV * LANES;
-        let totals = Scratch::take::<f32>(x.tiles * x.rows * width);
-        let totals = totals.ptr::<f32>();
-        // SAFETY: the scratch has that many elements.
-        unsafe { std::ptr::write_bytes(totals, 0, x.tiles * x.rows * width) };
-        let mut group =
-            Group::<NV> { codes: [[[0.0; LANES]; NV]; GROUP], scales: [[0.0; LANES]; NV], biases: [[0.0; LANES]; NV] };
-        for g in 0..x.groups {
-            for v in 0..NV {
-                // The decoding knows no subnormal arithmetic but that of the scales, which must not be flushed.
-                self.load::<S, NV>(s, &mut group, g, v);
-            }
-            let flush = Flush::begin(S::LEVEL, p.dtype == Dtype::BF16);
-            for tile in 0..x.tiles {
-                let total = totals.wrapping_add(tile * x.rows * width);
-                // SAFETY: the tile's activations, sums and totals.
-                unsafe {
-                    let at = x.tile(tile).add(g * p.format.group * x.rows);
-                    let sums = x.sums(tile).add(g * x.rows);
-                    match x.rows {
-                        1 => self.tile::<S, NV, 1>(s, &group, at, sums, total),
-                        2 => self.tile::<S, NV, 2>(s, &group, at, sums, total),
-                        4 => self.tile::<S, NV, 4>(s, &group, at, sums, total),
-                        _ => self.tile::<S, NV, 8>(s, &group, at, sums, total),
-                    }
+    fn blocks<const NV: usize>(&self, g: usize, room: &mut [block::Room; NV]) -> [*const i32; NV] {
+        let last = self.p.n.div_ceil(LANES) - 1;
+        std::array::from_fn(|v| {
+            // Strips beyond the last are the last again; they are not stored.
+            let strip = (self.first + v).min(last);
+            match self.kept {
+                Some(kept) => kept.block(strip, g),
+                None => {
+                    // SAFETY: the strip has a row of the matrix at least, and the group lies inside its rows.
+                    unsafe { block::make(&self.p.matrix(), strip, g, room[v].0.as_mut_ptr()) };
+                    room[v].0.as_ptr()
                 }
             }
-            drop(flush);
-        }
-        let columns = width.min(p.n - self.first);
-        for m in 0..p.m {
-            let size = p.dtype.size();
-            let out = p.out.wrapping_offset((m as isize * p.out_stride + self.first as isize) * size as isize);
-            // SAFETY: row `m` of the totals, and of the output from this panel's first column.
-            unsafe { from_single(p.dtype, totals.add(m * width), out, columns) };
-        }
+        })
     }
 
-    /// Fills vector `v` of a group.
     #[inline(always)]
-    fn load<S: Simd, const NV: usize>(&self, s: S, group: &mut Group<NV>, g: usize, v: usize) {
+    fn one_row<S: Simd, const NV: usize>(&self, s: S) {
         let p = self.p;
-        let f = p.format;
-        let words = f.group * f.bits / 32;
-        let mut lanes = [[0i32; LANES]; WORDS + 1];
-        for lane in 0..LANES {
-            // Columns beyond the last are the last again; they are not stored.
-            let row = (self.first + v * LANES + lane).min(p.n - 1) as isize;
-            let from = p.codes.wrapping_offset(row * p.code_stride).wrapping_add(g * words);
-            let at = (row * p.scale_stride + g as isize) * f.scales.size() as isize;
-            // SAFETY: row `row` has a scale (and a bias) and `words` words for group `g`.
-            unsafe {
-                for w in 0..words {
-                    lanes[w][lane] = *from.add(w) as i32;
-                }
-                group.scales[v][lane] = f.scales.read(p.scales.wrapping_offset(at));
+        let mut room = [block::Room::new(); NV];
+        let mut totals = [[0f32; LANES]; NV];
+        let soft = soft::<S>(p);
+        let flush = Flush::begin(S::LEVEL, p.dtype == Dtype::BF16);
+        let mut total = [s.splat(0.0); NV];
+        for g in 0..self.x.groups {
+            let blocks = self.blocks(g, &mut room);
+            let mut acc = [s.splat(0.0); NV];
+            let x = self.x.tile(0).wrapping_add(g * p.format.group);
+            codes(
+                s,
+                p.format,
+                self.x.other,
+                &blocks,
+                #[inline(always)]
+                |k, q: [S::F; NV]| {
+                    // SAFETY: the packed row has `group` elements from here on.
+                    let x = s.splat(unsafe { *x.add(k) });
+                    for v in 0..NV {
+                        acc[v] = step(s, soft, x, q[v], acc[v]);
+                    }
+                },
+            );
+            for v in 0..NV {
+                // SAFETY: the block's scales follow its words.
+                let (scale, bias) = unsafe { block::scales(s, &p.matrix(), blocks[v]) };
+                total[v] = step(s, soft, acc[v], scale, total[v]);
                 if !p.biases.is_null() {
-                    group.biases[v][lane] = f.scales.read(p.biases.wrapping_offset(at));
+                    // SAFETY: the packed row has a sum for every group.
+                    total[v] = step(s, soft, s.splat(unsafe { *self.x.sums(0).add(g) }), bias, total[v]);
                 }
             }
         }
-        let other = usize::from(p.dtype == Dtype::BF16);
-        match (f.codes, f.bits) {
-            (Codes::Unsigned, 2) => unpack::<S, NV, 2>(s, f.group, other, &lanes, group, v, |q| s.from_i32(q)),
-            (Codes::Unsigned, 3) => unpack::<S, NV, 3>(s, f.group, other, &lanes, group, v, |q| s.from_i32(q)),
-            (Codes::Unsigned, 4) => unpack::<S, NV, 4>(s, f.group, other, &lanes, group, v, |q| s.from_i32(q)),
-            (Codes::Unsigned, 5) => unpack::<S, NV, 5>(s, f.group, other, &lanes, group, v, |q| s.from_i32(q)),
-            (Codes::Unsigned, 6) => unpack::<S, NV, 6>(s, f.group, other, &lanes, group, v, |q| s.from_i32(q)),
-            (Codes::Unsigned, _) => unpack::<S, NV, 8>(s, f.group, other, &lanes, group, v, |q| s.from_i32(q)),
-            (Codes::E2m1, _) => unpack::<S, NV, 4>(s, f.group, other, &lanes, group, v, |q| e2m1(s, q)),
-            (Codes::E4m3, _) => unpack::<S, NV, 8>(s, f.group, other, &lanes, group, v, |q| e4m3(s, q)),
+        for v in 0..NV {
+            // SAFETY: an array of 16.
+            unsafe { s.store(totals[v].as_mut_ptr(), total[v]) };
+        }
+        drop(flush);
+        // SAFETY: one row of totals.
+        unsafe { self.store(0, totals.as_ptr().cast(), NV * LANES) };
+    }
+
+    #[inline(always)]
+    fn columns<S: Simd, const NV: usize, const ROWS: usize>(&self, s: S) {
+        let (p, x) = (self.p, self.x);
+        let width = NV * LANES;
+        let scratch = Scratch::take::<f32>(x.tiles * ROWS * width);
+        let totals = scratch.ptr::<f32>();
+        // SAFETY: the scratch has that many elements.
+        unsafe { std::ptr::write_bytes(totals, 0, x.tiles * ROWS * width) };
+        let mut group = Group::<NV>([[[0.0; LANES]; NV]; block::GROUP]);
+        let mut room = [block::Room::new(); NV];
+        let flush = Flush::begin(S::LEVEL, p.dtype == Dtype::BF16);
+        for g in 0..x.groups {
+            let blocks = self.blocks(g, &mut room);
+            let to = &mut group.0;
+            codes(
+                s,
+                p.format,
+                x.other,
+                &blocks,
+                #[inline(always)]
+                |k, q: [S::F; NV]| {
+                    for v in 0..NV {
+                        // SAFETY: an array of 16; a group has at most as many codes as there is room for.
+                        unsafe { s.store(to[k][v].as_mut_ptr(), q[v]) };
+                    }
+                },
+            );
+            for tile in 0..x.tiles {
+                let total = totals.wrapping_add(tile * ROWS * width);
+                // SAFETY: the tile's activations, sums and totals; the blocks' scales follow their words.
+                unsafe {
+                    let at = x.tile(tile).add(g * p.format.group * ROWS);
+                    self.tile::<S, NV, ROWS>(s, &group, &blocks, at, x.sums(tile).add(g * ROWS), total);
+                }
+            }
+        }
+        drop(flush);
+        for m in 0..p.m {
+            // SAFETY: row `m` of the totals.
+            unsafe { self.store(m, totals.add(m * width), width) };
         }
     }
 
     /// One group's part of a tile's totals.
     ///
     /// # Safety
-    /// `x` is `[group][ROWS]`, `sums` `[ROWS]` if there are biases, `totals` `[ROWS][NV * 16]`.
+    /// `x` is `[group][ROWS]` with the elements of a pair in the codes' order, `sums` `[ROWS]` if there are biases, `totals`
+    /// `[ROWS][NV * 16]`.
     #[inline(always)]
     unsafe fn tile<S: Simd, const NV: usize, const ROWS: usize>(
         &self,
         s: S,
         group: &Group<NV>,
+        blocks: &[*const i32; NV],
         x: *const f32,
         sums: *const f32,
         totals: *mut f32,
     ) {
-        let soft = S::LEVEL == Level::Scalar && self.p.dtype == Dtype::BF16;
-        let fma = |a: S::F, b: S::F, c: S::F| if soft { soft_fma(s, a, b, c) } else { s.fma(a, b, c) };
+        let p = self.p;
+        let soft = soft::<S>(p);
         let mut acc = [[s.splat(0.0); NV]; ROWS];
-        for k in 0..self.p.format.group {
-            let codes: [S::F; NV] = std::array::from_fn(|v| s.from_array(group.codes[k][v]));
+        for k in 0..p.format.group {
+            let mut codes = [s.splat(0.0); NV];
+            for v in 0..NV {
+                codes[v] = s.from_array(group.0[k][v]);
+            }
             for r in 0..ROWS {
                 // SAFETY: the caller's promise.
                 let x = s.splat(unsafe { *x.add(k * ROWS + r) });
                 for v in 0..NV {
-                    acc[r][v] = fma(x, codes[v], acc[r][v]);
+                    acc[r][v] = step(s, soft, x, codes[v], acc[r][v]);
                 }
             }
         }
-        for r in 0..ROWS {
-            for v in 0..NV {
-                // SAFETY: the caller's promise.
-                unsafe {
+        for v in 0..NV {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (scale, bias) = block::scales(s, &p.matrix(), blocks[v]);
+                for r in 0..ROWS {
                     let at = totals.add((r * NV + v) * LANES);
-                    let mut total = fma(acc[r][v], s.from_array(group.scales[v]), s.load(at));
-                    if !self.p.biases.is_null() {
-                        total = fma(s.splat(*sums.add(r)), s.from_array(group.biases[v]), total);
+                    let mut total = step(s, soft, acc[r][v], scale, s.load(at));
+                    if !p.biases.is_null() {
+                        total = step(s, soft, s.splat(*sums.add(r)), bias, total);
                     }
                     s.store(at, total);
                 }
             }
         }
     }
+
+    /// Rounds and stores `width` totals of row `m`, as far as there are columns.
+    ///
+    /// # Safety
+    /// `totals` is valid for `width` reads.
+    #[inline(always)]
+    unsafe fn store(&self, m: usize, totals: *const f32, width: usize) {
+        let p = self.p;
+        let first = self.first * LANES;
+        let out = p.out.wrapping_offset((m as isize * p.out_stride + first as isize) * p.dtype.size() as isize);
+        // SAFETY: the row has that many columns left, and the totals as many.
+        unsafe { from_single(p.dtype, totals, out, width.min(p.n - first)) };
+    }
+}
+
+/// Whether steps must flush in software: at the level that has no mode for it.
+fn soft<S: Simd>(p: &Product) -> bool {
+    S::LEVEL == Level::Scalar && p.dtype == Dtype::BF16
+}
+
+/// `a * b + c`, fused; the mode that is set, or `soft`, decides about subnormals.
+#[inline(always)]
+fn step<S: Simd>(s: S, soft: bool, a: S::F, b: S::F, c: S::F) -> S::F {
+    if S::LEVEL == Level::Scalar && soft { soft_fma(s, a, b, c) } else { s.fma(a, b, c) }
+}
+
+/// Calls `f` with the codes of every k of a group, as floats; `k` counts calls. The codes of a pair are exchanged if `other`
+/// is 1.
+#[inline(always)]
+fn codes<S: Simd, const NV: usize>(
+    s: S,
+    format: Format,
+    other: usize,
+    blocks: &[*const i32; NV],
+    mut f: impl FnMut(usize, [S::F; NV]),
+) {
+    let mask = s.splat_i((1 << format.bits) - 1);
+    // Closures must be inlined, or the instructions inside them would be calls.
+    match (format.codes, format.bits) {
+        (Codes::Unsigned, 2..=4) | (Codes::E2m1, _) => {
+            let mut table = [0f32; LANES];
+            for (i, t) in table.iter_mut().enumerate() {
+                // Whatever lies above the code in the four bits that are looked up must not matter.
+                let code = i & ((1 << format.bits) - 1);
+                *t = if format.codes == Codes::E2m1 { super::e2m1(code as u8) } else { code as f32 };
+            }
+            let table = s.from_array(table);
+            raw(
+                s,
+                format,
+                other,
+                blocks,
+                #[inline(always)]
+                |k, q: [S::I; NV]| {
+                    let mut to = [table; NV];
+                    for v in 0..NV {
+                        to[v] = s.lookup16(table, q[v]);
+                    }
+                    f(k, to);
+                },
+            );
+        }
+        (Codes::Unsigned, _) => raw(
+            s,
+            format,
+            other,
+            blocks,
+            #[inline(always)]
+            |k, q: [S::I; NV]| {
+                let mut to = [s.splat(0.0); NV];
+                for v in 0..NV {
+                    to[v] = s.from_i32(s.and(q[v], mask));
+                }
+                f(k, to);
+            },
+        ),
+        (Codes::E4m3, _) => raw(
+            s,
+            format,
+            other,
+            blocks,
+            #[inline(always)]
+            |k, q: [S::I; NV]| {
+                let mut to = [s.splat(0.0); NV];
+                for v in 0..NV {
+                    to[v] = e4m3(s, s.and(q[v], mask));
+                }
+                f(k, to);
+            },
+        ),
+    }
+}
+
+/// Calls `f` with the codes of every k, each in the low bits of its lane; what lies above them is undefined.
+#[inline(always)]
+fn raw<S: Simd, const NV: usize>(
+    s: S,
+    format: Format,
+    other: usize,
+    blocks: &[*const i32; NV],
+    mut f: impl FnMut(usize, [S::I; NV]),
+) {
+    let bits = format.bits;
+    if 32 % bits == 0 {
+        let per = 32 / bits;
+        for w in 0..format.group / per {
+            let words = word(s, blocks, w);
+            for j in 0..per {
+                let shift = s.splat_i(((j ^ other) * bits) as i32);
+                let mut q = words;
+                for v in 0..NV {
+                    q[v] = s.shr_v(words[v], shift);
+                }
+                f(w * per + j, q);
+            }
+        }
+        return;
+    }
+    for k in 0..format.group {
+        let at = (k ^ other) * bits;
+        let (w, shift) = (at / 32, at % 32);
+        let (low, high) = (s.splat_i(shift as i32), s.splat_i((32 - shift as i32) & 31));
+        let mut q = word(s, blocks, w);
+        for v in 0..NV {
+            q[v] = s.shr_v(q[v], low);
+        }
+        if shift + bits > 32 {
+            let next = word(s, blocks, w + 1);
+            for v in 0..NV {
+                q[v] = s.or(q[v], s.shl_v(next[v], high));
+            }
+        }
+        f(k, q);
+    }
+}
+
+/// Word `w` of the rows of every block; there must be one.
+#[inline(always)]
+fn word<S: Simd, const NV: usize>(s: S, blocks: &[*const i32; NV], w: usize) -> [S::I; NV] {
+    let mut words = [s.splat_i(0); NV];
+    for v in 0..NV {
+        // SAFETY: a block has `group * bits / 32` vectors of words, and a code that goes on in the next word ends inside.
+        words[v] = unsafe { s.load_i(blocks[v].add(w * LANES)) };
+    }
+    words
 }
 
 /// Widens (or copies) a row of activations.
@@ -363,44 +570,6 @@ unsafe fn from_single(dtype: Dtype, from: *const f32, to: *mut u8, n: usize) {
 fn soft_fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F {
     let (a, b, c) = (s.to_array(a), s.to_array(b), s.to_array(c));
     s.from_array(std::array::from_fn(|i| flush::fma(a[i], b[i], c[i])))
-}
-
-/// Codes of 16 rows, one per lane, from their words.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn unpack<S: Simd, const NV: usize, const BITS: usize>(
-    s: S,
-    n: usize,
-    other: usize,
-    words: &[[i32; LANES]; WORDS + 1],
-    to: &mut Group<NV>,
-    v: usize,
-    value: impl Fn(S::I) -> S::F,
-) {
-    let mask = s.splat_i((1 << BITS) - 1);
-    // 32 codes fill BITS words exactly.
-    for block in 0..n.div_ceil(32) {
-        for j in 0..32.min(n - block * 32) {
-            let (word, shift) = (block * BITS + j * BITS / 32, (j * BITS % 32) as u32);
-            let mut q = s.shr(s.from_array_i(words[word]), shift);
-            if shift as usize + BITS > 32 {
-                q = s.or(q, s.shl(s.from_array_i(words[word + 1]), 32 - shift));
-            }
-            to.codes[(block * 32 + j) ^ other][v] = s.to_array(value(s.and(q, mask)));
-        }
-    }
-}
-
-/// E2M1 codes: twice the value is an integer.
-#[inline(always)]
-fn e2m1<S: Simd>(s: S, q: S::I) -> S::F {
-    let (one, zero) = (s.splat_i(1), s.splat_i(0));
-    let exponent = s.and(s.shr(q, 1), s.splat_i(3));
-    let small = s.eq_i(exponent, zero);
-    let mantissa = s.or(s.and(q, one), s.select_i(small, zero, s.splat_i(2)));
-    let shift = s.select_i(small, zero, s.sub_i(exponent, one));
-    let magnitude = s.mul(s.from_i32(s.shl_v(mantissa, shift)), s.splat(0.5));
-    s.from_bits(s.or(s.to_bits(magnitude), s.shl(s.shr(q, 3), 31)))
 }
 
 /// E4M3 codes.

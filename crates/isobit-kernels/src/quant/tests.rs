@@ -105,7 +105,7 @@ impl Matrix {
         read(&self.scales) * q + if self.biases.is_empty() { 0.0 } else { read(&self.biases) }
     }
 
-    /// The product with rows that lie `stride` elements apart, as bits of the output's dtype.
+    /// The product with rows that lie `stride` elements apart, as bits of the output's dtype; kept blocks give the same.
     fn product(&self, x: &[u8], dtype: Dtype, m: usize, stride: usize) -> Vec<u32> {
         let size = dtype.size();
         let mut out = vec![0xffu8; m * self.n * size];
@@ -126,7 +126,11 @@ impl Matrix {
             out_stride: self.n as isize,
         };
         // SAFETY: the buffers have the sizes and strides that the fields name.
-        unsafe { product(&p) };
+        unsafe { product(&p, None) };
+        let mut again = vec![0xffu8; out.len()];
+        // SAFETY: as above.
+        unsafe { product(&super::Product { out: again.as_mut_ptr(), ..p }, Some(&Packed::new(&p.matrix()))) };
+        assert!(out == again, "kept blocks give other bits");
         out.chunks(size).map(|b| b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))).collect()
     }
 }

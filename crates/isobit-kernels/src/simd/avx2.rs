@@ -343,6 +343,18 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn lookup16(self, table: F2, n: I2) -> F2 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Either half by the low three bits; the fourth chooses between them.
+            let one = |n: __m256i| {
+                let (low, high) = (_mm256_permutevar8x32_ps(table.0, n), _mm256_permutevar8x32_ps(table.1, n));
+                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(n)))
+            };
+            F2(one(n.0), one(n.1))
+        }
+    }
+    #[inline(always)]
     fn eq_i(self, a: I2, b: I2) -> M2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe {

@@ -244,6 +244,11 @@ impl Simd for Neon {
         self.shl_v(a, self.splat_i(n as i32))
     }
     #[inline(always)]
+    fn lookup16(self, table: F, n: I) -> F {
+        let (table, n) = (self.to_array(table), self.to_array_i(n));
+        self.from_array(std::array::from_fn(|i| table[(n[i] & 15) as usize]))
+    }
+    #[inline(always)]
     fn shr(self, a: I, n: u32) -> I {
         self.shr_v(a, self.splat_i(n as i32))
     }

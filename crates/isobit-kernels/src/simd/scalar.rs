@@ -202,6 +202,10 @@ impl Simd for Scalar {
     }
 
     #[inline(always)]
+    fn lookup16(self, table: F, n: I) -> F {
+        std::array::from_fn(|i| table[(n[i] & 15) as usize])
+    }
+    #[inline(always)]
     fn fma(self, a: F, b: F, c: F) -> F {
         fma(&a, &b, &c)
     }

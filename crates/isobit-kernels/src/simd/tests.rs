@@ -107,6 +107,7 @@ impl Kernel for Everything {
             s.sar(ia, 5),
             s.shl_v(ia, counts),
             s.shr_v(ia, counts),
+            s.to_bits(s.lookup16(a, ia)),
             s.to_i32(small),
             s.trunc_i32(small),
             s.select_i(s.gt_i(ia, ib), ia, ib),
