@@ -201,6 +201,16 @@ impl Primitive for Scatter {
                 case(&[0]).input(&[3, 2], any()).input(&[0, 1, 2], any()).input(&[0], ints(0, 1)),
             ]);
         }
+        // Several exact zeros in one place: a derivative by division would lose what multiplies both.
+        let zeros = |values: &[f64]| Domain::Exact(crate::dtype::Dtype::F64, values.to_vec());
+        cases.push(
+            Case::new(Scatter { axes: [0].as_slice().into(), reduce: Reduce::Multiply })
+                .input(&[3], zeros(&[2.0, 0.0, -1.5]))
+                .input(&[6, 1], zeros(&[0.0, 3.0, 0.0, 2.0, 0.0, 1.5]))
+                .input(&[6], Domain::Exact(crate::dtype::Dtype::I32, vec![0.0, 0.0, 0.0, 1.0, 2.0, 2.0]))
+                .ulps(8.0)
+                .no_edges(),
+        );
         cases
     }
 }

@@ -121,25 +121,49 @@ fn last(p: &impl Placement, x: &Array, updates: &Array) -> Result<Option<Array>>
 
 /// For each update the product of everything else at its place: of the element and of the other updates there.
 ///
-/// It is the product of all but zeros, divided by the update unless that is a zero; no division where nothing else is
-/// there. A place with a zero among the others has the product 0.
+/// ```text
+/// updates sorted by place; runs of one place
+/// before, after = products of the run's updates on either side, by doubling
+/// others        = element * before * after, put back in order
+/// ```
+///
+/// There is no division, so that it is right for zeros too, and can be differentiated again.
 fn others(p: &impl Placement, x: &Array, updates: &Array) -> Result<Array> {
-    if p.distinct() {
-        return p.gather(x);
+    let element = p.gather(x)?;
+    if p.distinct() || updates.size() <= 1 {
+        return Ok(element);
     }
-    let (zero, one) = (zero(updates)?, ops::ones(&[], updates.dtype())?);
-    let is_zero = ops::equal(updates, &zero)?;
-    let count = ops::arange::iota(updates.size())?.dtype();
-    let marks = ops::astype(&is_zero, count)?;
-    let zeros = p.gather(&p.scatter(&ops::zeros(x.shape(), count)?, &marks, Reduce::Add)?)?;
-    let other_zeros = ops::not_equal(&zeros, &marks)?;
-    let factors = ops::where_(&is_zero, &one, updates)?;
-    let product = p.gather(&p.scatter(x, &factors, Reduce::Multiply)?)?;
-    let ones = ops::ones(x.shape(), count)?;
-    let alone = p.gather(&p.scatter(&ops::zeros(x.shape(), count)?, &p.gather(&ones)?, Reduce::Add)?)?;
-    let alone = ops::equal(&alone, &ops::ones(&[], count)?)?;
-    let rest = ops::where_(&alone, &p.gather(x)?, &ops::divide(&product, &factors)?)?;
-    ops::where_(&other_zeros, &zero, &rest)
+    let numbers = ops::reshape(&ops::arange::iota(x.size())?, &ops::broadcast::signed(x.shape()))?;
+    let places = ops::flatten(&p.gather(&numbers)?, 0, -1)?;
+    let order = ops::argsort(&places, 0)?;
+    let places = ops::take(&places, &order, 0)?;
+    let sorted = ops::take(&ops::flatten(updates, 0, -1)?, &order, 0)?;
+    let before = product_before(&sorted, &places, x.size())?;
+    let after = ops::flip(&product_before(&ops::flip(&sorted, 0)?, &ops::flip(&places, 0)?, x.size())?, 0)?;
+    let rest = ops::take(&ops::multiply(&before, &after)?, &ops::argsort(&order, 0)?, 0)?;
+    ops::multiply(&element, &ops::reshape(&rest, &ops::broadcast::signed(updates.shape()))?)
+}
+
+/// For each element of a vector the product of those before it in its run of equal `places`, all below `end`.
+fn product_before(x: &Array, places: &Array, end: usize) -> Result<Array> {
+    let one = ops::ones(&[], x.dtype())?;
+    // What stands `k` further in front, and 1 where that is not of the same run. Chosen before it is multiplied, so that
+    // neither an infinity of another run nor its derivative comes in.
+    let in_front = |product: &Array, k: usize| -> Result<Array> {
+        let shifted = |a: &Array, fill: Array| {
+            let kept = ops::slice(a, &[0], &[(a.size() - k) as isize], &[1])?;
+            ops::concatenate(&[ops::broadcast_to(&fill, &[k])?, kept], 0)
+        };
+        let same = ops::equal(places, &shifted(places, Array::scalar(end, places.dtype()))?)?;
+        ops::where_(&same, &shifted(product, one.clone())?, &one)
+    };
+    let mut product = x.clone();
+    let mut k = 1;
+    while k < x.size() {
+        product = ops::multiply(&product, &in_front(&product, k)?)?;
+        k *= 2;
+    }
+    in_front(&product, 1)
 }
 
 /// How much of an extreme's derivative belongs to the element and to each update: those equal to it share evenly.
