@@ -10,7 +10,9 @@
 //!    element's bits do not depend on its place.
 //! 2. A slot is free again after the last step that reads it; a step may write over an operand that dies with it.
 //! 3. A result takes over the buffer of an input that no later step reads.
-//! 4. Results that no cache holds are written past the caches when a tile is finished.
+//! 4. While a tile is computed, the next one's inputs are prefetched, a share with every step: otherwise memory would idle
+//!    while the processor works in its cache.
+//! 5. Results that no cache holds are written past the caches when a tile is finished.
 //!
 //! Known cost: a call per step and tile, and a load and a store of the first-level
 //! cache per step, which a compiled loop would keep in registers.
@@ -23,6 +25,7 @@ use isobit_core::fuse::{Operand as From, Program};
 use isobit_core::{Error, Result, Spec, Tensor};
 use isobit_kernels::dtype::Dtype;
 use isobit_kernels::elementwise::{self, BinaryOp, Operand, TileOperand, UnaryOp};
+use isobit_kernels::simd::prefetch_far;
 use isobit_kernels::{copy, par};
 use smallvec::SmallVec;
 use std::mem::MaybeUninit;
@@ -94,6 +97,8 @@ struct Plan {
     slots: usize,
     /// Bytes from slot to slot.
     slot_bytes: usize,
+    /// Inputs that are read in place.
+    dense: Vec<usize>,
     /// Addresses and element sizes.
     inputs: Vec<(*const u8, usize)>,
     outs: Vec<(*mut u8, usize)>,
@@ -245,7 +250,8 @@ impl Planner<'_> {
         let sizes = program.steps.iter().map(|s| s.dtype).chain(inputs.iter().map(Tensor::dtype));
         let widest = sizes.map(|d| d.size()).max().unwrap_or(8);
         let (slots, slot_bytes) = (self.slots, TILE * widest + STAGGER);
-        Ok(Plan { lines, fills, stores, slots, slot_bytes, inputs: Vec::new(), outs: Vec::new() })
+        let dense = (0..layouts.len()).filter(|&i| layouts[i] == Layout::Dense).collect();
+        Ok(Plan { lines, fills, stores, slots, slot_bytes, dense, inputs: Vec::new(), outs: Vec::new() })
     }
 
     /// Steps whose values are in slots that nothing reads after step `s`, with their slots. Streamed results live on.
@@ -289,6 +295,16 @@ impl Plan {
         }
     }
 
+    /// Asks for the `k`-th share of what the tile at `at` reads, as many shares as steps.
+    fn prefetch(&self, at: usize, k: usize) {
+        let steps = self.lines.len();
+        for &i in &self.dense {
+            let (ptr, size) = self.inputs[i];
+            let cut = |k: usize| (TILE * size / 64) * k / steps * 64;
+            prefetch_far(ptr.wrapping_add(at * size + cut(k)), cut(k + 1) - cut(k));
+        }
+    }
+
     fn slot(&self, base: *mut u8, i: usize) -> *mut u8 {
         base.wrapping_add(i * self.slot_bytes)
     }
@@ -312,7 +328,8 @@ impl Plan {
             Place::Same(_) => TileOperand::Repeated(place(p).cast_const().cast()),
             _ => TileOperand::Each(place(p).cast_const().cast()),
         };
-        for line in &self.lines {
+        for (k, line) in self.lines.iter().enumerate() {
+            self.prefetch(at + TILE, k);
             let (x, to) = (&line.operands, place(line.to));
             // SAFETY: every place holds `len` elements that have been written, inputs and earlier steps; the result's
             // is no operand's, or that of one of the same size. The kernels exist: the plan asked.

@@ -336,6 +336,19 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     dispatch_at(isa::level(), kernel)
 }
 
+/// Asks for `bytes` bytes from `ptr` on, for the second-level cache. The addresses need not be valid.
+#[inline]
+pub fn prefetch_far(ptr: *const u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..bytes).step_by(64) {
+        // SAFETY: part of every x86-64 processor; a prefetch never faults.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(ptr.wrapping_add(at).cast());
+        }
+    }
+    let _ = (ptr, bytes);
+}
+
 /// Runs a kernel at the given level, or at the scalar one if this machine cannot run it.
 #[inline]
 pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Out {
