@@ -187,7 +187,7 @@ fn attention_prefilled_in_chunks_or_decoded() {
             let mut rng = Rng::new("sdpa", hkv as u64);
             let h = heads(&mut rng, dtype, &[2], hkv, L, L);
             let (q, k, v) = (h.q.array(), h.k.array(), h.v.array());
-            let sinks = draw(&mut rng, Dtype::F32, &[4]).array();
+            let sinks = draw(&mut rng, dtype, &[4]).array();
             for sinks in [None, Some(&sinks)] {
                 let attend = |from: usize, to: usize| {
                     let (q, k, v) = (span(&q, from, to), span(&k, 0, to), span(&v, 0, to));
@@ -297,7 +297,7 @@ fn operands(rng: &mut Rng, dtype: Dtype, kind: Kind, hkv: usize, mapped: u32) ->
             let n = shape.iter().product();
             Data::new(Dtype::Bool, &shape, (0..n).map(|_| rng.below(4).min(1) as f64).collect())
         } else {
-            draw(rng, if i == 3 { Dtype::F32 } else { dtype }, &shape)
+            draw(rng, if i == 3 && kind == Kind::Added { Dtype::F32 } else { dtype }, &shape)
         });
     }
     out
