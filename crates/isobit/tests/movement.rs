@@ -26,6 +26,11 @@ fn draw(domain: &Domain, shape: &[usize], seed: &mut u64) -> Array {
             let v: Vec<f64> = (0..n).map(|_| low + next() * (high - low)).collect();
             Array::from_slice(&v, shape).unwrap()
         }
+        // Given values, again and again where a batch has more elements.
+        Domain::Exact(dtype, ref given) => {
+            let v: Vec<f64> = given.iter().copied().cycle().take(n).collect();
+            ops::astype(&Array::from_slice(&v, shape).unwrap(), dtype).unwrap()
+        }
         ref other => panic!("{other:?}"),
     }
 }
