@@ -111,19 +111,14 @@ impl Rows {
     }
 }
 
-/// A quantized matrix.
+/// A quantized matrix, and whether it is used transposed (then groups run along K).
 #[derive(Clone, Copy)]
 struct Matrix {
-    format: quant::Format,
+    w: quant::Matrix,
     transpose: bool,
     /// Sizes of the product: `k` by `n`.
     k: usize,
     n: usize,
-    codes: *const u32,
-    code_stride: isize,
-    scales: *const u8,
-    biases: *const u8,
-    scale_stride: isize,
 }
 
 /// Rows up to which a product counts as thin: as with dense weights, thin use again and again is what packing is for.
@@ -153,10 +148,10 @@ impl Drop for Blocks {
 /// The blocks of a matrix that is used again and again (weights): made at its third thin use, and kept as long as its codes
 /// live. The bits are the same either way.
 fn kept(m: &Matrix, w: &[Tensor], rows: usize) -> Option<Arc<Packed>> {
-    let identity = (w[0].offset(), m.code_stride, m.n, m.k, m.format);
+    let identity = (w[0].offset(), m.w.code_stride, m.n, m.k, m.w.format);
     let derived = w[0].buffer().derived();
     if derived.get::<Blocks>().is_none() {
-        let bytes = m.n * m.k * m.format.bits / 8;
+        let bytes = m.n * m.k * m.w.format.bits / 8;
         if rows > THIN
             || m.n * m.k < WORTH
             || derived.count_use() != PACK_AT
@@ -165,7 +160,7 @@ fn kept(m: &Matrix, w: &[Tensor], rows: usize) -> Option<Arc<Packed>> {
             return None;
         }
         // SAFETY: shape and strides of a tensor stay inside its buffer.
-        let blocks = Arc::new(unsafe { Packed::new(&m.matrix()) });
+        let blocks = Arc::new(unsafe { Packed::new(&m.w) });
         KEPT.fetch_add(blocks.bytes(), Ordering::Relaxed);
         derived.keep(Blocks { blocks, codes: identity, scales: w[1..].to_vec() });
     }
@@ -203,41 +198,29 @@ impl Matrix {
         let d = w[0].ndim();
         let (rows, width) = (w[0].shape()[d - 2], format.codes(w[0].shape()[d - 1]));
         let (k, n) = if transpose { (width, rows) } else { (rows, width) };
-        Ok(Matrix {
+        let w = quant::Matrix {
             format: quant::Format { bits: format.bits(), group: format.group_size(), codes, scales },
-            transpose,
-            k,
-            n,
+            n: rows,
+            k: width,
             codes: w[0].as_ptr(),
             code_stride: w[0].strides()[d - 2],
             scales: w[1].as_byte_ptr(),
             biases: w.get(2).map_or(std::ptr::null(), Tensor::as_byte_ptr),
             scale_stride: w[1].strides()[d - 2],
-        })
+        };
+        Ok(Matrix { w, transpose, k, n })
     }
 
     /// The matrix at these element offsets of codes, scales and biases.
     fn at(self, codes: isize, scales: isize, biases: Option<isize>) -> Matrix {
-        let size = self.format.scales.size() as isize;
-        Matrix {
-            codes: self.codes.wrapping_offset(codes),
-            scales: self.scales.wrapping_offset(scales * size),
-            biases: biases.map_or(std::ptr::null(), |b| self.biases.wrapping_offset(b * size)),
-            ..self
-        }
-    }
-
-    fn matrix(&self) -> quant::Matrix {
-        quant::Matrix {
-            format: self.format,
-            n: self.n,
-            k: self.k,
-            codes: self.codes,
-            code_stride: self.code_stride,
-            scales: self.scales,
-            biases: self.biases,
-            scale_stride: self.scale_stride,
-        }
+        let size = self.w.format.scales.size() as isize;
+        let w = quant::Matrix {
+            codes: self.w.codes.wrapping_offset(codes),
+            scales: self.w.scales.wrapping_offset(scales * size),
+            biases: biases.map_or(std::ptr::null(), |b| self.w.biases.wrapping_offset(b * size)),
+            ..self.w
+        };
+        Matrix { w, ..self }
     }
 
     /// `out = x @ matrix` for `m` rows, with the matrix's blocks if they are kept.
@@ -249,18 +232,11 @@ impl Matrix {
             return self.multiply_dense::<f32>(x, out, m);
         }
         let p = Product {
-            format: self.format,
+            w: self.w,
             m,
-            n: self.n,
-            k: self.k,
             dtype: crate::layout::dtype_of(x.dtype)?,
             x: x.ptr,
             x_stride: x.stride,
-            codes: self.codes,
-            code_stride: self.code_stride,
-            scales: self.scales,
-            biases: self.biases,
-            scale_stride: self.scale_stride,
             out: out.ptr,
             out_stride: out.stride,
         };
@@ -274,7 +250,7 @@ impl Matrix {
         let (k, n) = (self.k, self.n);
         let x = dense_as(x, m, k, T::DTYPE)?;
         let sum = Tensor::alloc(&[m, n], T::DTYPE)?;
-        let group = if self.transpose { 1 } else { self.format.group };
+        let group = if self.transpose { 1 } else { self.w.format.group };
         let wide = (CHUNK / k.max(1) / group).max(1) * group;
         for first in (0..n).step_by(wide) {
             let columns = wide.min(n - first);
@@ -282,16 +258,19 @@ impl Matrix {
             let w = Tensor::alloc(&[rows, width], T::DTYPE)?;
             // Elements from the whole matrix's start: rows of it, or columns.
             let (down, right) = if self.transpose { (first as isize, 0) } else { (0, first) };
-            let scale =
-                (down * self.scale_stride + (right / self.format.group) as isize) * self.format.scales.size() as isize;
+            let scale = (down * self.w.scale_stride + (right / self.w.format.group) as isize)
+                * self.w.format.scales.size() as isize;
             let d = Dense {
-                format: self.format,
+                format: self.w.format,
                 rows,
-                codes: self.codes.wrapping_offset(down * self.code_stride + (right * self.format.bits / 32) as isize),
-                code_stride: self.code_stride,
-                scales: self.scales.wrapping_offset(scale),
-                biases: if self.biases.is_null() { self.biases } else { self.biases.wrapping_offset(scale) },
-                scale_stride: self.scale_stride,
+                codes: self
+                    .w
+                    .codes
+                    .wrapping_offset(down * self.w.code_stride + (right * self.w.format.bits / 32) as isize),
+                code_stride: self.w.code_stride,
+                scales: self.w.scales.wrapping_offset(scale),
+                biases: if self.w.biases.is_null() { self.w.biases } else { self.w.biases.wrapping_offset(scale) },
+                scale_stride: self.w.scale_stride,
                 columns: width,
                 out: w.as_mut_ptr::<T>(),
             };

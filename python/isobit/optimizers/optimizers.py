@@ -46,8 +46,8 @@ class Optimizer:
         self._initialized = True
 
     def init_single(self, parameter, state):
-        """Fills the state of one parameter."""
-        raise NotImplementedError
+        """Fills the state of one parameter. Each optimizer defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define init_single")
 
     def apply_gradients(self, gradients, parameters):
         """The parameters after a step along the gradients, which may be of a part of them."""
@@ -59,8 +59,8 @@ class Optimizer:
         return tree_map(self.apply_single, gradients, parameters, self.state)
 
     def apply_single(self, gradient, parameter, state):
-        """One parameter after a step."""
-        raise NotImplementedError
+        """One parameter after a step. Each optimizer defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not define apply_single")
 
     @property
     def state(self):

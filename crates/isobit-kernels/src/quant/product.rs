@@ -30,30 +30,16 @@ use crate::simd::{self, Kernel, LANES, Simd};
 /// A product of `m` rows by a quantized matrix of `n` rows of `k` codes.
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
-    /// Format of the matrix.
-    pub format: Format,
+    /// The quantized matrix.
+    pub w: Matrix,
     /// Rows of `x`.
     pub m: usize,
-    /// Rows of the matrix.
-    pub n: usize,
-    /// Codes per row: a multiple of the group.
-    pub k: usize,
     /// Activations: f32, f16 or bf16.
     pub dtype: Dtype,
     /// The first activation.
     pub x: *const u8,
     /// Elements from row to row of `x`; elements of a row are adjacent.
     pub x_stride: isize,
-    /// The first word.
-    pub codes: *const u32,
-    /// Words from row to row.
-    pub code_stride: isize,
-    /// The first scale.
-    pub scales: *const u8,
-    /// The first bias; null if there are none.
-    pub biases: *const u8,
-    /// Scales (and biases) from row to row.
-    pub scale_stride: isize,
     /// The first output; its dtype is that of `x`, elements of a row are adjacent.
     pub out: *mut u8,
     /// Elements from row to row of the output.
@@ -62,22 +48,6 @@ pub struct Product {
 
 // SAFETY: operands are read, and tasks write disjoint columns of the output.
 unsafe impl Sync for Product {}
-
-impl Product {
-    /// The quantized matrix.
-    pub fn matrix(&self) -> Matrix {
-        Matrix {
-            format: self.format,
-            n: self.n,
-            k: self.k,
-            codes: self.codes,
-            code_stride: self.code_stride,
-            scales: self.scales,
-            biases: self.biases,
-            scale_stride: self.scale_stride,
-        }
-    }
-}
 
 /// Strips of 16 columns that make up a panel.
 fn strips(level: Level, rows: usize) -> usize {
@@ -106,25 +76,25 @@ fn tile_rows(level: Level, m: usize) -> usize {
 /// # Safety
 /// Everything that the fields describe is readable, the output writable, its rows disjoint, and apart from the operands.
 pub unsafe fn product(p: &Product, kept: Option<&Blocks>) {
-    if p.m == 0 || p.n == 0 {
+    if p.m == 0 || p.w.n == 0 {
         return;
     }
     let level = isa::level();
     let rows = tile_rows(level, p.m);
     let tiles = p.m.div_ceil(rows);
-    let groups = p.k / p.format.group;
-    let packed = Scratch::take::<f32>(tiles * rows * (p.k + groups));
+    let groups = p.w.k / p.w.format.group;
+    let packed = Scratch::take::<f32>(tiles * rows * (p.w.k + groups));
     let other = usize::from(p.dtype == Dtype::BF16);
-    let x = Packed { x: packed.ptr(), rows, tiles, k: p.k, groups, other };
+    let x = Packed { x: packed.ptr(), rows, tiles, k: p.w.k, groups, other };
     // Few tiles are packed at once where a fork would cost more.
-    let per = (1 << 16) / (rows * p.k).max(1) + 1;
+    let per = (1 << 16) / (rows * p.w.k).max(1) + 1;
     par::run(tiles.div_ceil(per), |task| {
         let flush = Flush::begin(level, p.dtype == Dtype::BF16);
         simd::dispatch_at(level, Pack { p, x: &x, tiles: task * per..tiles.min((task + 1) * per) });
         drop(flush);
     });
     let width = strips(level, rows);
-    par::run(p.n.div_ceil(width * LANES), |panel| {
+    par::run(p.w.n.div_ceil(width * LANES), |panel| {
         simd::dispatch_at(level, Panel { p, x: &x, kept, first: panel * width });
     });
 }
@@ -168,7 +138,7 @@ impl Kernel for Pack<'_> {
         let (p, x) = (self.p, self.x);
         let bf16 = p.dtype == Dtype::BF16;
         let soft = bf16 && S::LEVEL == Level::Scalar;
-        let mut row = vec![0f32; p.k];
+        let mut row = vec![0f32; p.w.k];
         for tile in self.tiles {
             let (to, sums) = (x.tile(tile), x.sums(tile));
             for r in 0..x.rows {
@@ -176,7 +146,7 @@ impl Kernel for Pack<'_> {
                 if m < p.m {
                     let from = p.x.wrapping_offset(m as isize * p.x_stride * p.dtype.size() as isize);
                     // SAFETY: row `m` has `k` adjacent elements.
-                    unsafe { to_single(p.dtype, from, row.as_mut_ptr(), p.k) };
+                    unsafe { to_single(p.dtype, from, row.as_mut_ptr(), p.w.k) };
                 } else {
                     row.fill(0.0);
                 }
@@ -185,15 +155,15 @@ impl Kernel for Pack<'_> {
                     unsafe { *to.add((k ^ x.other) * x.rows + r) = *v };
                 }
             }
-            if p.biases.is_null() {
+            if p.w.biases.is_null() {
                 continue;
             }
             for g in 0..x.groups {
                 for r in 0..x.rows {
                     let mut sum = 0f32;
-                    for j in 0..p.format.group {
+                    for j in 0..p.w.format.group {
                         // SAFETY: inside the tile, which has been written.
-                        let v = unsafe { *to.add((g * p.format.group + j) * x.rows + r) };
+                        let v = unsafe { *to.add((g * p.w.format.group + j) * x.rows + r) };
                         sum = if soft { flush::add(sum, v) } else { sum + v };
                     }
                     // SAFETY: the tile has `rows * groups` sums.
@@ -238,7 +208,7 @@ impl Panel<'_> {
     /// Group `g`'s block of every strip of the panel: a kept one, or one made in `room`.
     #[inline(always)]
     fn blocks<const NV: usize>(&self, g: usize, room: &mut [block::Room; NV]) -> [*const i32; NV] {
-        let last = self.p.n.div_ceil(LANES) - 1;
+        let last = self.p.w.n.div_ceil(LANES) - 1;
         std::array::from_fn(|v| {
             // Strips beyond the last are the last again; they are not stored.
             let strip = (self.first + v).min(last);
@@ -246,7 +216,7 @@ impl Panel<'_> {
                 Some(kept) => kept.block(strip, g),
                 None => {
                     // SAFETY: the strip has a row of the matrix at least, and the group lies inside its rows.
-                    unsafe { block::make(&self.p.matrix(), strip, g, room[v].0.as_mut_ptr()) };
+                    unsafe { block::make(&self.p.w, strip, g, room[v].0.as_mut_ptr()) };
                     room[v].0.as_ptr()
                 }
             }
@@ -264,10 +234,10 @@ impl Panel<'_> {
         for g in 0..self.x.groups {
             let blocks = self.blocks(g, &mut room);
             let mut acc = [s.splat(0.0); NV];
-            let x = self.x.tile(0).wrapping_add(g * p.format.group);
+            let x = self.x.tile(0).wrapping_add(g * p.w.format.group);
             codes(
                 s,
-                p.format,
+                p.w.format,
                 self.x.other,
                 &blocks,
                 #[inline(always)]
@@ -281,9 +251,9 @@ impl Panel<'_> {
             );
             for v in 0..NV {
                 // SAFETY: the block's scales follow its words.
-                let (scale, bias) = unsafe { block::scales(s, &p.matrix(), blocks[v]) };
+                let (scale, bias) = unsafe { block::scales(s, &p.w, blocks[v]) };
                 total[v] = step(s, soft, acc[v], scale, total[v]);
-                if !p.biases.is_null() {
+                if !p.w.biases.is_null() {
                     // SAFETY: the packed row has a sum for every group.
                     total[v] = step(s, soft, s.splat(unsafe { *self.x.sums(0).add(g) }), bias, total[v]);
                 }
@@ -314,7 +284,7 @@ impl Panel<'_> {
             let to = &mut group.0;
             codes(
                 s,
-                p.format,
+                p.w.format,
                 x.other,
                 &blocks,
                 #[inline(always)]
@@ -329,7 +299,7 @@ impl Panel<'_> {
                 let total = totals.wrapping_add(tile * ROWS * width);
                 // SAFETY: the tile's activations, sums and totals; the blocks' scales follow their words.
                 unsafe {
-                    let at = x.tile(tile).add(g * p.format.group * ROWS);
+                    let at = x.tile(tile).add(g * p.w.format.group * ROWS);
                     self.tile::<S, NV, ROWS>(s, &group, &blocks, at, x.sums(tile).add(g * ROWS), total);
                 }
             }
@@ -359,7 +329,7 @@ impl Panel<'_> {
         let p = self.p;
         let soft = soft::<S>(p);
         let mut acc = [[s.splat(0.0); NV]; ROWS];
-        for k in 0..p.format.group {
+        for k in 0..p.w.format.group {
             let mut codes = [s.splat(0.0); NV];
             for v in 0..NV {
                 codes[v] = s.from_array(group.0[k][v]);
@@ -375,11 +345,11 @@ impl Panel<'_> {
         for v in 0..NV {
             // SAFETY: the caller's promise.
             unsafe {
-                let (scale, bias) = block::scales(s, &p.matrix(), blocks[v]);
+                let (scale, bias) = block::scales(s, &p.w, blocks[v]);
                 for r in 0..ROWS {
                     let at = totals.add((r * NV + v) * LANES);
                     let mut total = step(s, soft, acc[r][v], scale, s.load(at));
-                    if !p.biases.is_null() {
+                    if !p.w.biases.is_null() {
                         total = step(s, soft, s.splat(*sums.add(r)), bias, total);
                     }
                     s.store(at, total);
@@ -398,7 +368,7 @@ impl Panel<'_> {
         let first = self.first * LANES;
         let out = p.out.wrapping_offset((m as isize * p.out_stride + first as isize) * p.dtype.size() as isize);
         // SAFETY: the row has that many columns left, and the totals as many.
-        unsafe { from_single(p.dtype, totals, out, width.min(p.n - first)) };
+        unsafe { from_single(p.dtype, totals, out, width.min(p.w.n - first)) };
     }
 }
 

@@ -109,19 +109,22 @@ impl Matrix {
     fn product(&self, x: &[u8], dtype: Dtype, m: usize, stride: usize) -> Vec<u32> {
         let size = dtype.size();
         let mut out = vec![0xffu8; m * self.n * size];
-        let p = Product {
+        let w = super::Matrix {
             format: self.format,
-            m,
             n: self.n,
             k: self.k,
-            dtype,
-            x: x.as_ptr(),
-            x_stride: stride as isize,
             codes: self.words.as_ptr(),
             code_stride: (self.k * self.format.bits / 32) as isize,
             scales: self.scales.as_ptr(),
             biases: if self.biases.is_empty() { std::ptr::null() } else { self.biases.as_ptr() },
             scale_stride: (self.k / self.format.group) as isize,
+        };
+        let p = Product {
+            w,
+            m,
+            dtype,
+            x: x.as_ptr(),
+            x_stride: stride as isize,
             out: out.as_mut_ptr(),
             out_stride: self.n as isize,
         };
@@ -129,7 +132,7 @@ impl Matrix {
         unsafe { product(&p, None) };
         let mut again = vec![0xffu8; out.len()];
         // SAFETY: as above.
-        unsafe { product(&super::Product { out: again.as_mut_ptr(), ..p }, Some(&Packed::new(&p.matrix()))) };
+        unsafe { product(&super::Product { out: again.as_mut_ptr(), ..p }, Some(&Packed::new(&w))) };
         assert!(out == again, "kept blocks give other bits");
         out.chunks(size).map(|b| b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))).collect()
     }
