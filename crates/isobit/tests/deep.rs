@@ -7,6 +7,7 @@ const DEPTH: usize = 1_000_000;
 #[test]
 fn a_million_nodes_deep() {
     evaluation_in_bounded_memory();
+    values_that_stay_lazy_in_bounded_memory();
     dropping_unevaluated();
     dropping_on_another_thread();
     diamond();
@@ -30,6 +31,32 @@ fn evaluation_in_bounded_memory() {
     assert!(peak <= 4 * N * 4, "evaluating a chain held {peak} bytes at once, an array has {}", N * 4);
     // x -> -(x + 1): every pair of steps adds one and flips the sign, so that two pairs cancel.
     assert_eq!(x.to_vec::<f32>().unwrap()[N - 1], 2.0);
+}
+
+/// Fused programs leave cheap values lazy. What those refer to must not take more memory than the values would.
+fn values_that_stay_lazy_in_bounded_memory() {
+    const N: usize = 1 << 14;
+    let mut x = ops::zeros(&[N], Dtype::F32).unwrap();
+    x.eval().unwrap();
+    let before = alloc::active_memory();
+    let mut held = Vec::new();
+    for k in 0..200 {
+        let half = ops::multiply(&x, &Array::scalar(0.5, Dtype::F32)).unwrap();
+        let shifted = ops::add(&half, &Array::scalar(k as f64, Dtype::F32)).unwrap();
+        let bent = ops::tanh(&shifted).unwrap();
+        let product = ops::multiply(&bent, &half).unwrap();
+        product.eval().unwrap();
+        x = product.clone();
+        held.extend([half, shifted, bent, product]);
+    }
+    let kept = alloc::active_memory() - before;
+    assert!(kept <= (held.len() + 2) * N * 4, "{} arrays of {} bytes hold {kept} bytes", held.len(), N * 4);
+    isobit::eval(&held).unwrap();
+    let all = alloc::active_memory() - before;
+    assert!(all <= (held.len() + 2) * N * 4, "{} evaluated arrays of {} bytes hold {all} bytes", held.len(), N * 4);
+    drop((held, x));
+    let left = alloc::active_memory().saturating_sub(before);
+    assert!(left <= 2 * N * 4, "{left} bytes are left of arrays that nobody refers to");
 }
 
 /// An evaluated array of two elements: operations on evaluated single elements would be computed at once.

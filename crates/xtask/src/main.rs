@@ -16,6 +16,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [--fast]                everything there is to test; --fast for the inner loop
   neon                         the kernels' tests on aarch64 under emulation; says what is missing for that
   python                       the Python package, and its tests (needs CPython 3.11 or newer and pip)
+  ulp [STRIDE] [FUNCTION]      the float32 functions' largest errors over every (or every STRIDE-th) float
   tidy                         the invariants of the tree (ARCHITECTURE.md)
   new-op NAME --kind KIND      writes a new operation's file and rows; KIND is unary, binary or plain
   new-op --check               whether every operation has all its rows";
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["test", "--fast"] => test::run(true),
         ["neon"] => neon::run(),
         ["python"] => python::test(),
+        ["ulp", rest @ ..] if rest.len() <= 2 => ulp(rest),
         ["tidy"] => tidy::run(),
         ["new-op", "--check"] => new_op::check(),
         ["new-op", name, "--kind", kind] => new_op::create(name, kind),
@@ -40,6 +42,27 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The sweep over all floats, for which the kernels' tests are the program: a number is the stride, a word the function.
+fn ulp(args: &[&str]) -> Result<(), String> {
+    let mut env = Vec::new();
+    for arg in args {
+        let is_stride = arg.parse::<u32>().is_ok_and(|n| n > 0);
+        env.push((if is_stride { "ISOBIT_SWEEP" } else { "ISOBIT_FUNCTION" }, *arg));
+    }
+    let test = [
+        "test",
+        "--quiet",
+        "--package",
+        "isobit-kernels",
+        "--lib",
+        "--",
+        "--ignored",
+        "--nocapture",
+        "math::tests::every_float",
+    ];
+    step("errors of the float32 functions", &env, &test)
 }
 
 /// The workspace's root.

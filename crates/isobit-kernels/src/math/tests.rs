@@ -184,6 +184,34 @@ fn error_bounds() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+/// Every float (or every `ISOBIT_SWEEP`-th), of all functions or of `ISOBIT_FUNCTION`: minutes each, so only on demand
+/// (`cargo xtask ulp`).
+#[test]
+#[ignore = "minutes per function: cargo xtask ulp"]
+fn every_float() {
+    let stride = std::env::var("ISOBIT_SWEEP").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let only = std::env::var("ISOBIT_FUNCTION").ok();
+    for &(f, reference, bound) in FUNCTIONS {
+        if only.as_ref().is_some_and(|o| *o != format!("{f:?}")) {
+            continue;
+        }
+        let (mut worst, mut at, mut count) = (0.0, 0.0, 0u64);
+        let mut bits = (0..=u32::MAX).step_by(stride).map(f32::from_bits).peekable();
+        while bits.peek().is_some() {
+            let x: Vec<f32> = bits.by_ref().take(1 << 16).collect();
+            count += x.len() as u64;
+            for (&x, &y) in x.iter().zip(&apply(isa::detected(), f, &x)) {
+                let error = ulps(y, reference(x as f64));
+                if error > worst {
+                    (worst, at) = (error, x);
+                }
+            }
+        }
+        println!("{f:?}: {worst:.4} ulp at {at:e}, {count} floats, {} level", isa::detected().name());
+        assert!(worst <= bound, "{f:?}({at:e}) is {worst} ulp off, {bound} allowed");
+    }
+}
+
 #[test]
 fn every_level_has_the_same_bits() {
     let x = patterns(step() * 7);
