@@ -56,84 +56,33 @@ fn order(ndim: usize, axes: &[usize]) -> Vec<usize> {
     (0..ndim).filter(|d| !axes.contains(d)).chain(axes.iter().copied()).collect()
 }
 
+/// Runs a body with `$t` standing for the type of the row that has the dtype; other dtypes are refused.
+macro_rules! with_one_of {
+    ($op:expr, $dtype:expr, $t:ident => $body:expr, [$($($name:ident)|+ = $ty:ty),*]) => {
+        match $dtype {
+            $($(isobit_core::Dtype::$name)|+ => {
+                type $t = $ty;
+                $body
+            })*
+            other => return Err(isobit_core::Error::dtype($op, format!("no kernel for {other}"))),
+        }
+    };
+}
 /// Runs a body with `$t` standing for the element type of a dtype: bools as bytes; complex64 is refused.
 macro_rules! with_type {
     ($op:expr, $dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            isobit_core::Dtype::Bool | isobit_core::Dtype::U8 => {
-                type $t = u8;
-                $body
-            }
-            isobit_core::Dtype::U16 => {
-                type $t = u16;
-                $body
-            }
-            isobit_core::Dtype::U32 => {
-                type $t = u32;
-                $body
-            }
-            isobit_core::Dtype::U64 => {
-                type $t = u64;
-                $body
-            }
-            isobit_core::Dtype::I8 => {
-                type $t = i8;
-                $body
-            }
-            isobit_core::Dtype::I16 => {
-                type $t = i16;
-                $body
-            }
-            isobit_core::Dtype::I32 => {
-                type $t = i32;
-                $body
-            }
-            isobit_core::Dtype::I64 => {
-                type $t = i64;
-                $body
-            }
-            isobit_core::Dtype::F16 => {
-                type $t = half::f16;
-                $body
-            }
-            isobit_core::Dtype::BF16 => {
-                type $t = half::bf16;
-                $body
-            }
-            isobit_core::Dtype::F32 => {
-                type $t = f32;
-                $body
-            }
-            isobit_core::Dtype::F64 => {
-                type $t = f64;
-                $body
-            }
-            other => return Err(isobit_core::Error::dtype($op, format!("no kernel for {other}"))),
-        }
+        $crate::lines::with_one_of!($op, $dtype, $t => $body, [
+            Bool | U8 = u8, U16 = u16, U32 = u32, U64 = u64, I8 = i8, I16 = i16, I32 = i32, I64 = i64,
+            F16 = half::f16, BF16 = half::bf16, F32 = f32, F64 = f64
+        ])
     };
 }
 /// As [`with_type`], for floats.
 macro_rules! with_float {
     ($op:expr, $dtype:expr, $t:ident => $body:expr) => {
-        match $dtype {
-            isobit_core::Dtype::F16 => {
-                type $t = half::f16;
-                $body
-            }
-            isobit_core::Dtype::BF16 => {
-                type $t = half::bf16;
-                $body
-            }
-            isobit_core::Dtype::F32 => {
-                type $t = f32;
-                $body
-            }
-            isobit_core::Dtype::F64 => {
-                type $t = f64;
-                $body
-            }
-            other => return Err(isobit_core::Error::dtype($op, format!("no kernel for {other}"))),
-        }
+        $crate::lines::with_one_of!($op, $dtype, $t => $body, [
+            F16 = half::f16, BF16 = half::bf16, F32 = f32, F64 = f64
+        ])
     };
 }
-pub(crate) use {with_float, with_type};
+pub(crate) use {with_float, with_one_of, with_type};

@@ -42,42 +42,52 @@ pub fn argmax(a: &Array, axis: impl Into<Option<isize>>, keepdims: bool) -> Resu
     super::sum::drop_axes(out, &[axis], keepdims)
 }
 
-/// The primitive of [`argmax`]. Keeps the reduced axis with size 1.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ArgMax {
-    axis: usize,
+/// The primitive of the position of an extremum: largest and smallest differ in their kernels alone.
+macro_rules! position_of_extremum {
+    ($prim:ident, $name:literal) => {
+        #[doc = concat!("The primitive of [`", $name, "`].")]
+        /// Keeps the reduced axis with size 1.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $prim {
+            axis: usize,
+        }
+
+        impl $prim {
+            /// The reduced axis.
+            pub fn axis(&self) -> usize {
+                self.axis
+            }
+        }
+
+        impl NonDifferentiable for $prim {
+            const NAME: &'static str = $name;
+
+            fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+                require_elements(Self::NAME, &inputs[0], &[self.axis])?;
+                crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &[self.axis]), dtype: Dtype::U32 })
+            }
+
+            fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
+                crate::prim::batched_front(apply($prim { axis: self.axis + 1 }, &[&cx.front(0)?])?)
+            }
+
+            fn cases() -> Cases {
+                let case =
+                    |shape: &[usize], axis| Case::new($prim { axis }).input(shape, Domain::Any(-4.0, 4.0)).exact();
+                vec![
+                    case(&[7], 0),
+                    case(&[3, 40], 1),
+                    case(&[40, 3], 0),
+                    case(&[2, 3, 4], 1),
+                    case(&[0, 2], 1),
+                    case(&[2, 1], 1),
+                ]
+            }
+        }
+
+        crate::primitive_via!(NonDifferentiable, $prim);
+    };
 }
+pub(crate) use position_of_extremum;
 
-impl ArgMax {
-    /// The reduced axis.
-    pub fn axis(&self) -> usize {
-        self.axis
-    }
-}
-
-impl NonDifferentiable for ArgMax {
-    const NAME: &'static str = "argmax";
-
-    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        require_elements(Self::NAME, &inputs[0], &[self.axis])?;
-        crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &[self.axis]), dtype: Dtype::U32 })
-    }
-
-    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
-        crate::prim::batched_front(apply(ArgMax { axis: self.axis + 1 }, &[&cx.front(0)?])?)
-    }
-
-    fn cases() -> Cases {
-        let case = |shape: &[usize], axis| Case::new(ArgMax { axis }).input(shape, Domain::Any(-4.0, 4.0)).exact();
-        vec![
-            case(&[7], 0),
-            case(&[3, 40], 1),
-            case(&[40, 3], 0),
-            case(&[2, 3, 4], 1),
-            case(&[0, 2], 1),
-            case(&[2, 1], 1),
-        ]
-    }
-}
-
-crate::primitive_via!(NonDifferentiable, ArgMax);
+position_of_extremum!(ArgMax, "argmax");

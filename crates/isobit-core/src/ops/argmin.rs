@@ -1,5 +1,6 @@
 //! Position of the smallest element.
 
+use super::argmax::position_of_extremum;
 use super::max::require_elements;
 use super::sum::reduced;
 use crate::array::{Array, apply};
@@ -41,42 +42,4 @@ pub fn argmin(a: &Array, axis: impl Into<Option<isize>>, keepdims: bool) -> Resu
     super::sum::drop_axes(out, &[axis], keepdims)
 }
 
-/// The primitive of [`argmin`]. Keeps the reduced axis with size 1.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ArgMin {
-    axis: usize,
-}
-
-impl ArgMin {
-    /// The reduced axis.
-    pub fn axis(&self) -> usize {
-        self.axis
-    }
-}
-
-impl NonDifferentiable for ArgMin {
-    const NAME: &'static str = "argmin";
-
-    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        require_elements(Self::NAME, &inputs[0], &[self.axis])?;
-        crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &[self.axis]), dtype: Dtype::U32 })
-    }
-
-    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
-        crate::prim::batched_front(apply(ArgMin { axis: self.axis + 1 }, &[&cx.front(0)?])?)
-    }
-
-    fn cases() -> Cases {
-        let case = |shape: &[usize], axis| Case::new(ArgMin { axis }).input(shape, Domain::Any(-4.0, 4.0)).exact();
-        vec![
-            case(&[7], 0),
-            case(&[3, 40], 1),
-            case(&[40, 3], 0),
-            case(&[2, 3, 4], 1),
-            case(&[0, 2], 1),
-            case(&[2, 1], 1),
-        ]
-    }
-}
-
-crate::primitive_via!(NonDifferentiable, ArgMin);
+position_of_extremum!(ArgMin, "argmin");

@@ -37,55 +37,68 @@ pub fn cummax(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusiv
     apply(Cummax { scan }, &[&a])
 }
 
-/// The primitive of [`cummax`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Cummax {
-    scan: Scan,
+/// The primitive of a cumulative extremum: largest and smallest differ in their kernels alone.
+macro_rules! cumulative_extremum {
+    ($prim:ident, $function:ident, $name:literal) => {
+        #[doc = concat!("The primitive of [`", $name, "`].")]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $prim {
+            scan: Scan,
+        }
+
+        impl $prim {
+            /// Axis, direction, inclusive or not.
+            pub fn scan(&self) -> Scan {
+                self.scan
+            }
+
+            /// Whether each element is a new extremum, or equals the one so far.
+            fn attained(&self, x: &Array) -> Result<Array> {
+                super::equal(x, &$function(x, self.scan.at(), self.scan.reverse, true)?)
+            }
+        }
+
+        impl Primitive for $prim {
+            const NAME: &'static str = $name;
+
+            fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+                super::sum::require_real(Self::NAME, inputs[0].dtype)?;
+                crate::prim::one(inputs[0].clone())
+            }
+
+            fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+                let (Some(t), true) = (&cx.tangents[0], cx.outs[0].dtype().is_inexact()) else {
+                    return crate::prim::no_tangent();
+                };
+                crate::prim::tangent(latest_jvp(self.scan, &self.attained(&cx.inputs[0])?, t)?)
+            }
+
+            fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+                let ct = cx.ct()?;
+                cx.each(|i| latest_vjp(self.scan, &self.attained(&cx.inputs[i])?, &ct))
+            }
+
+            fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
+                crate::prim::batched_front(apply($prim { scan: self.scan.batched() }, &[&cx.front(0)?])?)
+            }
+
+            fn cases() -> Cases {
+                let mut cases =
+                    scan_cases(|scan| $prim { scan }.into(), &[Domain::Any(-4.0, 4.0)], |c| c.exact().no_grad());
+                cases.extend(scan_cases(
+                    |scan| $prim { scan }.into(),
+                    &[Domain::Distinct(-4.0, 4.0)],
+                    |c| finite(c.exact()),
+                ));
+                // Ties: no limit of differences, but the two rules must agree on who gets what.
+                let ties = Domain::Exact(crate::dtype::Dtype::F64, vec![1.0, 2.0, 2.0, 0.0, 2.0, 0.0]);
+                let scan = Scan { axis: 0, reverse: false, inclusive: true };
+                cases.push(Case::new($prim { scan }).input(&[6], ties).exact().no_grad());
+                cases
+            }
+        }
+    };
 }
+pub(crate) use cumulative_extremum;
 
-impl Cummax {
-    /// Axis, direction, inclusive or not.
-    pub fn scan(&self) -> Scan {
-        self.scan
-    }
-
-    /// Whether each element is a new maximum, or equals the one so far.
-    fn attained(&self, x: &Array) -> Result<Array> {
-        super::equal(x, &cummax(x, self.scan.at(), self.scan.reverse, true)?)
-    }
-}
-
-impl Primitive for Cummax {
-    const NAME: &'static str = "cummax";
-
-    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        super::sum::require_real(Self::NAME, inputs[0].dtype)?;
-        crate::prim::one(inputs[0].clone())
-    }
-
-    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
-        let (Some(t), true) = (&cx.tangents[0], cx.outs[0].dtype().is_inexact()) else {
-            return crate::prim::no_tangent();
-        };
-        crate::prim::tangent(latest_jvp(self.scan, &self.attained(&cx.inputs[0])?, t)?)
-    }
-
-    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
-        let ct = cx.ct()?;
-        cx.each(|i| latest_vjp(self.scan, &self.attained(&cx.inputs[i])?, &ct))
-    }
-
-    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
-        crate::prim::batched_front(apply(Cummax { scan: self.scan.batched() }, &[&cx.front(0)?])?)
-    }
-
-    fn cases() -> Cases {
-        let mut cases = scan_cases(|scan| Cummax { scan }.into(), &[Domain::Any(-4.0, 4.0)], |c| c.exact().no_grad());
-        cases.extend(scan_cases(|scan| Cummax { scan }.into(), &[Domain::Distinct(-4.0, 4.0)], |c| finite(c.exact())));
-        // Ties: no limit of differences, but the two rules must agree on who gets what.
-        let ties = Domain::Exact(crate::dtype::Dtype::F64, vec![1.0, 2.0, 2.0, 0.0, 2.0, 0.0]);
-        let scan = Scan { axis: 0, reverse: false, inclusive: true };
-        cases.push(Case::new(Cummax { scan }).input(&[6], ties).exact().no_grad());
-        cases
-    }
-}
+cumulative_extremum!(Cummax, cummax, "cummax");

@@ -1,5 +1,6 @@
 //! Cumulative minimum.
 
+use super::cummax::cumulative_extremum;
 use super::scan::{Scan, finite, latest_jvp, latest_vjp, scan_cases};
 use crate::array::{Array, apply};
 use crate::error::Result;
@@ -37,55 +38,4 @@ pub fn cummin(a: &Array, axis: impl Into<Option<isize>>, reverse: bool, inclusiv
     apply(Cummin { scan }, &[&a])
 }
 
-/// The primitive of [`cummin`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Cummin {
-    scan: Scan,
-}
-
-impl Cummin {
-    /// Axis, direction, inclusive or not.
-    pub fn scan(&self) -> Scan {
-        self.scan
-    }
-
-    /// Whether each element is a new minimum, or equals the one so far.
-    fn attained(&self, x: &Array) -> Result<Array> {
-        super::equal(x, &cummin(x, self.scan.at(), self.scan.reverse, true)?)
-    }
-}
-
-impl Primitive for Cummin {
-    const NAME: &'static str = "cummin";
-
-    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        super::sum::require_real(Self::NAME, inputs[0].dtype)?;
-        crate::prim::one(inputs[0].clone())
-    }
-
-    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
-        let (Some(t), true) = (&cx.tangents[0], cx.outs[0].dtype().is_inexact()) else {
-            return crate::prim::no_tangent();
-        };
-        crate::prim::tangent(latest_jvp(self.scan, &self.attained(&cx.inputs[0])?, t)?)
-    }
-
-    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
-        let ct = cx.ct()?;
-        cx.each(|i| latest_vjp(self.scan, &self.attained(&cx.inputs[i])?, &ct))
-    }
-
-    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
-        crate::prim::batched_front(apply(Cummin { scan: self.scan.batched() }, &[&cx.front(0)?])?)
-    }
-
-    fn cases() -> Cases {
-        let mut cases = scan_cases(|scan| Cummin { scan }.into(), &[Domain::Any(-4.0, 4.0)], |c| c.exact().no_grad());
-        cases.extend(scan_cases(|scan| Cummin { scan }.into(), &[Domain::Distinct(-4.0, 4.0)], |c| finite(c.exact())));
-        // Ties: no limit of differences, but the two rules must agree on who gets what.
-        let ties = Domain::Exact(crate::dtype::Dtype::F64, vec![1.0, 2.0, 2.0, 0.0, 2.0, 0.0]);
-        let scan = Scan { axis: 0, reverse: false, inclusive: true };
-        cases.push(Case::new(Cummin { scan }).input(&[6], ties).exact().no_grad());
-        cases
-    }
-}
+cumulative_extremum!(Cummin, cummin, "cummin");

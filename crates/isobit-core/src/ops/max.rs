@@ -39,19 +39,6 @@ pub fn max(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     drop_axes(out, &axes, keepdims)
 }
 
-/// The primitive of [`max`]. Keeps the reduced axes with size 1.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Max {
-    axes: SmallVec<[usize; 4]>,
-}
-
-impl Max {
-    /// The reduced axes, ascending.
-    pub fn axes(&self) -> &[usize] {
-        &self.axes
-    }
-}
-
 /// Refuses what has no smallest and largest element.
 pub(crate) fn require_elements(op: &'static str, x: &Spec, axes: &[usize]) -> Result<()> {
     super::sum::require_real(op, x.dtype)?;
@@ -88,35 +75,60 @@ pub(crate) fn extremum_vjp(cx: &Vjp<'_>, axes: &[usize]) -> Result<Grads> {
     })
 }
 
-impl Primitive for Max {
-    const NAME: &'static str = "max";
+/// The primitive of an extremum: largest and smallest differ in their kernels alone.
+macro_rules! extremum {
+    ($prim:ident, $name:literal) => {
+        #[doc = concat!("The primitive of [`", $name, "`].")]
+        /// Keeps the reduced axes with size 1.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $prim {
+            axes: SmallVec<[usize; 4]>,
+        }
 
-    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        require_elements(Self::NAME, &inputs[0], &self.axes)?;
-        crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &self.axes), dtype: inputs[0].dtype })
-    }
+        impl $prim {
+            /// The reduced axes, ascending.
+            pub fn axes(&self) -> &[usize] {
+                &self.axes
+            }
+        }
 
-    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
-        extremum_jvp(cx, &self.axes)
-    }
+        impl Primitive for $prim {
+            const NAME: &'static str = $name;
 
-    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
-        extremum_vjp(cx, &self.axes)
-    }
+            fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+                require_elements(Self::NAME, &inputs[0], &self.axes)?;
+                crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &self.axes), dtype: inputs[0].dtype })
+            }
 
-    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
-        crate::prim::batched_front(apply(Max { axes: behind_batch(&self.axes) }, &[&cx.front(0)?])?)
-    }
+            fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+                extremum_jvp(cx, &self.axes)
+            }
 
-    fn cases() -> Cases {
-        // Any in every dtype; derivatives need elements that are not tied. Which of two zeros it is, is left open.
-        let case = |axes: &[usize]| Case::new(Max { axes: axes.into() });
-        let mut cases =
-            reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0).no_grad(), Domain::Any(-4.0, 4.0));
-        cases.extend(reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0), Domain::Distinct(-4.0, 4.0)));
-        let ties = Domain::Exact(Dtype::F64, vec![2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 0.0, 0.0]);
-        cases.push(case(&[1]).input(&[2, 4], ties).ulps(0.0).accumulates(1, 0.0).no_grad());
-        cases.push(case(&[1]).input(&[0, 3], Domain::Any(0.0, 1.0)).ulps(0.0).accumulates(1, 0.0));
-        cases
-    }
+            fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+                extremum_vjp(cx, &self.axes)
+            }
+
+            fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
+                crate::prim::batched_front(apply($prim { axes: behind_batch(&self.axes) }, &[&cx.front(0)?])?)
+            }
+
+            fn cases() -> Cases {
+                // Any in every dtype; derivatives need elements that are not tied. Which of two zeros it is, is left open.
+                let case = |axes: &[usize]| Case::new($prim { axes: axes.into() });
+                let mut cases =
+                    reduction_cases(|axes| case(axes).ulps(0.0).accumulates(1, 0.0).no_grad(), Domain::Any(-4.0, 4.0));
+                cases.extend(reduction_cases(
+                    |axes| case(axes).ulps(0.0).accumulates(1, 0.0),
+                    Domain::Distinct(-4.0, 4.0),
+                ));
+                let ties = Domain::Exact(Dtype::F64, vec![2.0, 1.0, 2.0, 1.0, 2.0, 1.0, 0.0, 0.0]);
+                cases.push(case(&[1]).input(&[2, 4], ties).ulps(0.0).accumulates(1, 0.0).no_grad());
+                cases.push(case(&[1]).input(&[0, 3], Domain::Any(0.0, 1.0)).ulps(0.0).accumulates(1, 0.0));
+                cases
+            }
+        }
+    };
 }
+pub(crate) use extremum;
+
+extremum!(Max, "max");
