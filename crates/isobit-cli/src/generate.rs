@@ -1,6 +1,6 @@
 //! `isobit generate`.
 
-use crate::shipped;
+use crate::{kv, shipped};
 use clap::Args;
 use isobit::{Error, Result};
 use isobit_lm::{Generation, Generator, Sampling};
@@ -32,6 +32,8 @@ pub struct Options {
     /// Prompt tokens read at a time (changes speed and memory, never a result)
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     chunk: u32,
+    #[command(flatten)]
+    kv: kv::Options,
 }
 
 fn temperature(s: &str) -> std::result::Result<f32, String> {
@@ -50,7 +52,8 @@ fn probability(s: &str) -> std::result::Result<f32, String> {
 
 /// Streams the continuation to standard output and the speed to standard error.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let model = shipped::load(options.model.as_deref())?;
+    let mut model = shipped::load(options.model.as_deref())?;
+    options.kv.apply(&mut model.model)?;
     let sampling = Sampling { temperature: options.temp, top_p: options.top_p, seed: options.seed };
     let generation = Generation { max_tokens: options.max_tokens as usize, sampling, chunk: options.chunk as usize };
     let mut out = std::io::stdout().lock();

@@ -1,4 +1,4 @@
-//! The program `isobit`: trains a small language model, generates text, proves the bit contract, describes and times
+//! The program `isobit`: trains a small language model, quantizes models, generates text, proves the bit contract, describes and times
 //! the machine.
 //!
 //! Results go to standard output, everything else to standard error. Exit status: 0, 1 for an error or a failed proof,
@@ -7,6 +7,8 @@
 mod bench;
 mod generate;
 mod info;
+mod kv;
+mod quantize;
 mod shipped;
 mod train;
 mod verify;
@@ -26,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Train a tokenizer and a small decoder on text files
     Train(Box<train::Options>),
+    /// Store a model's weights in fewer bits
+    Quantize(quantize::Options),
     /// Continue a prompt
     Generate(generate::Options),
     /// Prove on a model that results are the same bits however they are computed
@@ -39,6 +43,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(options) => train::run(&options),
+        Command::Quantize(options) => quantize::run(&options),
         Command::Generate(options) => generate::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Info => info::run(),

@@ -1,6 +1,6 @@
 //! `isobit verify`.
 
-use crate::shipped;
+use crate::{kv, shipped};
 use clap::{Args, ValueEnum};
 use isobit::cpu::isa;
 use isobit::{Dtype, Error, Result};
@@ -21,9 +21,11 @@ pub struct Options {
     /// Texts in the largest batch
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=64))]
     batch: u32,
-    /// Convert the weights first (may be given several times)
+    /// Convert the weights (of quantized ones scales and biases) first; may be given several times
     #[arg(long, value_name = "DTYPE")]
     dtype: Vec<Float>,
+    #[command(flatten)]
+    kv: kv::Options,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -51,6 +53,7 @@ const TEXT: &str = "/// The sum of all elements along the given axes.\npub fn su
 /// Prints the table; the status says whether all differences are zero.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut model = shipped::load(options.model.as_deref())?;
+    options.kv.apply(&mut model.model)?;
     let dtypes: Vec<Dtype> = match (options.dtype.as_slice(), &options.model) {
         ([], Some(_)) => vec![model.model.dtype()],
         ([], None) => vec![Dtype::F32, Dtype::BF16, Dtype::F16],

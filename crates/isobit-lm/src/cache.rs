@@ -11,11 +11,6 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// An empty cache for a model of that many layers.
-    pub fn new(layers: usize) -> Cache {
-        Cache { layers: vec![KvCache::new(); layers] }
-    }
-
     /// Tokens in the cache.
     pub fn len(&self) -> usize {
         self.layers.first().map_or(0, KvCache::len)
@@ -24,6 +19,11 @@ impl Cache {
     /// Whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes of the buffers.
+    pub fn nbytes(&self) -> usize {
+        self.layers.iter().map(KvCache::nbytes).sum()
     }
 
     /// Forgets all tokens after the first `len`.

@@ -1,10 +1,13 @@
-//! [`Config`]: the numbers that fix a decoder, as in Hugging Face's `config.json` for `Qwen3ForCausalLM`.
+//! [`Config`]: the numbers that fix a decoder, as in Hugging Face's `config.json` for `Qwen3ForCausalLM` and
+//! `Qwen3MoeForCausalLM`, with MLX's `quantization`.
 
+use crate::quantization::Quantization;
 use isobit::{Error, Result};
 use serde_json::{Map, Value, json};
 
-/// The architecture that this crate runs.
-pub const ARCHITECTURE: &str = "Qwen3ForCausalLM";
+/// The architectures that this crate runs, with their `model_type`: dense, and a mixture of experts.
+const DENSE: (&str, &str) = ("Qwen3ForCausalLM", "qwen3");
+const SPARSE: (&str, &str) = ("Qwen3MoeForCausalLM", "qwen3_moe");
 
 /// The numbers that fix a Qwen3 decoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +38,27 @@ pub struct Config {
     pub attention_bias: bool,
     /// Tokens that end a text.
     pub eos_token_ids: Vec<u32>,
+    /// Of a mixture of experts.
+    pub experts: Option<Experts>,
+    /// How the weights are stored, if quantized.
+    pub quantization: Option<Quantization>,
+}
+
+/// What a mixture of experts adds, with the names of `Qwen3MoeForCausalLM`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experts {
+    /// Experts in a block.
+    pub num_experts: usize,
+    /// Experts that each token goes to.
+    pub num_experts_per_tok: usize,
+    /// Width inside an expert.
+    pub moe_intermediate_size: usize,
+    /// Every block whose number (from 1) is a multiple of it is a mixture.
+    pub decoder_sparse_step: usize,
+    /// Blocks (from 0) that are dense all the same.
+    pub mlp_only_layers: Vec<usize>,
+    /// Whether the weights of a token's experts are scaled to add up to one.
+    pub norm_topk_prob: bool,
 }
 
 impl Config {
@@ -42,7 +66,7 @@ impl Config {
     ///
     /// # Errors
     /// Text that is not JSON, an unknown architecture, a missing or wrong field, an option that is not supported
-    /// (rope scaling, sliding windows, quantization): named, never ignored.
+    /// (rope scaling, sliding windows, other quantizations than MLX's): named, never ignored.
     pub fn parse(text: &str) -> Result<Config> {
         let value: Value =
             serde_json::from_str(text).map_err(|e| Error::value("config", format!("config.json is not JSON: {e}")))?;
@@ -50,7 +74,7 @@ impl Config {
             return Err(Error::value("config", "config.json: expected an object"));
         };
         let fields = Fields(&map);
-        fields.check_supported()?;
+        let sparse = fields.check_supported()?;
         let hidden_size = fields.size("hidden_size")?;
         let num_attention_heads = fields.size("num_attention_heads")?;
         let default_head = hidden_size / num_attention_heads;
@@ -68,6 +92,8 @@ impl Config {
             tie_word_embeddings: fields.flag_or("tie_word_embeddings", false)?,
             attention_bias: fields.flag_or("attention_bias", false)?,
             eos_token_ids: fields.tokens("eos_token_id")?,
+            experts: if sparse { Some(fields.experts()?) } else { None },
+            quantization: fields.quantization()?,
         };
         config.check()?;
         Ok(config)
@@ -91,10 +117,25 @@ impl Config {
         if let Some(id) = self.eos_token_ids.iter().find(|&&id| id as usize >= self.vocab_size) {
             return fail(format!("eos_token_id: expected less than {}, got {id}", self.vocab_size));
         }
+        if let Some(e) = &self.experts
+            && e.num_experts_per_tok > e.num_experts
+        {
+            return fail(format!(
+                "num_experts_per_tok: expected at most {}, got {}",
+                e.num_experts, e.num_experts_per_tok
+            ));
+        }
         if !(self.rms_norm_eps > 0.0 && self.rope_theta > 0.0 && self.rope_theta.is_finite()) {
             return fail("rms_norm_eps and rope_theta: expected positive numbers".to_owned());
         }
         Ok(())
+    }
+
+    /// The experts of decoder block `layer`, if it is a mixture.
+    pub fn experts_of(&self, layer: usize) -> Option<&Experts> {
+        self.experts
+            .as_ref()
+            .filter(|e| !e.mlp_only_layers.contains(&layer) && (layer + 1).is_multiple_of(e.decoder_sparse_step))
     }
 
     /// The fields as `config.json` has them.
@@ -106,8 +147,9 @@ impl Config {
         };
         // A shortest-digits f32, so that 1e-6 is not written as 9.999999974752427e-7.
         let short = |x: f32| x.to_string().parse::<f64>().unwrap_or(f64::from(x));
-        let value = json!({
-            "architectures": [ARCHITECTURE],
+        let (architecture, model_type) = if self.experts.is_some() { SPARSE } else { DENSE };
+        let mut value = json!({
+            "architectures": [architecture],
             "attention_bias": self.attention_bias,
             "eos_token_id": eos,
             "head_dim": self.head_dim,
@@ -115,7 +157,7 @@ impl Config {
             "hidden_size": self.hidden_size,
             "intermediate_size": self.intermediate_size,
             "max_position_embeddings": self.max_position_embeddings,
-            "model_type": "qwen3",
+            "model_type": model_type,
             "num_attention_heads": self.num_attention_heads,
             "num_hidden_layers": self.num_hidden_layers,
             "num_key_value_heads": self.num_key_value_heads,
@@ -125,6 +167,19 @@ impl Config {
             "torch_dtype": dtype.name(),
             "vocab_size": self.vocab_size,
         });
+        if let Some(e) = &self.experts {
+            value["num_experts"] = json!(e.num_experts);
+            value["num_experts_per_tok"] = json!(e.num_experts_per_tok);
+            value["moe_intermediate_size"] = json!(e.moe_intermediate_size);
+            value["decoder_sparse_step"] = json!(e.decoder_sparse_step);
+            value["mlp_only_layers"] = json!(e.mlp_only_layers);
+            value["norm_topk_prob"] = json!(e.norm_topk_prob);
+        }
+        if let Some(q) = &self.quantization {
+            value["quantization"] = q.to_json();
+            // The same under the name that transformers looks for, as MLX writes it.
+            value["quantization_config"] = q.to_json();
+        }
         format!("{value:#}\n")
     }
 }
@@ -192,24 +247,62 @@ impl Fields<'_> {
         }
     }
 
-    fn check_supported(&self) -> Result<()> {
-        match self.given("architectures") {
-            Some(Value::Array(names)) if names.iter().any(|n| n.as_str() == Some(ARCHITECTURE)) => {}
-            Some(v) => return Self::wrong("architectures", &format!("[\"{ARCHITECTURE}\"]"), v),
-            None => match self.given("model_type") {
-                Some(v) if v.as_str() == Some("qwen3") => {}
-                Some(v) => return Self::wrong("model_type", "\"qwen3\"", v),
-                None => return Err(Error::value("config", "config.json: missing field `architectures`")),
-            },
+    fn experts(&self) -> Result<Experts> {
+        let layers = match self.given("mlp_only_layers") {
+            None => Vec::new(),
+            Some(v) => {
+                let index = |v: &Value| v.as_u64().map(|n| n as usize);
+                let list = v.as_array().and_then(|all| all.iter().map(index).collect::<Option<Vec<_>>>());
+                list.map_or_else(|| Self::wrong("mlp_only_layers", "a list of layer numbers", v), Ok)?
+            }
+        };
+        Ok(Experts {
+            num_experts: self.size("num_experts")?,
+            num_experts_per_tok: self.size("num_experts_per_tok")?,
+            moe_intermediate_size: self.size("moe_intermediate_size")?,
+            decoder_sparse_step: self.size_or("decoder_sparse_step", 1)?,
+            mlp_only_layers: layers,
+            norm_topk_prob: self.flag_or("norm_topk_prob", false)?,
+        })
+    }
+
+    /// MLX's `quantization`, or the same under the name `quantization_config`.
+    fn quantization(&self) -> Result<Option<Quantization>> {
+        for name in ["quantization", "quantization_config"] {
+            let Some(v) = self.given(name) else { continue };
+            if let Some(method) = v.get("quant_method") {
+                let expected = "a quantization in MLX's format (bits, group_size, mode)";
+                return Self::wrong(&format!("{name}.quant_method"), expected, method);
+            }
+            let parsed = Quantization::from_json(v);
+            let named = |e: Error| Error::new(e.kind(), "config", format!("config.json: {name}.{}", e.message()));
+            return parsed.map(Some).map_err(named);
         }
+        Ok(None)
+    }
+
+    /// Whether the model is a mixture of experts.
+    fn check_supported(&self) -> Result<bool> {
+        let known = |n: &Value, pick: fn((&'static str, &'static str)) -> &'static str| {
+            [DENSE, SPARSE].iter().position(|&a| n.as_str() == Some(pick(a)))
+        };
+        let found = match (self.given("architectures"), self.given("model_type")) {
+            (Some(v), _) => match v.as_array().and_then(|all| all.iter().find_map(|n| known(n, |a| a.0))) {
+                Some(found) => found,
+                None => {
+                    let expected = format!("[\"{}\"] or [\"{}\"]", DENSE.0, SPARSE.0);
+                    return Self::wrong("architectures", &expected, v);
+                }
+            },
+            (None, Some(v)) => match known(v, |a| a.1) {
+                Some(found) => found,
+                None => return Self::wrong("model_type", &format!("\"{}\" or \"{}\"", DENSE.1, SPARSE.1), v),
+            },
+            (None, None) => return Err(Error::value("config", "config.json: missing field `architectures`")),
+        };
         for (name, expected) in [("hidden_act", json!("silu")), ("use_sliding_window", json!(false))] {
             if let Some(v) = self.given(name).filter(|v| **v != expected) {
                 return Self::wrong(name, &expected.to_string(), v);
-            }
-        }
-        for name in ["quantization", "quantization_config"] {
-            if let Some(v) = self.given(name) {
-                return Self::wrong(name, "none (quantized models are not supported yet)", v);
             }
         }
         for name in ["rope_scaling", "rope_parameters"] {
@@ -220,7 +313,7 @@ impl Fields<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(found == 1)
     }
 }
 
@@ -252,7 +345,7 @@ mod tests {
     fn each_mistake_is_named() {
         let with = |from: &str, to: &str| Config::parse(&PUBLISHED.replace(from, to)).unwrap_err().to_string();
         for (from, to, want) in [
-            ("Qwen3ForCausalLM", "LlamaForCausalLM", "architectures: expected [\"Qwen3ForCausalLM\"]"),
+            ("Qwen3ForCausalLM", "LlamaForCausalLM", "expected [\"Qwen3ForCausalLM\"] or [\"Qwen3MoeForCausalLM\"]"),
             ("\"hidden_size\": 1024", "\"hidden_size\": -4", "hidden_size: expected a positive integer"),
             ("\"hidden_size\": 1024,", "", "missing field `hidden_size`"),
             ("\"num_attention_heads\": 16", "\"num_attention_heads\": 0", "num_attention_heads: expected a positive"),
@@ -268,5 +361,60 @@ mod tests {
             assert!(e.contains(want), "{to}: {e}");
         }
         assert!(Config::parse("[]").unwrap_err().to_string().contains("expected an object"));
+    }
+
+    /// The published file of an MLX conversion of Qwen3-30B-A3B.
+    const SPARSE_PUBLISHED: &str = r#"{"architectures": ["Qwen3MoeForCausalLM"], "attention_bias": false,
+        "decoder_sparse_step": 1, "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu", "hidden_size": 2048,
+        "intermediate_size": 6144, "max_position_embeddings": 40960, "mlp_only_layers": [], "model_type": "qwen3_moe",
+        "moe_intermediate_size": 768, "norm_topk_prob": true, "num_attention_heads": 32, "num_experts": 128,
+        "num_experts_per_tok": 8, "num_hidden_layers": 48, "num_key_value_heads": 4, "output_router_logits": false,
+        "quantization": {"group_size": 64, "bits": 4, "model.layers.0.mlp.gate": {"group_size": 64, "bits": 8},
+            "lm_head": false},
+        "quantization_config": {"group_size": 64, "bits": 4}, "rms_norm_eps": 1e-06, "rope_scaling": null,
+        "rope_theta": 1000000.0, "router_aux_loss_coef": 0.001, "sliding_window": null, "tie_word_embeddings": false,
+        "torch_dtype": "bfloat16", "use_sliding_window": false, "vocab_size": 151936}"#;
+
+    #[test]
+    fn a_quantized_mixture_is_read_and_written() {
+        let c = Config::parse(SPARSE_PUBLISHED).unwrap();
+        let e = c.experts.as_ref().unwrap();
+        assert_eq!((e.num_experts, e.num_experts_per_tok, e.moe_intermediate_size), (128, 8, 768));
+        assert!(e.norm_topk_prob && (0..48).all(|i| c.experts_of(i).is_some()));
+        let q = c.quantization.as_ref().unwrap();
+        assert_eq!((q.format.bits(), q.format.group_size(), q.format.mode().name()), (4, 64, "affine"));
+        assert_eq!(q.format_of("model.layers.0.mlp.gate").unwrap().bits(), 8);
+        assert_eq!((q.format_of("lm_head"), q.format_of("model.norm")), (None, Some(q.format)));
+        assert_eq!(Config::parse(&c.to_json(isobit::Dtype::BF16)).unwrap(), c);
+        let only = SPARSE_PUBLISHED.replace("\"quantization\"", "\"other\"");
+        assert_eq!(Config::parse(&only).unwrap().quantization.unwrap().layers.len(), 0);
+
+        let some = SPARSE_PUBLISHED
+            .replace("\"mlp_only_layers\": []", "\"mlp_only_layers\": [3]")
+            .replace("\"decoder_sparse_step\": 1", "\"decoder_sparse_step\": 2");
+        let c = Config::parse(&some).unwrap();
+        let sparse: Vec<usize> = (0..8).filter(|&i| c.experts_of(i).is_some()).collect();
+        assert_eq!(sparse, [1, 5, 7]);
+    }
+
+    #[test]
+    fn mistakes_of_a_quantized_mixture_are_named() {
+        for (from, to, want) in [
+            ("\"bits\": 4,", "\"bits\": 7,", "quantization.bits"),
+            ("\"bits\": 4, \"model", "\"model", "quantization.bits: missing"),
+            ("{\"group_size\": 64, \"bits\": 8}", "{\"group_size\": 7, \"bits\": 8}", "model.layers.0.mlp.gate"),
+            ("\"lm_head\": false", "\"mode\": \"mxfp5\"", "mxfp5"),
+            ("\"lm_head\": false", "\"lm_head\": 3", "lm_head: expected"),
+            ("\"quantization\": {", "\"quantization\": {\"quant_method\": \"awq\", ", "quantization.quant_method"),
+            ("\"num_experts\": 128,", "", "missing field `num_experts`"),
+            ("\"num_experts_per_tok\": 8", "\"num_experts_per_tok\": 129", "expected at most 128, got 129"),
+            ("\"mlp_only_layers\": []", "\"mlp_only_layers\": [\"x\"]", "mlp_only_layers: expected a list"),
+            ("\"decoder_sparse_step\": 1", "\"decoder_sparse_step\": 0", "decoder_sparse_step: expected a positive"),
+        ] {
+            let changed = SPARSE_PUBLISHED.replace(from, to);
+            assert_ne!(changed, SPARSE_PUBLISHED, "{from}");
+            let e = Config::parse(&changed).unwrap_err().to_string();
+            assert!(e.contains(want), "{to}: {e}");
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Model directories as Hugging Face lays them out: `config.json`, `tokenizer.json`, and `model.safetensors` or shards
-//! with `model.safetensors.index.json`.
+//! with `model.safetensors.index.json`. Weights are floats, or quantized in MLX's format.
 
 use crate::atomic_file;
 use crate::config::Config;
+use crate::quantization::Quantization;
 use crate::qwen3::Qwen3;
 use crate::tokenizer::Tokenizer;
-use isobit::{Dtype, Error, Result, io};
+use isobit::{Array, Dtype, Error, Result, io, ops};
 use isobit_nn::{Module, Params};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,12 +21,12 @@ pub struct LanguageModel {
     pub tokenizer: Tokenizer,
 }
 
-fn read_text(path: &Path) -> Result<String> {
+pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|e| Error::io("load", format!("{}: {e}", path.display())))
 }
 
 /// An error with the file that it is about in front.
-fn in_file(path: &Path) -> impl FnOnce(Error) -> Error + '_ {
+pub(crate) fn in_file(path: &Path) -> impl FnOnce(Error) -> Error + '_ {
     move |e| Error::new(e.kind(), "load", format!("{}: {}", path.display(), e.message()))
 }
 
@@ -53,23 +54,96 @@ pub fn from_bytes(config: &str, tokenizer: &[u8], weights: &[u8]) -> Result<Lang
     assemble(Config::parse(config)?, Tokenizer::parse(tokenizer, "tokenizer.json")?, weights)
 }
 
-fn assemble(config: Config, tokenizer: Tokenizer, mut weights: Params) -> Result<LanguageModel> {
+fn assemble(config: Config, tokenizer: Tokenizer, weights: Params) -> Result<LanguageModel> {
     if tokenizer.vocab_size() > config.vocab_size {
         return Err(Error::value(
             "load",
             format!("the tokenizer has {} tokens, the model only {}", tokenizer.vocab_size(), config.vocab_size),
         ));
     }
-    if config.tie_word_embeddings {
-        // Some files repeat the embedding table under this name.
-        weights.remove("lm_head.weight");
-    }
-    let mut model = Qwen3::zeros(config, Dtype::F32)?;
-    model.load(&weights)?;
+    let model = model_of(config, weights)?;
+    model.eval()?;
     Ok(LanguageModel { model, tokenizer })
 }
 
-fn load_weights(dir: &Path) -> Result<Params> {
+/// The model that these weights are of.
+///
+/// # Errors
+/// Tensors that are missing, left over, or of another shape or dtype.
+pub(crate) fn model_of(config: Config, mut weights: Params) -> Result<Qwen3> {
+    if config.tie_word_embeddings {
+        // Some files repeat the embedding table under this name.
+        for part in PARTS {
+            weights.remove(&format!("lm_head.{part}"));
+        }
+    }
+    stack_experts(&config, &mut weights)?;
+    let quantization = config.quantization.clone();
+    let mut model = Qwen3::zeros(config, Dtype::F32)?;
+    match quantization {
+        Some(q) => model.quantize(&stored_quantized(q, &model, &weights))?,
+        None => {
+            if let Some(name) = weights.keys().find(|name| name.ends_with(".scales")) {
+                let message = format!("{name}: the weights are quantized, but config.json has no `quantization`");
+                return Err(Error::value("load", message));
+            }
+        }
+    }
+    model.load(&weights)?;
+    Ok(model)
+}
+
+/// As MLX decides it: a layer that config.json does not name is quantized if there are scales for it.
+fn stored_quantized(mut q: Quantization, model: &Qwen3, weights: &Params) -> Quantization {
+    for (path, _) in model.quantizable_layers() {
+        if !q.layers.contains_key(&path) && !weights.contains_key(&format!("{path}.scales")) {
+            q.layers.insert(path, None);
+        }
+    }
+    q
+}
+
+/// Puts tensors of single experts (`mlp.experts.0.up_proj.weight`) together to one per block
+/// (`mlp.switch_mlp.up_proj.weight`). Lazy; experts of which one is missing stay apart, to be named.
+fn stack_experts(config: &Config, weights: &mut Params) -> Result<()> {
+    let layers = (0..config.num_hidden_layers).filter_map(|i| config.experts_of(i).map(|e| (i, e.num_experts)));
+    for (layer, count) in layers {
+        let prefix = format!("model.layers.{layer}.mlp");
+        for (proj, part) in ["gate_proj", "up_proj", "down_proj"].iter().flat_map(|n| PARTS.iter().map(move |p| (n, p)))
+        {
+            let name = |e: usize| format!("{prefix}.experts.{e}.{proj}.{part}");
+            if !weights.contains_key(&name(0)) {
+                continue;
+            }
+            let missing: Vec<String> = (0..count).map(name).filter(|n| !weights.contains_key(n)).collect();
+            if let Some(first) = missing.first() {
+                let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
+                return Err(Error::value("load", format!("missing tensors: {first}{more}")));
+            }
+            let parts: Vec<Array> = (0..count).filter_map(|e| weights.remove(&name(e))).collect();
+            let first = &parts[0];
+            if let Some(e) = parts.iter().position(|a| a.shape() != first.shape() || a.dtype() != first.dtype()) {
+                let (a, b) = (first, &parts[e]);
+                let message = format!(
+                    "{}: expected {} {:?} as for the first expert, got {} {:?}",
+                    name(e),
+                    a.dtype(),
+                    a.shape(),
+                    b.dtype(),
+                    b.shape()
+                );
+                return Err(Error::value("load", message));
+            }
+            weights.insert(format!("{prefix}.switch_mlp.{proj}.{part}"), ops::stack(&parts, 0)?);
+        }
+    }
+    Ok(())
+}
+
+/// Parameters of a layer, quantized or not.
+const PARTS: [&str; 3] = ["weight", "scales", "biases"];
+
+pub(crate) fn load_weights(dir: &Path) -> Result<Params> {
     let index = dir.join("model.safetensors.index.json");
     if !index.exists() {
         let path = dir.join("model.safetensors");

@@ -1,18 +1,31 @@
-//! The Qwen3 decoder, with the tensor names of its published weights.
+//! The Qwen3 decoder, dense or with mixtures of experts, with the tensor names of its published weights (of mixtures:
+//! with all experts of a block in one tensor, as MLX stores them).
 
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::quantization::Quantization;
 use isobit::fast::Mask;
+use isobit::quant::Format;
 use isobit::{Array, Dtype, Error, Result, ops};
 use isobit_nn::init::{self, Keys};
-use isobit_nn::{Attention, AttentionShape, Embedding, Linear, MLP, Module, Path, RMSNorm};
+use isobit_nn::{
+    Attention, AttentionShape, Embedding, KvCache, Linear, MLP, MaybeQuantized, Module, MoeShape, Path, Quantizable,
+    RMSNorm, SparseMoe,
+};
 use std::sync::Arc;
+
+/// The feed-forward half of a block.
+#[derive(Clone)]
+enum FeedForward {
+    Dense(MLP),
+    Sparse(SparseMoe),
+}
 
 /// One decoder block.
 #[derive(Clone, Module)]
 pub struct Block {
     self_attn: Attention,
-    mlp: MLP,
+    mlp: FeedForward,
     input_layernorm: RMSNorm,
     post_attention_layernorm: RMSNorm,
 }
@@ -20,7 +33,7 @@ pub struct Block {
 /// Everything but the output projection.
 #[derive(Clone, Module)]
 pub struct Decoder {
-    embed_tokens: Embedding,
+    embed_tokens: MaybeQuantized<Embedding>,
     layers: Vec<Block>,
     norm: RMSNorm,
 }
@@ -29,13 +42,61 @@ pub struct Decoder {
 #[derive(Clone, Module)]
 pub struct Qwen3 {
     model: Decoder,
-    lm_head: Option<Linear>,
+    lm_head: Option<MaybeQuantized<Linear>>,
     #[module(skip)]
     config: Arc<Config>,
+    #[module(skip)]
+    cache_format: Option<Format>,
+}
+
+impl Module for FeedForward {
+    fn visit(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        match self {
+            FeedForward::Dense(m) => m.visit(path, f),
+            FeedForward::Sparse(m) => m.visit(path, f),
+        }
+    }
+
+    fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
+        match self {
+            FeedForward::Dense(m) => m.visit_mut(path, f),
+            FeedForward::Sparse(m) => m.visit_mut(path, f),
+        }
+    }
+
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
+        match self {
+            FeedForward::Dense(m) => m.visit_quantizable(path, f),
+            FeedForward::Sparse(m) => m.visit_quantizable(path, f),
+        }
+    }
+}
+
+impl FeedForward {
+    fn zeros(c: &Config, layer: usize, dtype: Dtype) -> Result<FeedForward> {
+        let Some(e) = c.experts_of(layer) else {
+            return Ok(FeedForward::Dense(MLP::zeros(c.hidden_size, c.intermediate_size, dtype)?));
+        };
+        let shape = MoeShape {
+            width: c.hidden_size,
+            hidden: e.moe_intermediate_size,
+            experts: e.num_experts,
+            chosen: e.num_experts_per_tok,
+            normalize: e.norm_topk_prob,
+        };
+        Ok(FeedForward::Sparse(SparseMoe::zeros(shape, dtype)?))
+    }
+
+    fn forward(&self, x: &Array) -> Result<Array> {
+        match self {
+            FeedForward::Dense(m) => m.forward(x),
+            FeedForward::Sparse(m) => m.forward(x),
+        }
+    }
 }
 
 impl Block {
-    fn zeros(c: &Config, dtype: Dtype) -> Result<Block> {
+    fn zeros(c: &Config, layer: usize, dtype: Dtype) -> Result<Block> {
         let shape = AttentionShape {
             width: c.hidden_size,
             heads: c.num_attention_heads,
@@ -47,13 +108,13 @@ impl Block {
         };
         Ok(Block {
             self_attn: Attention::zeros(shape, dtype)?,
-            mlp: MLP::zeros(c.hidden_size, c.intermediate_size, dtype)?,
+            mlp: FeedForward::zeros(c, layer, dtype)?,
             input_layernorm: RMSNorm::new(c.hidden_size, c.rms_norm_eps, dtype)?,
             post_attention_layernorm: RMSNorm::new(c.hidden_size, c.rms_norm_eps, dtype)?,
         })
     }
 
-    fn forward(&self, x: &Array, cache: Option<&mut isobit_nn::KvCache>) -> Result<Array> {
+    fn forward(&self, x: &Array, cache: Option<&mut KvCache>) -> Result<Array> {
         let attended = self.self_attn.forward(&self.input_layernorm.forward(x)?, Mask::Causal, cache)?;
         let x = ops::add(x, &attended)?;
         ops::add(&x, &self.mlp.forward(&self.post_attention_layernorm.forward(&x)?)?)
@@ -61,7 +122,8 @@ impl Block {
 }
 
 impl Qwen3 {
-    /// A model whose weights are lazy zeros, to be filled by [`Module::load`] or [`Qwen3::random`].
+    /// A model whose weights are lazy zeros, to be filled by [`Module::load`] or [`Qwen3::random`]. It is one of floats;
+    /// [`Qwen3::quantize`] makes it what `config.quantization` says.
     ///
     /// # Errors
     /// See [`Config::check`].
@@ -70,16 +132,17 @@ impl Qwen3 {
         let c = &config;
         let lm_head = match c.tie_word_embeddings {
             true => None,
-            false => Some(Linear::zeros(c.hidden_size, c.vocab_size, false, dtype)?),
+            false => Some(Linear::zeros(c.hidden_size, c.vocab_size, false, dtype)?.into()),
         };
         Ok(Qwen3 {
             model: Decoder {
-                embed_tokens: Embedding::zeros(c.vocab_size, c.hidden_size, dtype)?,
-                layers: (0..c.num_hidden_layers).map(|_| Block::zeros(c, dtype)).collect::<Result<_>>()?,
+                embed_tokens: Embedding::zeros(c.vocab_size, c.hidden_size, dtype)?.into(),
+                layers: (0..c.num_hidden_layers).map(|i| Block::zeros(c, i, dtype)).collect::<Result<_>>()?,
                 norm: RMSNorm::new(c.hidden_size, c.rms_norm_eps, dtype)?,
             },
             lm_head,
-            config: Arc::new(config),
+            config: Arc::new(Config { quantization: None, ..config }),
+            cache_format: None,
         })
     }
 
@@ -109,9 +172,59 @@ impl Qwen3 {
         &self.config
     }
 
-    /// The dtype of the weights.
+    /// The dtype of the weights, of quantized ones that of the rows of the embedding.
     pub fn dtype(&self) -> Dtype {
-        self.model.embed_tokens.weight.dtype()
+        self.model.embed_tokens.dtype()
+    }
+
+    /// Path and shape (of the floats) of every layer that can be quantized.
+    pub fn quantizable_layers(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all = Vec::new();
+        // The walk hands out layers to change; a clone is as good to look at, and shares every array.
+        self.clone().visit_quantizable(&mut Path::new(), &mut |path, layer| {
+            all.push((path.to_owned(), layer.weight_shape()));
+        });
+        all
+    }
+
+    /// Quantizes the layers, and notes it in the configuration.
+    ///
+    /// # Errors
+    /// A model that is quantized already, an exception for a layer that there is not, a layer that groups do not divide;
+    /// then nothing is changed.
+    pub fn quantize(&mut self, quantization: &Quantization) -> Result<()> {
+        if self.config.quantization.is_some() {
+            return Err(Error::value("quantize", "the model is quantized already"));
+        }
+        let layers = self.quantizable_layers();
+        if let Some(path) = quantization.layers.keys().find(|p| !layers.iter().any(|(path, _)| path == *p)) {
+            return Err(Error::value("quantize", format!("quantization.{path}: there is no such layer")));
+        }
+        isobit_nn::quantize(self, |path| quantization.format_of(path))?;
+        Arc::make_mut(&mut self.config).quantization = Some(quantization.clone());
+        Ok(())
+    }
+
+    /// How new caches store keys and values: quantized, or (`None`, as at first) as they are.
+    ///
+    /// # Errors
+    /// A format that [`KvCache::quantized`] does not take; groups that do not divide the head width.
+    pub fn set_cache_format(&mut self, format: Option<Format>) -> Result<()> {
+        if let Some(f) = format {
+            KvCache::quantized(f)?;
+            if !self.config.head_dim.is_multiple_of(f.group_size()) {
+                let message =
+                    format!("groups of {} do not divide the head width {}", f.group_size(), self.config.head_dim);
+                return Err(Error::value("kv_cache", message));
+            }
+        }
+        self.cache_format = format;
+        Ok(())
+    }
+
+    /// How new caches store keys and values.
+    pub fn cache_format(&self) -> Option<Format> {
+        self.cache_format
     }
 
     /// Final hidden states `[B, L, hidden]` of tokens `[B, L]`, which follow those in the cache.
@@ -157,6 +270,8 @@ impl Qwen3 {
 
     /// An empty cache for this model.
     pub fn new_cache(&self) -> Cache {
-        Cache::new(self.model.layers.len())
+        // The format was checked when it was set.
+        let layer = self.cache_format.and_then(|f| KvCache::quantized(f).ok()).unwrap_or_default();
+        Cache { layers: vec![layer; self.model.layers.len()] }
     }
 }

@@ -41,7 +41,7 @@ pub struct Settings {
     pub learning_rate: f64,
     /// Steps until it is reached.
     pub warmup: u64,
-    /// AdamW's weight decay.
+    /// AdamW's weight decay, of matrices and the embedding alone.
     pub weight_decay: f64,
     /// Size of the vocabulary to learn.
     pub vocab: usize,
@@ -164,6 +164,8 @@ impl Settings {
             tie_word_embeddings: true,
             attention_bias: false,
             eos_token_ids: tokenizer.token(END_OF_TEXT).into_iter().collect(),
+            experts: None,
+            quantization: None,
         }
     }
 
@@ -171,7 +173,9 @@ impl Settings {
         let warm = linear_schedule(self.learning_rate / (self.warmup + 1) as f64, self.learning_rate, self.warmup);
         let decay = cosine_decay(self.learning_rate, self.steps - self.warmup, self.learning_rate / 20.0);
         let schedule = if self.warmup == 0 { decay } else { join_schedules(vec![warm, decay], vec![self.warmup])? };
-        Ok(AdamW::new(schedule).with_betas(0.9, 0.95)?.with_weight_decay(self.weight_decay).with_bias_correction())
+        let adamw = AdamW::new(schedule).with_betas(0.9, 0.95)?.with_bias_correction();
+        // Matrices and the embedding decay; factors of norms and biases do not.
+        Ok(adamw.with_weight_decay(self.weight_decay).with_decay_for(|_, a| a.ndim() >= 2))
     }
 }
 

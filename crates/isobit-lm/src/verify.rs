@@ -89,9 +89,12 @@ pub fn verify(model: &Qwen3, plan: &Plan, mut done: impl FnMut(&Check)) -> Resul
         all.push(check);
     };
 
-    let mut check = Check::new("prefill without a cache");
-    check.compare(&scores(&model.logits(&model.hidden(&token_array(&[text])?, None)?)?)?, &want);
-    finish(check);
+    // Without a cache nothing is rounded to the format of a quantized one: that is another function.
+    if model.cache_format().is_none() {
+        let mut check = Check::new("prefill without a cache");
+        check.compare(&scores(&model.logits(&model.hidden(&token_array(&[text])?, None)?)?)?, &want);
+        finish(check);
+    }
 
     let mut check = Check::new("prefill in two chunks, cut at every point");
     for cut in 1..n {

@@ -4,7 +4,8 @@ mod tiny;
 
 use isobit::Dtype;
 use isobit::cpu::isa;
-use isobit_lm::{Generation, Generator, LanguageModel, Plan, Sampler, Sampling, Session, verify};
+use isobit::quant::{Format, Mode};
+use isobit_lm::{Generation, Generator, LanguageModel, Plan, Qwen3, Sampler, Sampling, Session, verify};
 use isobit_nn::Module;
 
 fn rows(count: usize, len: usize) -> Vec<Vec<u32>> {
@@ -14,13 +15,18 @@ fn rows(count: usize, len: usize) -> Vec<Vec<u32>> {
 fn all_zero(dtype: Dtype, tie: bool) {
     let mut model = tiny::model(tie);
     model.set_dtype(dtype).unwrap();
+    zero(&model, &dtype.to_string());
+}
+
+fn zero(model: &Qwen3, what: &str) {
     let plan = Plan { rows: rows(4, 37), threads: vec![1, 2, 3], levels: isa::available() };
     let mut seen = 0;
-    let checks = verify(&model, &plan, |_| seen += 1).unwrap();
+    let checks = verify(model, &plan, |_| seen += 1).unwrap();
     assert_eq!(seen, checks.len());
-    assert!(checks.len() >= 12);
+    assert!(checks.len() >= 11);
+    assert_eq!(checks[0].name == "prefill without a cache", model.cache_format().is_none());
     let failed: Vec<_> = checks.iter().filter(|c| !c.passed()).collect();
-    assert!(failed.is_empty(), "{dtype}: {failed:#?}");
+    assert!(failed.is_empty(), "{what}: {failed:#?}");
 }
 
 #[test]
@@ -36,6 +42,66 @@ fn every_way_gives_the_same_bits_in_bfloat16() {
 #[test]
 fn every_way_gives_the_same_bits_in_float16() {
     all_zero(Dtype::F16, true);
+}
+
+#[test]
+fn every_way_gives_the_same_bits_with_4_bit_weights() {
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+        zero(&tiny::quantized(false, dtype, tiny::affine(4)), &format!("dense, {dtype}"));
+    }
+}
+
+#[test]
+fn every_way_gives_the_same_bits_with_a_4_bit_mixture_of_experts() {
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+        zero(&tiny::quantized(true, dtype, tiny::affine(4)), &format!("sparse, {dtype}"));
+    }
+}
+
+#[test]
+fn every_way_gives_the_same_bits_with_a_mixture_of_floats() {
+    let mut model = tiny::of(tiny::wide_config(true));
+    zero(&model, "sparse, float32");
+    model.set_dtype(Dtype::BF16).unwrap();
+    zero(&model, "sparse, bfloat16");
+}
+
+#[test]
+fn every_way_gives_the_same_bits_in_the_other_modes() {
+    for (mode, sparse) in [(Mode::Mxfp4, true), (Mode::Mxfp8, false), (Mode::Nvfp4, true)] {
+        let format = Format::new(mode, None, None).unwrap();
+        zero(&tiny::quantized(sparse, Dtype::BF16, format), mode.name());
+    }
+}
+
+#[test]
+fn every_way_gives_the_same_bits_with_a_quantized_cache() {
+    for (sparse, bits, dtype) in [(false, 4, Dtype::BF16), (false, 8, Dtype::F32), (true, 8, Dtype::BF16)] {
+        let mut model = tiny::quantized(sparse, dtype, tiny::affine(4));
+        model.set_cache_format(Some(tiny::affine(bits))).unwrap();
+        zero(&model, &format!("{bits}-bit cache, {dtype}"));
+    }
+}
+
+#[test]
+fn a_quantized_cache_changes_scores_a_little() {
+    let mut model = tiny::of(tiny::wide_config(false));
+    let text = &rows(1, 40)[0];
+    let scores = |model: &Qwen3| Session::new(model).read(model, text, 7).unwrap().to_vec::<f32>().unwrap();
+    let exact = scores(&model);
+    let size = exact.iter().fold(0f32, |m, x| m.max(x.abs()));
+    let mut off = Vec::new();
+    for bits in [8, 4] {
+        model.set_cache_format(Some(tiny::affine(bits))).unwrap();
+        let got = scores(&model);
+        off.push(exact.iter().zip(&got).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / size);
+    }
+    // Half a step of 255 or 15 in every key and value, carried through two blocks.
+    assert!(off[0] > 0.0 && off[0] < 0.02 && off[1] > off[0] && off[1] < 0.3, "{off:?}");
+    let e = tiny::model(true).set_cache_format(Some(tiny::affine(8))).unwrap_err().to_string();
+    assert!(e.contains("groups of 32 do not divide the head width 16"), "{e}");
+    let e = model.set_cache_format(Some(tiny::affine(3))).unwrap_err().to_string();
+    assert!(e.contains("4 or 8 bits"), "{e}");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
             ));
         }
     };
-    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    let (mut reads, mut writes, mut layers) = (Vec::new(), Vec::new(), Vec::new());
     for field in fields {
         let opts = options(field)?;
         if opts.skip {
@@ -74,6 +74,9 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
         writes.push(quote! {
             path.within(#name, |path| <#ty as ::isobit_nn::Module>::visit_mut(&mut self.#ident, path, f));
         });
+        layers.push(quote! {
+            path.within(#name, |path| <#ty as ::isobit_nn::Module>::visit_quantizable(&mut self.#ident, path, f));
+        });
     }
     let ident = &input.ident;
     let (generics, type_generics, clause) = input.generics.split_for_impl();
@@ -87,6 +90,14 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
             #[allow(unused_variables)]
             fn visit_mut(&mut self, path: &mut ::isobit_nn::Path, f: &mut dyn FnMut(&str, &mut ::isobit_nn::Array)) {
                 #(#writes)*
+            }
+            #[allow(unused_variables)]
+            fn visit_quantizable(
+                &mut self,
+                path: &mut ::isobit_nn::Path,
+                f: &mut dyn FnMut(&str, &mut dyn ::isobit_nn::Quantizable),
+            ) {
+                #(#layers)*
             }
         }
     })

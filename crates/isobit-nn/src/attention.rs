@@ -4,6 +4,7 @@ use crate::Module;
 use crate::init::Keys;
 use crate::kv_cache::KvCache;
 use crate::layers::{Linear, RMSNorm};
+use crate::quantized::MaybeQuantized;
 use isobit::fast::Mask;
 use isobit::{Array, Dtype, Error, Result, fast, ops};
 
@@ -30,13 +31,13 @@ pub struct AttentionShape {
 #[derive(Clone, Module)]
 pub struct Attention {
     /// To `heads · head_dim`.
-    pub q_proj: Linear,
+    pub q_proj: MaybeQuantized<Linear>,
     /// To `kv_heads · head_dim`.
-    pub k_proj: Linear,
+    pub k_proj: MaybeQuantized<Linear>,
     /// To `kv_heads · head_dim`.
-    pub v_proj: Linear,
+    pub v_proj: MaybeQuantized<Linear>,
     /// Back to `width`.
-    pub o_proj: Linear,
+    pub o_proj: MaybeQuantized<Linear>,
     /// Over each query head.
     pub q_norm: Option<RMSNorm>,
     /// Over each key head.
@@ -70,10 +71,10 @@ impl Attention {
         }
         let norm = || shape.qk_norm.map(|eps| RMSNorm::new(head_dim, eps, dtype)).transpose();
         Ok(Attention {
-            q_proj: linear(width, heads * head_dim)?,
-            k_proj: linear(width, kv_heads * head_dim)?,
-            v_proj: linear(width, kv_heads * head_dim)?,
-            o_proj: linear(heads * head_dim, width)?,
+            q_proj: linear(width, heads * head_dim)?.into(),
+            k_proj: linear(width, kv_heads * head_dim)?.into(),
+            v_proj: linear(width, kv_heads * head_dim)?.into(),
+            o_proj: linear(heads * head_dim, width)?.into(),
             q_norm: norm()?,
             k_norm: norm()?,
             shape,
@@ -97,13 +98,13 @@ impl Attention {
         };
         let rope = |x: Array| fast::rope(&x, head_dim, false, Some(rope_base), 1.0, offset, None);
         let q = rope(split(self.q_proj.forward(x)?, heads, self.q_norm.as_ref())?)?;
-        let mut k = rope(split(self.k_proj.forward(x)?, kv_heads, self.k_norm.as_ref())?)?;
-        let mut v = split(self.v_proj.forward(x)?, kv_heads, None)?;
-        if let Some(cache) = cache {
-            (k, v) = cache.update(&k, &v)?;
-        }
+        let k = rope(split(self.k_proj.forward(x)?, kv_heads, self.k_norm.as_ref())?)?;
+        let v = split(self.v_proj.forward(x)?, kv_heads, None)?;
         let scale = 1.0 / (head_dim as f32).sqrt();
-        let out = fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, None)?;
+        let out = match cache {
+            Some(cache) => cache.attend(&q, &k, &v, scale, mask)?,
+            None => fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, None)?,
+        };
         let out =
             ops::reshape(&ops::transpose(&out, [0, 2, 1, 3])?, &[b as isize, l as isize, (heads * head_dim) as isize])?;
         self.o_proj.forward(&out)

@@ -1,6 +1,9 @@
-//! [`KvCache`]: the keys and values of the tokens that one attention layer has already seen.
+//! [`KvCache`]: the keys and values of the tokens that one attention layer has already seen, as they are or quantized.
 
-use isobit::{Array, Error, Result, ops};
+use isobit::fast::{self, Mask};
+use isobit::ops::Quantized;
+use isobit::quant::{Format, Mode};
+use isobit::{Array, Dtype, Error, Result, ops};
 
 /// Room is added at least this many tokens at a time.
 const STEP: usize = 256;
@@ -9,17 +12,56 @@ const STEP: usize = 256;
 ///
 /// An update writes into the buffer in place, because the cache holds its only handle; a clone (a shared prefix) makes
 /// the next update of either copy first, so both stay valid.
+///
+/// A quantized cache ([`KvCache::quantized`]) stores every key and value of a head in groups of its own, as codes, scales
+/// and biases; what it stores does not depend on which tokens came together. Attention sees what was stored, also of the
+/// tokens that have just been appended.
 #[derive(Clone, Default)]
 pub struct KvCache {
-    keys: Option<Array>,
-    values: Option<Array>,
+    keys: Slot,
+    values: Slot,
     len: usize,
+    format: Option<Format>,
+}
+
+/// Keys or values: one buffer of floats, or codes, scales and biases.
+#[derive(Clone, Default)]
+struct Slot {
+    parts: Vec<Array>,
+    /// Of what was appended.
+    dtype: Option<Dtype>,
 }
 
 impl KvCache {
-    /// An empty cache.
+    /// An empty cache that keeps keys and values as they are.
     pub fn new() -> KvCache {
         KvCache::default()
+    }
+
+    /// An empty cache that quantizes keys and values along the head's width.
+    ///
+    /// # Errors
+    /// A format other than affine with 4 or 8 bits in groups of 32 or 64.
+    pub fn quantized(format: Format) -> Result<KvCache> {
+        let fits =
+            format.mode() == Mode::Affine && [4, 8].contains(&format.bits()) && [32, 64].contains(&format.group_size());
+        if !fits {
+            return Err(Error::value(
+                "kv_cache",
+                format!(
+                    "expected mode affine with 4 or 8 bits in groups of 32 or 64, got {} with {} bits in groups of {}",
+                    format.mode().name(),
+                    format.bits(),
+                    format.group_size()
+                ),
+            ));
+        }
+        Ok(KvCache { format: Some(format), ..KvCache::default() })
+    }
+
+    /// How keys and values are stored; `None`: as they are.
+    pub fn format(&self) -> Option<Format> {
+        self.format
     }
 
     /// Tokens in the cache: the position of the next one.
@@ -34,7 +76,12 @@ impl KvCache {
 
     /// Tokens for which there is room.
     pub fn capacity(&self) -> usize {
-        self.keys.as_ref().map_or(0, |k| k.shape()[2])
+        self.keys.parts.first().map_or(0, |k| k.shape()[2])
+    }
+
+    /// Bytes of the buffers.
+    pub fn nbytes(&self) -> usize {
+        self.arrays().map(Array::nbytes).sum()
     }
 
     /// Forgets all tokens after the first `len`.
@@ -44,14 +91,47 @@ impl KvCache {
 
     /// The arrays that hold the cache's contents, to be evaluated with a step's result.
     pub fn arrays(&self) -> impl Iterator<Item = &Array> {
-        self.keys.iter().chain(&self.values)
+        self.keys.parts.iter().chain(&self.values.parts)
     }
 
-    /// Appends `keys` and `values` of shape `[B, heads, L, D]` and returns all keys and values so far.
+    /// Appends `keys` and `values` of shape `[B, heads, L, D]` and returns all keys and values so far, as floats.
     ///
     /// # Errors
-    /// Shapes or dtypes that do not continue what is in the cache.
+    /// Shapes or dtypes that do not continue what is in the cache; groups that do not divide `D`.
     pub fn update(&mut self, keys: &Array, values: &Array) -> Result<(Array, Array)> {
+        let (all_keys, all_values) = self.append(keys, values)?;
+        match self.format {
+            None => Ok((all_keys[0].clone(), all_values[0].clone())),
+            Some(format) => Ok((
+                dequantized(&as_quantized(all_keys)?, format, keys.dtype())?,
+                dequantized(&as_quantized(all_values)?, format, values.dtype())?,
+            )),
+        }
+    }
+
+    /// Appends `keys` and `values`, and lets the `queries` `[B, query heads, L, D]` attend to everything in the cache.
+    ///
+    /// # Errors
+    /// As [`KvCache::update`] and [`fast::scaled_dot_product_attention`].
+    pub fn attend(
+        &mut self,
+        queries: &Array,
+        keys: &Array,
+        values: &Array,
+        scale: f32,
+        mask: Mask<'_>,
+    ) -> Result<Array> {
+        let (all_keys, all_values) = self.append(keys, values)?;
+        match self.format {
+            None => fast::scaled_dot_product_attention(queries, &all_keys[0], &all_values[0], scale, mask, None),
+            Some(format) => {
+                quantized_attention(queries, &as_quantized(all_keys)?, &as_quantized(all_values)?, format, scale, mask)
+            }
+        }
+    }
+
+    /// Appends to the buffers; all parts of keys and of values so far.
+    fn append(&mut self, keys: &Array, values: &Array) -> Result<(Vec<Array>, Vec<Array>)> {
         if keys.ndim() != 4 || values.ndim() != 4 || keys.shape()[..3] != values.shape()[..3] {
             return Err(Error::value(
                 "kv_cache",
@@ -59,42 +139,99 @@ impl KvCache {
             ));
         }
         let end = self.len + keys.shape()[2];
-        let all_keys = append(&mut self.keys, keys, self.len, end)?;
-        let all_values = append(&mut self.values, values, self.len, end)?;
+        // All checks and conversions come first: after an error the cache is as before.
+        let new_keys = self.keys.parts_of(keys, self.format)?;
+        let new_values = self.values.parts_of(values, self.format)?;
+        let all_keys = self.keys.append(new_keys, keys.dtype(), self.len, end)?;
+        let all_values = self.values.append(new_values, values.dtype(), self.len, end)?;
         self.len = end;
         Ok((all_keys, all_values))
     }
 }
 
-fn append(slot: &mut Option<Array>, new: &Array, len: usize, end: usize) -> Result<Array> {
+/// Attention over quantized keys and values: the one place where a fused operation belongs. It dequantizes them, in the
+/// dtype of the queries.
+fn quantized_attention(
+    queries: &Array,
+    keys: &Quantized,
+    values: &Quantized,
+    format: Format,
+    scale: f32,
+    mask: Mask<'_>,
+) -> Result<Array> {
+    let (keys, values) = (dequantized(keys, format, queries.dtype())?, dequantized(values, format, queries.dtype())?);
+    fast::scaled_dot_product_attention(queries, &keys, &values, scale, mask, None)
+}
+
+fn dequantized(q: &Quantized, format: Format, dtype: Dtype) -> Result<Array> {
+    ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), format, None, Some(dtype))
+}
+
+fn as_quantized(parts: Vec<Array>) -> Result<Quantized> {
+    match <[Array; 3]>::try_from(parts) {
+        Ok([codes, scales, biases]) => Ok(Quantized { codes, scales, biases: Some(biases) }),
+        Err(parts) => Err(Error::runtime("kv_cache", format!("expected three parts, got {}", parts.len()))),
+    }
+}
+
+impl Slot {
+    /// What is stored of `new`, checked against what is in the slot.
+    fn parts_of(&self, new: &Array, format: Option<Format>) -> Result<Vec<Array>> {
+        let shape = new.shape();
+        let parts = match format {
+            None => vec![new.clone()],
+            Some(format) => {
+                if !shape[3].is_multiple_of(format.group_size()) {
+                    return Err(Error::value(
+                        "kv_cache",
+                        format!("groups of {} do not divide the head width {}", format.group_size(), shape[3]),
+                    ));
+                }
+                let q = ops::quantize(new, format, None)?;
+                [q.codes, q.scales].into_iter().chain(q.biases).collect()
+            }
+        };
+        if let (Some(old), Some(part), Some(dtype)) = (self.parts.first(), parts.first(), self.dtype) {
+            let s = old.shape();
+            if s[0] != shape[0] || s[1] != shape[1] || s[3] != part.shape()[3] || dtype != new.dtype() {
+                let width = format.map_or(s[3], |f| f.codes(s[3]));
+                return Err(Error::value(
+                    "kv_cache",
+                    format!("expected {dtype} [{}, {}, L, {width}], got {} {shape:?}", s[0], s[1], new.dtype()),
+                ));
+            }
+        }
+        Ok(parts)
+    }
+
+    fn append(&mut self, new: Vec<Array>, dtype: Dtype, len: usize, end: usize) -> Result<Vec<Array>> {
+        self.dtype = Some(dtype);
+        // Taken out, so that the graph holds the only handles on the old buffers and writes in place.
+        let mut old = std::mem::take(&mut self.parts).into_iter();
+        let mut seen = Vec::with_capacity(new.len());
+        for part in new {
+            let (full, visible) = appended(old.next(), &part, len, end)?;
+            self.parts.push(full);
+            seen.push(visible);
+        }
+        Ok(seen)
+    }
+}
+
+/// The buffer with `new` written behind its first `len` tokens, and its first `end` tokens.
+fn appended(old: Option<Array>, new: &Array, len: usize, end: usize) -> Result<(Array, Array)> {
     let shape = new.shape();
     let (b, heads, width) = (shape[0], shape[1], shape[3]);
-    // Taken out, so that the graph holds the only handle on the old buffer and writes in place.
-    let buffer = match slot.take() {
-        Some(old) => {
-            let fits = old.shape()[0] == b && old.shape()[1] == heads && old.shape()[3] == width;
-            if !fits || old.dtype() != new.dtype() {
-                let message = format!(
-                    "expected {} [{}, {}, L, {}], got {} {shape:?}",
-                    old.dtype(),
-                    old.shape()[0],
-                    old.shape()[1],
-                    old.shape()[3],
-                    new.dtype()
-                );
-                *slot = Some(old);
-                return Err(Error::value("kv_cache", message));
-            }
-            if old.shape()[2] >= end { old } else { grow(old, len, end)? }
-        }
+    let buffer = match old {
+        Some(old) if old.shape()[2] >= end => old,
+        Some(old) => grow(old, len, end)?,
         None => ops::zeros(&[b, heads, end.next_multiple_of(STEP), width], new.dtype())?,
     };
     let stop = [b as isize, heads as isize, end as isize, width as isize];
     let full = ops::slice_update(&buffer, new, &[0, 0, len as isize, 0], &stop, &[1; 4])?;
     drop(buffer);
     let seen = ops::slice(&full, &[0; 4], &stop, &[1; 4])?;
-    *slot = Some(full);
-    Ok(seen)
+    Ok((full, seen))
 }
 
 /// A larger buffer (by a quarter at least, so that long texts are not copied over and over) that starts with the

@@ -5,9 +5,11 @@ mod embedding;
 mod linear;
 mod mlp;
 mod norm;
+mod switch;
 
 pub use dropout::Dropout;
-pub use embedding::Embedding;
-pub use linear::Linear;
+pub use embedding::{Embedding, QuantizedEmbedding};
+pub use linear::{Linear, QuantizedLinear};
 pub use mlp::MLP;
 pub use norm::{LayerNorm, RMSNorm};
+pub use switch::{MoeShape, QuantizedSwitchLinear, SparseMoe, SwitchGLU, SwitchLinear};

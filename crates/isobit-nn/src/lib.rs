@@ -9,6 +9,7 @@ extern crate self as isobit_nn;
 
 mod activations;
 mod attention;
+pub mod functional;
 mod grad;
 pub mod init;
 mod kv_cache;
@@ -16,6 +17,7 @@ mod layers;
 pub mod losses;
 mod module;
 pub mod optimizers;
+mod quantized;
 pub mod schedulers;
 
 pub use activations::{gelu, gelu_approx, relu, silu};
@@ -23,8 +25,12 @@ pub use attention::{Attention, AttentionShape};
 pub use grad::{value_and_grad, value_and_grad_where};
 pub use isobit_nn_derive::Module;
 pub use kv_cache::KvCache;
-pub use layers::{Dropout, Embedding, LayerNorm, Linear, MLP, RMSNorm};
+pub use layers::{
+    Dropout, Embedding, LayerNorm, Linear, MLP, MoeShape, QuantizedEmbedding, QuantizedLinear, QuantizedSwitchLinear,
+    RMSNorm, SparseMoe, SwitchGLU, SwitchLinear,
+};
 pub use module::{Module, Params, Path};
+pub use quantized::{MaybeQuantized, Quantizable, QuantizeLayer, QuantizedLayer, quantize};
 
 /// The leaves of every module.
 pub use isobit::Array;

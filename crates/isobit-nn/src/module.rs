@@ -1,5 +1,6 @@
 //! [`Module`]: a struct whose arrays are a named parameter tree.
 
+use crate::quantized::Quantizable;
 use isobit::{Array, Dtype, Error, Result};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,9 @@ pub trait Module {
 
     /// As [`Module::visit`], with the right to replace each parameter.
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array));
+
+    /// Calls `f` with the path of every layer whose matrix may be stored quantized.
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable));
 
     /// Every parameter by name.
     fn parameters(&self) -> Params {
@@ -93,11 +97,11 @@ pub trait Module {
     }
 
     /// Replaces every parameter by the one of its name, taking over the floating dtype of `values`: what loading a
-    /// weight file does.
+    /// weight file does. A parameter that is no float (codes, the scales of some formats) keeps its dtype.
     ///
     /// # Errors
-    /// A parameter that `values` lacks, a value that no parameter takes, another shape, a dtype that is not a float.
-    /// Then nothing is replaced.
+    /// A parameter that `values` lacks, a value that no parameter takes, another shape, a dtype that is not a float or
+    /// not the parameter's. Then nothing is replaced.
     fn load(&mut self, values: &Params) -> Result<()> {
         let have = self.parameters();
         let missing: Vec<String> = have.keys().filter(|k| !values.contains_key(*k)).cloned().collect();
@@ -113,8 +117,10 @@ pub trait Module {
             let new = &values[name];
             if new.shape() != old.shape() {
                 wrong.push(format!("{name}: expected shape {:?}, got {:?}", old.shape(), new.shape()));
-            } else if !new.dtype().is_float() {
+            } else if old.dtype().is_float() && !new.dtype().is_float() {
                 wrong.push(format!("{name}: expected a floating dtype, got {}", new.dtype()));
+            } else if !old.dtype().is_float() && new.dtype() != old.dtype() {
+                wrong.push(format!("{name}: expected {}, got {}", old.dtype(), new.dtype()));
             }
         }
         if !wrong.is_empty() {
@@ -171,6 +177,8 @@ impl Module for Array {
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
         f(path.as_str(), self);
     }
+
+    fn visit_quantizable(&mut self, _: &mut Path, _: &mut dyn FnMut(&str, &mut dyn Quantizable)) {}
 }
 
 impl<M: Module> Module for Option<M> {
@@ -185,6 +193,12 @@ impl<M: Module> Module for Option<M> {
             m.visit_mut(path, f);
         }
     }
+
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
+        if let Some(m) = self {
+            m.visit_quantizable(path, f);
+        }
+    }
 }
 
 impl<M: Module + ?Sized> Module for Box<M> {
@@ -194,6 +208,10 @@ impl<M: Module + ?Sized> Module for Box<M> {
 
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
         (**self).visit_mut(path, f);
+    }
+
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
+        (**self).visit_quantizable(path, f);
     }
 }
 
@@ -209,6 +227,12 @@ impl<M: Module> Module for [M] {
             path.within(&i.to_string(), |path| m.visit_mut(path, f));
         }
     }
+
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
+        for (i, m) in self.iter_mut().enumerate() {
+            path.within(&i.to_string(), |path| m.visit_quantizable(path, f));
+        }
+    }
 }
 
 impl<M: Module> Module for Vec<M> {
@@ -218,6 +242,10 @@ impl<M: Module> Module for Vec<M> {
 
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
         self.as_mut_slice().visit_mut(path, f);
+    }
+
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
+        self.as_mut_slice().visit_quantizable(path, f);
     }
 }
 
@@ -229,6 +257,10 @@ impl<M: Module, const N: usize> Module for [M; N] {
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
         self.as_mut_slice().visit_mut(path, f);
     }
+
+    fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
+        self.as_mut_slice().visit_quantizable(path, f);
+    }
 }
 
 macro_rules! settings {
@@ -236,6 +268,7 @@ macro_rules! settings {
         $(impl Module for $t {
             fn visit(&self, _: &mut Path, _: &mut dyn FnMut(&str, &Array)) {}
             fn visit_mut(&mut self, _: &mut Path, _: &mut dyn FnMut(&str, &mut Array)) {}
+            fn visit_quantizable(&mut self, _: &mut Path, _: &mut dyn FnMut(&str, &mut dyn Quantizable)) {}
         })*
     };
 }

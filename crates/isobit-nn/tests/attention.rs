@@ -4,7 +4,8 @@ use isobit::fast::Mask;
 use isobit::{Array, Dtype, ops};
 use isobit_nn::init::{self, Keys};
 use isobit_nn::{
-    Attention, AttentionShape, Dropout, KvCache, LayerNorm, MLP, Module, RMSNorm, gelu, gelu_approx, silu,
+    Attention, AttentionShape, Dropout, KvCache, LayerNorm, Linear, MLP, MaybeQuantized, Module, RMSNorm, gelu,
+    gelu_approx, silu,
 };
 
 const SHAPE: AttentionShape =
@@ -13,6 +14,10 @@ const SHAPE: AttentionShape =
 fn input(b: usize, l: usize, width: usize) -> Array {
     let key = Keys::new(5).unwrap().next().unwrap();
     init::normal(&[b, l, width], 0.0, 1.0, Dtype::F32, &key).unwrap()
+}
+
+fn float(layer: &MaybeQuantized<Linear>) -> &Linear {
+    layer.as_float().unwrap()
 }
 
 fn f64s(a: &Array) -> Vec<f64> {
@@ -55,9 +60,9 @@ fn attention_by_definition() {
     let (l, d) = (7, 6);
     let x = input(1, l, 12);
     let rows = f64s(&x);
-    let q = affine(&rows, &layer.q_proj.weight, layer.q_proj.bias.as_ref());
-    let k = affine(&rows, &layer.k_proj.weight, layer.k_proj.bias.as_ref());
-    let v = affine(&rows, &layer.v_proj.weight, layer.v_proj.bias.as_ref());
+    let q = affine(&rows, &float(&layer.q_proj).weight, float(&layer.q_proj).bias.as_ref());
+    let k = affine(&rows, &float(&layer.k_proj).weight, float(&layer.k_proj).bias.as_ref());
+    let v = affine(&rows, &float(&layer.v_proj).weight, float(&layer.v_proj).bias.as_ref());
     let mut mixed = vec![0.0; l * 24];
     for h in 0..4 {
         for t in 0..l {
@@ -75,7 +80,7 @@ fn attention_by_definition() {
             }
         }
     }
-    let want = affine(&mixed, &layer.o_proj.weight, layer.o_proj.bias.as_ref());
+    let want = affine(&mixed, &float(&layer.o_proj).weight, float(&layer.o_proj).bias.as_ref());
     let got = f64s(&layer.forward(&x, Mask::Causal, None).unwrap());
     for (g, w) in got.iter().zip(&want) {
         assert!((g - w).abs() < 2e-6, "{g} {w}");

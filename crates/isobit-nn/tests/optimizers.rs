@@ -62,6 +62,26 @@ fn sgd() {
 }
 
 #[test]
+fn decay_can_be_limited_to_some_parameters() {
+    #[derive(Clone, Module)]
+    struct Layer {
+        bias: Array,
+        weight: Array,
+    }
+    let start = || Layer { bias: array(&[2.0, 2.0]), weight: ops::reshape(&array(&[2.0, 2.0]), &[1, 2]).unwrap() };
+    let zeros: Params = start().parameters().into_iter().map(|(k, a)| (k, ops::zeros_like(&a).unwrap())).collect();
+    let stepped = |mut o: AdamW| {
+        let mut layer = start();
+        o.update(&mut layer, &zeros).unwrap();
+        [layer.bias.to_vec::<f32>().unwrap()[0], layer.weight.to_vec::<f32>().unwrap()[0]]
+    };
+    let all = || AdamW::new(0.5).with_weight_decay(0.5);
+    assert_eq!(stepped(all()), [1.5, 1.5]);
+    assert_eq!(stepped(all().with_decay_for(|_, a| a.ndim() >= 2)), [2.0, 1.5]);
+    assert_eq!(stepped(all().with_decay_for(|name, _| name == "bias")), [1.5, 2.0]);
+}
+
+#[test]
 fn adamw() {
     for corrected in [false, true] {
         let (mut m, mut v) = ([0.0; 3], [0.0; 3]);

@@ -1,7 +1,9 @@
 //! A tiny random model and directories that clean up after themselves.
 #![allow(dead_code)]
 
-use isobit_lm::{Config, Qwen3, Tokenizer};
+use isobit::Dtype;
+use isobit::quant::{Format, Mode};
+use isobit_lm::{Config, Experts, Quantization, Qwen3, Tokenizer};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -55,17 +57,56 @@ pub fn config(tie: bool) -> Config {
         tie_word_embeddings: tie,
         attention_bias: false,
         eos_token_ids: vec![0],
+        experts: None,
+        quantization: None,
     }
 }
 
-/// Random weights, ten times as large as a fresh model's, so that scores differ visibly.
-pub fn model(tie: bool) -> Qwen3 {
+/// A model whose sizes groups of 32 divide: dense, or with a mixture of experts in its second block.
+pub fn wide_config(sparse: bool) -> Config {
+    let experts = Experts {
+        num_experts: 6,
+        num_experts_per_tok: 2,
+        moe_intermediate_size: 32,
+        decoder_sparse_step: 1,
+        mlp_only_layers: vec![0],
+        norm_topk_prob: true,
+    };
+    Config {
+        hidden_size: 64,
+        intermediate_size: 96,
+        head_dim: 32,
+        experts: sparse.then_some(experts),
+        ..config(!sparse)
+    }
+}
+
+pub fn affine(bits: usize) -> Format {
+    Format::new(Mode::Affine, Some(32), Some(bits)).unwrap()
+}
+
+/// A quantized model with scales in `dtype`.
+pub fn quantized(sparse: bool, dtype: Dtype, format: Format) -> Qwen3 {
     use isobit_nn::Module;
-    let mut model = Qwen3::random(config(tie), 3).unwrap();
+    let mut model = of(wide_config(sparse));
+    model.set_dtype(dtype).unwrap();
+    model.quantize(&Quantization::new(format)).unwrap();
+    model.eval().unwrap();
+    model
+}
+
+pub fn model(tie: bool) -> Qwen3 {
+    of(config(tie))
+}
+
+/// Random weights, ten times as large as a fresh model's, so that scores differ visibly.
+pub fn of(config: Config) -> Qwen3 {
+    use isobit_nn::Module;
+    let mut model = Qwen3::random(config, 3).unwrap();
     let scaled = model
         .parameters()
         .into_iter()
-        .filter(|(_, a)| a.ndim() == 2)
+        .filter(|(_, a)| a.ndim() >= 2)
         .map(|(name, a)| (name, isobit::ops::multiply(&a, &isobit::Array::scalar(10.0, a.dtype())).unwrap()))
         .collect();
     model.update(&scaled).unwrap();

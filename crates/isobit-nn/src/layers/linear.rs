@@ -1,8 +1,10 @@
 //! The affine map.
 
-use crate::Module;
 use crate::init::{self, Keys};
-use isobit::{Array, Dtype, Error, Result, ops};
+use crate::quantized::QuantizedLayer;
+use crate::{Module, functional};
+use isobit::quant::Format;
+use isobit::{Array, Dtype, Result, ops};
 
 /// `x @ weight.T + bias`, with `weight` of shape `[outputs, inputs]`.
 #[derive(Clone, Module)]
@@ -36,16 +38,51 @@ impl Linear {
     /// # Errors
     /// A last axis of another size than `inputs`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        let [_, inputs] = *self.weight.shape() else {
-            return Err(Error::value("linear", format!("expected a matrix, got weight {:?}", self.weight.shape())));
-        };
-        if x.shape().last() != Some(&inputs) {
-            return Err(Error::value("linear", format!("expected a last axis of {inputs}, got {:?}", x.shape())));
-        }
-        let w = ops::swapaxes(&self.weight, 0, 1)?;
-        match &self.bias {
-            Some(b) => ops::addmm(b, x, &w, 1.0, 1.0),
-            None => ops::matmul(x, &w),
-        }
+        functional::linear(x, &self.weight, self.bias.as_ref())
+    }
+}
+
+/// [`Linear`] with a quantized weight; parameters are named as in MLX.
+#[derive(Clone, Module)]
+pub struct QuantizedLinear {
+    /// Codes, `[outputs, inputs * bits / 32]`.
+    pub weight: Array,
+    /// `[outputs, inputs / group_size]`.
+    pub scales: Array,
+    /// As the scales, in affine formats.
+    pub biases: Option<Array>,
+    /// `[outputs]`.
+    pub bias: Option<Array>,
+    #[module(skip)]
+    format: Format,
+}
+
+impl QuantizedLinear {
+    /// `layer` with its weight quantized along the inputs.
+    ///
+    /// # Errors
+    /// Inputs that groups do not divide.
+    pub fn new(layer: &Linear, format: Format) -> Result<QuantizedLinear> {
+        let q = ops::quantize(&layer.weight, format, None)?;
+        Ok(QuantizedLinear { weight: q.codes, scales: q.scales, biases: q.biases, bias: layer.bias.clone(), format })
+    }
+
+    /// Applies the map to the last axis of `x`.
+    ///
+    /// # Errors
+    /// A last axis of another size than `inputs`.
+    pub fn forward(&self, x: &Array) -> Result<Array> {
+        let biases = self.biases.as_ref();
+        functional::quantized_linear(x, &self.weight, &self.scales, biases, self.bias.as_ref(), self.format)
+    }
+}
+
+impl QuantizedLayer for QuantizedLinear {
+    fn codes(&self) -> &Array {
+        &self.weight
+    }
+
+    fn format(&self) -> Format {
+        self.format
     }
 }

@@ -4,16 +4,18 @@ use super::{Optimizer, apply_rule, expect_empty, put_slot, put_step, take_slot, 
 use crate::activations::{plus, times};
 use crate::module::{Module, Params};
 use crate::schedulers::Schedule;
-use isobit::{Error, Result, ops};
+use isobit::{Array, Error, Result, ops};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `w ← w (1 − λ·decay) − λ m / (√v + ε)`.
 ///
+/// `decay` applies to every parameter that has a gradient, as in MLX, unless [`AdamW::with_decay_for`] says otherwise.
 /// With [`AdamW::with_bias_correction`], `m` and `v` are divided by `1 − βᵗ` first (off by default, as in MLX).
 pub struct AdamW {
     rate: Schedule,
     betas: (f64, f64),
     eps: f64,
     weight_decay: f64,
+    decays: Box<dyn Fn(&str, &Array) -> bool + Send + Sync>,
     bias_correction: bool,
     step: u64,
     m: Params,
@@ -28,6 +30,7 @@ impl AdamW {
             betas: (0.9, 0.999),
             eps: 1e-8,
             weight_decay: 0.01,
+            decays: Box::new(|_, _| true),
             bias_correction: false,
             step: 0,
             m: Params::new(),
@@ -53,9 +56,16 @@ impl AdamW {
         self
     }
 
-    /// With another weight decay, which applies to every parameter that has a gradient.
+    /// With another weight decay.
     pub fn with_weight_decay(mut self, weight_decay: f64) -> AdamW {
         self.weight_decay = weight_decay;
+        self
+    }
+
+    /// With weight decay for those parameters alone for which `decays(name, parameter)` is true. Common practice is
+    /// `|_, a| a.ndim() >= 2`: matrices and embedding tables decay, factors of norms and biases do not.
+    pub fn with_decay_for(mut self, decays: impl Fn(&str, &Array) -> bool + Send + Sync + 'static) -> AdamW {
+        self.decays = Box::new(decays);
         self
     }
 
@@ -70,7 +80,7 @@ impl Optimizer for AdamW {
     fn update(&mut self, model: &mut impl Module, grads: &Params) -> Result<()> {
         let rate = self.rate.at(self.step);
         let t = (self.step + 1) as f64;
-        let AdamW { betas: (b1, b2), eps, weight_decay, bias_correction, ref mut m, ref mut v, .. } = *self;
+        let AdamW { betas: (b1, b2), eps, weight_decay, bias_correction, ref decays, ref mut m, ref mut v, .. } = *self;
         // Factors of m and of the root of v.
         let (c1, c2) = match bias_correction {
             true => (rate / (1.0 - libm::pow(b1, t)), 1.0 / (1.0 - libm::pow(b2, t)).sqrt()),
@@ -94,7 +104,10 @@ impl Optimizer for AdamW {
             let step = ops::divide(&times(&m_new, c1)?, &plus(&root, eps)?)?;
             m.insert(name.to_owned(), m_new);
             v.insert(name.to_owned(), v_new);
-            let decayed = if weight_decay != 0.0 { times(p, 1.0 - rate * weight_decay)? } else { p.clone() };
+            let decayed = match weight_decay != 0.0 && decays(name, p) {
+                true => times(p, 1.0 - rate * weight_decay)?,
+                false => p.clone(),
+            };
             ops::subtract(&decayed, &step)
         })?;
         self.step += 1;
