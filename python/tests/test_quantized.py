@@ -55,3 +55,50 @@ def test_errors():
         mx.quantize(mx.zeros((4, 64)), group_size=48)
     with pytest.raises(ValueError, match="mode"):
         mx.quantize(mx.zeros((4, 64)), mode="int4")
+
+
+@pytest.mark.parametrize("mode", ["nvfp4", "mxfp8", "mxfp4"])
+def test_both_operands_quantized(mode):
+    x = mx.random.normal((5, 64), key=mx.random.key(1))
+    w = mx.random.normal((7, 64), key=mx.random.key(2))
+    q = mx.quantize(w, mode=mode)
+    rounded = [mx.dequantize(*mx.quantize(a, mode=mode), mode=mode, dtype=mx.float32) for a in (x, w)]
+    want = np.array(rounded[0], dtype=np.float64) @ np.array(rounded[1], dtype=np.float64).T
+    y = mx.qqmm(x, *q, mode=mode)
+    assert np.allclose(np.array(y), want, rtol=0, atol=1e-4)
+    assert mx.array_equal(mx.qqmm(x, w, mode=mode), y)
+    chosen = mx.array([1, 0, 1])
+    stacks = [mx.stack([a, a]) for a in q]
+    gathered = mx.gather_qqmm(x[None], *stacks, rhs_indices=chosen, mode=mode)
+    assert mx.array_equal(gathered, mx.stack([y, y, y]))
+    slope = mx.grad(lambda x: mx.qqmm(x, *q, mode=mode).sum())(x)
+    assert np.allclose(np.array(slope), np.array(rounded[1]).sum(0), atol=1e-4)
+
+
+def test_global_scale_per_matrix():
+    w = mx.random.normal((2, 8, 32), key=mx.random.key(1))
+    g = mx.abs(w).max(axis=(1, 2))
+    parts = [mx.quantize(w[i], mode="nvfp4", global_scale=g[i]) for i in range(2)]
+    q, s = (mx.stack(p) for p in zip(*parts))
+    x = mx.random.normal((2, 1, 32), key=mx.random.key(2))
+    y = mx.gather_qmm(x, q, s, rhs_indices=mx.array([1, 0]), mode="nvfp4", global_scale=g)
+    for i, r in enumerate([1, 0]):
+        dense = mx.dequantize(*parts[r], mode="nvfp4", global_scale=g[r], dtype=mx.float32)
+        assert np.allclose(np.array(y[i]), np.array(x[i]) @ np.array(dense).T, atol=1e-4)
+    with pytest.raises(ValueError, match="per matrix"):
+        mx.gather_qmm(x, q, s, rhs_indices=mx.array([1, 0]), mode="nvfp4", global_scale=mx.ones((3,)))
+    with pytest.raises(ValueError, match="nvfp4"):
+        mx.quantize(w, global_scale=mx.array(1.0))
+
+
+def test_masked_blocks_and_segments():
+    a = mx.random.normal((40, 70), key=mx.random.key(1))
+    b = mx.random.normal((70, 33), key=mx.random.key(2))
+    mask = mx.array([[True, False, True], [False, True, True]])
+    whole = mx.repeat(mx.repeat(mask, 32, axis=0), 32, axis=1)[:40, :70]
+    y = mx.block_masked_mm(a, b, 32, None, mask)
+    assert mx.array_equal(y, mx.where(whole, a, 0) @ b)
+    parts = mx.segmented_mm(a, b, mx.array([[0, 30], [30, 70], [5, 5]]))
+    assert mx.array_equal(parts[0], a[:, :30] @ b[:30])
+    assert mx.array_equal(parts[1], a[:, 30:] @ b[30:])
+    assert mx.array_equal(parts[2], mx.zeros((40, 33)))

@@ -90,6 +90,7 @@ pub fn run(
         (
             Prim::Identity(_)
             | Prim::StopGradient(_)
+            | Prim::StraightThrough(_)
             | Prim::Reshape(_)
             | Prim::ExpandDims(_)
             | Prim::Squeeze(_)

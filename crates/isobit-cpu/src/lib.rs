@@ -26,6 +26,7 @@ mod random;
 mod reduce;
 mod rope;
 mod scan;
+mod segmented;
 mod sort;
 
 /// The CPU backend.
@@ -68,7 +69,7 @@ impl Backend for Cpu {
     }
 
     // One arm per primitive, no wildcard: a primitive without a kernel does not compile.
-    fn run(&self, prim: &Prim, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    fn run(&self, prim: &Prim, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
         match prim {
             Prim::Broadcast(_)
             | Prim::ExpandDims(_)
@@ -77,6 +78,7 @@ impl Backend for Cpu {
             | Prim::Slice(_)
             | Prim::Squeeze(_)
             | Prim::StopGradient(_)
+            | Prim::StraightThrough(_)
             | Prim::Transpose(_)
             | Prim::View(_) => match isobit_core::view::run(self, prim, inputs, outs)? {
                 Ok(t) => Ok(Ran::Done(smallvec![t])),
@@ -166,7 +168,10 @@ impl Backend for Cpu {
             Prim::GatherQmm(p) => quant::gather_qmm(self, p, inputs, outs),
             Prim::Matmul(_) => matmul::matmul(inputs, outs),
             Prim::PackBits(p) => quant::pack_bits(self, p.bits(), inputs, outs),
+            Prim::Qqmm(_) => Ok(Ran::Done(smallvec![inputs.swap_remove(4)])),
             Prim::QuantizedMatmul(p) => quant::quantized_matmul(self, p, inputs, outs),
+            Prim::SegmentedMm(_) => segmented::segmented_mm(self, inputs, outs),
+            Prim::SegmentedOuter(_) => segmented::segmented_outer(self, inputs, outs),
             Prim::UnpackBits(p) => quant::unpack_bits(self, p.bits(), inputs, outs),
             // reductions
             Prim::All(p) => reduce::reduce(ReduceOp::All, p.axes(), inputs, outs),

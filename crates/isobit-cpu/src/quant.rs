@@ -312,7 +312,8 @@ fn dense_as(x: Rows, m: usize, k: usize, dtype: Dtype) -> Result<Tensor> {
     convert(t, dtype)
 }
 
-fn convert(t: Tensor, dtype: Dtype) -> Result<Tensor> {
+/// The tensor in that dtype.
+pub fn convert(t: Tensor, dtype: Dtype) -> Result<Tensor> {
     if t.dtype() == dtype {
         return Ok(t);
     }

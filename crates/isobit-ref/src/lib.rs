@@ -80,6 +80,7 @@ impl Reference {
             | Prim::Split(_)
             | Prim::Squeeze(_)
             | Prim::StopGradient(_)
+            | Prim::StraightThrough(_)
             | Prim::Transpose(_)
             | Prim::View(_) => unreachable!("{} is run as a view", prim.name()),
             Prim::Abs(_) => elementwise::unary(&x[0], f64::abs, i128::abs),
@@ -142,8 +143,11 @@ impl Reference {
             Prim::GatherMm(_) => quant::gather_mm(x, shapes),
             Prim::GatherQmm(p) => quant::gather_qmm(x, shapes, p.format(), p.transpose()),
             Prim::PackBits(p) => quant::pack_bits(&x[0], last(shapes[0]), p.bits()),
+            Prim::Qqmm(_) => x[4].clone(),
             Prim::QuantizedMatmul(p) => quant::quantized_matmul(x, shapes, p.format(), p.transpose()),
             Prim::UnpackBits(p) => quant::unpack_bits(&x[0], last(shapes[0]), p.bits()),
+            Prim::SegmentedMm(_) => matmul::segmented_mm(x, shapes),
+            Prim::SegmentedOuter(_) => matmul::segmented_outer(x, shapes),
             Prim::Matmul(_) => matmul::matmul(&x[0], shapes[0], &x[1], shapes[1]),
             Prim::Multiply(_) => elementwise::binary(x, out, |a, b| a * b, |a, b| a.wrapping_mul(b)),
             Prim::Negative(_) => elementwise::unary(&x[0], |a| -a, |a| -a),

@@ -27,3 +27,45 @@ pub fn addmm(x: &[Values], shapes: &[&[usize]], alpha: f64, beta: f64) -> Values
     let term = |c: f64| if beta == 0.0 { 0.0 } else { beta * c };
     Values::F(product.into_iter().zip(c).map(|(p, c)| alpha * p + term(c)).collect())
 }
+
+/// Where the segments begin and end, read as slices of an axis of `k` elements.
+fn segments(list: &Values, k: usize) -> Vec<std::ops::Range<usize>> {
+    let place = |i: i128| if i < 0 { i + k as i128 } else { i }.clamp(0, k as i128) as usize;
+    list.ints().chunks(2).map(|p| place(p[0])..place(p[1])).collect()
+}
+
+/// `a[:, start..end] @ b[start..end, :]` for every segment: `[B, M, K]`, `[B, K, N]`, `[B, S, 2]` to `[B, S, M, N]`.
+pub fn segmented_mm(x: &[Values], shapes: &[&[usize]]) -> Values {
+    let ([batch, m, k], n, count) = ([shapes[0][0], shapes[0][1], shapes[0][2]], shapes[1][2], shapes[2][1]);
+    let (a, b, list) = (x[0].floats(), x[1].floats(), segments(&x[2], k));
+    let mut out = Vec::new();
+    for (i, range) in list.into_iter().enumerate().take(batch * count) {
+        let at = i / count;
+        for row in 0..m {
+            for col in 0..n {
+                let term = |j| a[(at * m + row) * k + j] * b[(at * k + j) * n + col];
+                out.push(range.clone().map(term).fold(0.0, |s, x| s + x));
+            }
+        }
+    }
+    Values::F(out)
+}
+
+/// In column `j` the sum of `c[s] @ b[j]` over the segments that contain `j`: `[B, S, M, N]`, `[B, K, N]`, `[B, S, 2]` to
+/// `[B, M, K]`.
+pub fn segmented_outer(x: &[Values], shapes: &[&[usize]]) -> Values {
+    let [batch, count, m, n] = [shapes[0][0], shapes[0][1], shapes[0][2], shapes[0][3]];
+    let k = shapes[1][1];
+    let (c, b, list) = (x[0].floats(), x[1].floats(), segments(&x[2], k));
+    let mut out = vec![0.0; batch * m * k];
+    for (i, range) in list.into_iter().enumerate().take(batch * count) {
+        let at = i / count;
+        for row in 0..m {
+            for j in range.clone() {
+                let term = |col| c[(i * m + row) * n + col] * b[(at * k + j) * n + col];
+                out[(at * m + row) * k + j] += (0..n).map(term).fold(0.0, |s, x| s + x);
+            }
+        }
+    }
+    Values::F(out)
+}

@@ -103,7 +103,19 @@ pub(crate) fn fold_batch(cx: &Vmap<'_>, stack: usize, index: &Array) -> Result<(
         return Ok((cx.inputs[stack].clone(), index.clone()));
     }
     let x = cx.front(stack)?;
-    let count = x.shape()[1];
+    Ok((merged(&x)?, in_merged(index, x.shape()[1])?))
+}
+
+/// The first two axes as one.
+pub(crate) fn merged(x: &Array) -> Result<Array> {
+    let mut shape = super::broadcast::signed(x.shape());
+    shape.splice(0..2, [(x.shape()[0] * x.shape()[1]) as isize]);
+    super::reshape(x, &shape)
+}
+
+/// Indices into stacks of `count`, one stack per element of the batch (`index`'s first axis), as indices into all of them
+/// one behind the other.
+pub(crate) fn in_merged(index: &Array, count: usize) -> Result<Array> {
     // Normalise before shifting: negative indices count from the end of their own stack, others are clamped to it.
     let wide = super::astype(index, Dtype::I64)?;
     let n = Array::scalar(count as i64, Dtype::I64);
@@ -112,10 +124,7 @@ pub(crate) fn fold_batch(cx: &Vmap<'_>, stack: usize, index: &Array) -> Result<(
     let last = Array::scalar(count.saturating_sub(1) as i64, Dtype::I64);
     let clamped = super::clip(&positive, Some(&zero), Some(&last))?;
     let element = super::gather::batch_index(index.shape())?;
-    let shift = super::multiply(&super::astype(&element, Dtype::I64)?, &n)?;
-    let mut shape = super::broadcast::signed(x.shape());
-    shape.splice(0..2, [(x.shape()[0] * count) as isize]);
-    Ok((super::reshape(&x, &shape)?, super::add(&clamped, &shift)?))
+    super::add(&clamped, &super::multiply(&super::astype(&element, Dtype::I64)?, &n)?)
 }
 
 /// The primitive of [`gather_mm`](crate::ops::gather_mm()): inputs are stacks of matrices `[A, M, K]` and `[B, K, N]` of

@@ -1,12 +1,13 @@
 //! Products with quantized matrices that are chosen by index.
 
 use super::gather_mm::{each_pair, fold_batch, index_shape, pairs, scatter_matrices, stacked};
-use super::quantize::check_specs;
+use super::quantize::{GLOBAL, check_specs};
 use super::quantized_matmul::{FORMATS, group_gradient, matrix_size, promoted, quantized_inputs};
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
-use crate::quant::Format;
+use crate::quant::{Format, Mode};
 use crate::spec::Spec;
 use smallvec::smallvec;
 
@@ -62,6 +63,67 @@ pub fn gather_qmm(
     let (x, w) = promoted(OP, x, codes, scales, biases)?;
     let w = w.iter().map(stacked).collect::<Result<Vec<_>>>()?;
     GatherQmm { format, transpose }.on(&stacked(&x)?, &lhs, &rhs, &w)
+}
+
+/// [`gather_qmm`](crate::ops::gather_qmm()) of matrices that were quantized with global scales (nvfp4): one float32
+/// number for all, or one per matrix, of the shape of the codes' leading axes.
+///
+/// The product is taken in float32 and rounded to the dtype of `x` once, after the global scale has come in.
+///
+/// # Errors
+/// Those of `gather_qmm`; another format, a global scale of another shape or dtype.
+#[allow(clippy::too_many_arguments)] // MLX's signature
+pub fn gather_qmm_scaled(
+    x: &Array,
+    codes: &Array,
+    scales: &Array,
+    lhs: Option<&Array>,
+    rhs: Option<&Array>,
+    transpose: bool,
+    format: Format,
+    global_scale: &Array,
+) -> Result<Array> {
+    const OP: &str = "gather_qmm";
+    super::quantize::check(OP, codes, scales, None, format)?;
+    check_global_scales(OP, format, &codes.shape()[..codes.ndim() - 2], global_scale)?;
+    if !x.dtype().is_float() {
+        return Err(Error::dtype(OP, format!("expected a floating dtype, got {}", x.dtype())));
+    }
+    let factor = factor_of_pairs(global_scale, rhs, &codes.shape()[..codes.ndim() - 2])?;
+    let wide = super::astype(x, x.dtype().promote(Dtype::F32))?;
+    let out = gather_qmm(&wide, codes, scales, None, lhs, rhs, transpose, format)?;
+    super::astype(&super::multiply(&out, &factor)?, x.dtype())
+}
+
+/// Checks global scales of a stack of matrices with these leading axes.
+pub(crate) fn check_global_scales(op: &'static str, format: Format, lead: &[usize], global: &Array) -> Result<()> {
+    if global.size() == 1 && global.ndim() <= 1 {
+        return super::quantize::check_global_scale(op, format, Some(global));
+    }
+    if format.mode() != Mode::Nvfp4 {
+        return Err(Error::value(
+            op,
+            format!("expected a global scale with mode nvfp4 only, got {}", format.mode().name()),
+        ));
+    }
+    if global.shape() != lead || global.dtype() != Dtype::F32 {
+        let (d, s) = (global.dtype(), global.shape());
+        return Err(Error::value(op, format!("expected one float32 global scale per matrix, {lead:?}, got {d} {s:?}")));
+    }
+    Ok(())
+}
+
+/// What the global scales of a stack of matrices with these leading axes multiply the product of each pair by.
+pub(crate) fn factor_of_pairs(global: &Array, rhs: Option<&Array>, lead: &[usize]) -> Result<Array> {
+    let factor = super::divide(global, &Array::scalar(GLOBAL, Dtype::F32))?;
+    if factor.size() == 1 && factor.ndim() <= 1 {
+        return super::reshape(&factor, &[]);
+    }
+    let of_pair = match rhs {
+        Some(rhs) => super::take(&factor, rhs, None)?,
+        None => super::reshape(&factor, &super::broadcast::signed(lead))?,
+    };
+    super::expand_dims(&super::expand_dims(&of_pair, -1)?, -1)
 }
 
 /// The primitive of [`gather_qmm`](crate::ops::gather_qmm()): inputs are a stack of matrices `x`, two index arrays of one

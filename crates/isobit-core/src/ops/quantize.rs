@@ -54,26 +54,62 @@ pub struct Quantized {
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn quantize(w: &Array, format: Format, global_scale: Option<&Array>) -> Result<Quantized> {
-    const OP: &str = "quantize";
-    check_global_scale(OP, format, global_scale)?;
-    if w.ndim() < 2 {
-        return Err(Error::value(OP, format!("expected at least two axes, got shape {:?}", w.shape())));
-    }
+    check_global_scale("quantize", format, global_scale)?;
+    quantize_by("quantize", w, format, scalar(global_scale)?.as_ref())
+}
+
+/// [`quantize`] with a global scale that broadcasts against the scales.
+pub(crate) fn quantize_by(op: &'static str, w: &Array, format: Format, global: Option<&Array>) -> Result<Quantized> {
     if !w.dtype().is_float() || w.dtype() == Dtype::F64 {
-        return Err(Error::dtype(OP, format!("expected float32, float16 or bfloat16, got {}", w.dtype())));
+        return Err(Error::dtype(op, format!("expected float32, float16 or bfloat16, got {}", w.dtype())));
     }
-    let (n, k) = (w.ndim(), w.shape()[w.ndim() - 1]);
-    let group = format.group_size();
-    if !k.is_multiple_of(group) {
-        return Err(Error::value(OP, format!("expected a last axis that is a multiple of {group}, got {k}")));
-    }
-    let groups = super::unflatten(&super::astype(w, Dtype::F32)?, -1, &[(k / group) as isize, group as isize])?;
+    let groups = groups(op, w, format)?;
     let (codes, scales, biases) = match format.mode() {
         Mode::Affine => affine(&groups, format.bits(), w.dtype())?,
-        _ => microscaled(&groups, format.mode(), global_scale)?,
+        _ => microscaled(&groups, format.mode(), per_group(global)?.as_ref())?,
     };
-    let codes = super::flatten(&codes, n as isize - 1, -1)?;
+    let codes = super::flatten(&codes, w.ndim() as isize - 1, -1)?;
     Ok(Quantized { codes: super::pack_bits(&super::stop_gradient(&codes)?, format.bits())?, scales, biases })
+}
+
+/// The values that `w` has once it is quantized in a format without biases, in `dtype`. The global scale of which the
+/// quantization makes use broadcasts against the scales; `apply` says whether the values contain it.
+pub(crate) fn rounded(
+    op: &'static str,
+    w: &Array,
+    format: Format,
+    global: Option<&Array>,
+    apply: bool,
+    dtype: Dtype,
+) -> Result<Array> {
+    let groups = groups(op, w, format)?;
+    let global = per_group(global)?;
+    let (codes, scales, _) = microscaled(&groups, format.mode(), global.as_ref())?;
+    let scale = scale_value(&super::expand_dims(&scales, -1)?, format.mode(), global.as_ref().filter(|_| apply))?;
+    let value = super::astype(&super::multiply(&code_value(&codes, format)?, &scale)?, dtype)?;
+    super::stop_gradient(&super::flatten(&value, w.ndim() as isize - 1, -1)?)
+}
+
+/// The array in float32 as `[..., groups, group]`.
+fn groups(op: &'static str, w: &Array, format: Format) -> Result<Array> {
+    if w.ndim() < 2 {
+        return Err(Error::value(op, format!("expected at least two axes, got shape {:?}", w.shape())));
+    }
+    let (k, group) = (w.shape()[w.ndim() - 1], format.group_size());
+    if !k.is_multiple_of(group) {
+        return Err(Error::value(op, format!("expected a last axis that is a multiple of {group}, got {k}")));
+    }
+    super::unflatten(&super::astype(w, Dtype::F32)?, -1, &[(k / group) as isize, group as isize])
+}
+
+/// A global scale that is one number, without axes.
+fn scalar(global: Option<&Array>) -> Result<Option<Array>> {
+    global.map(|g| super::reshape(g, &[])).transpose()
+}
+
+/// A global scale that broadcasts against scales, for groups.
+fn per_group(global: Option<&Array>) -> Result<Option<Array>> {
+    global.map(|g| if g.ndim() == 0 { Ok(g.clone()) } else { super::expand_dims(g, -1) }).transpose()
 }
 
 type Parts = (Array, Array, Option<Array>);
@@ -116,14 +152,15 @@ fn microscaled(w: &Array, mode: Mode, global: Option<&Array>) -> Result<Parts> {
 }
 
 /// The largest product of an E4M3 and an E2M1 number.
-const GLOBAL: f64 = 448.0 * 6.0;
+pub(crate) const GLOBAL: f64 = 448.0 * 6.0;
 
-fn check_global_scale(op: &'static str, format: Format, global: Option<&Array>) -> Result<()> {
+/// Checks that there is a global scale only where the format has one, and that it is one number.
+pub(crate) fn check_global_scale(op: &'static str, format: Format, global: Option<&Array>) -> Result<()> {
     match global {
         Some(_) if format.mode() != Mode::Nvfp4 => {
             Err(Error::value(op, format!("expected a global scale with mode nvfp4 only, got {}", format.mode().name())))
         }
-        Some(g) if g.size() != 1 || g.ndim() > 1 || g.dtype() != Dtype::F32 => {
+        Some(g) if g.size() != 1 || g.dtype() != Dtype::F32 => {
             let (d, s) = (g.dtype(), g.shape());
             Err(Error::value(op, format!("expected a global scale that is one float32 number, got {d} {s:?}")))
         }
@@ -194,7 +231,8 @@ fn scale_value(scales: &Array, mode: Mode, global: Option<&Array>) -> Result<Arr
 /// With respect to affine scales and biases.
 ///
 /// # Errors
-/// Shapes or dtypes that do not fit the format, biases where there are none or none where there must be.
+/// Shapes or dtypes that do not fit the format, biases where there are none or none where there must be, a result that
+/// is not floating.
 ///
 /// # Examples
 /// ```
@@ -218,6 +256,9 @@ pub fn dequantize(
     const OP: &str = "dequantize";
     check_global_scale(OP, format, global_scale)?;
     check(OP, codes, scales, biases, format)?;
+    if let Some(d) = dtype.filter(|d| !d.is_float()) {
+        return Err(Error::dtype(OP, format!("expected a real floating dtype for the result, got {d}")));
+    }
     let own = match biases {
         Some(b) => scales.dtype().promote(b.dtype()),
         None => Dtype::BF16,
@@ -230,12 +271,16 @@ pub fn dequantize(
     let w = match biases {
         Some(b) => super::add(&super::multiply(&super::astype(&q, own)?, &of(scales)?)?, &of(b)?)?,
         None => {
-            let q = if format.mode() == Mode::Mxfp8 { from_fp8(&q, Dtype::F32)? } else { from_e2m1(&q)? };
-            let scale = super::expand_dims(&scale_value(scales, format.mode(), global_scale)?, -1)?;
-            super::astype(&super::multiply(&q, &scale)?, dtype.unwrap_or(own))?
+            let scale = scale_value(scales, format.mode(), scalar(global_scale)?.as_ref())?;
+            super::multiply(&code_value(&q, format)?, &super::expand_dims(&scale, -1)?)?
         }
     };
     super::astype(&super::flatten(&w, codes.ndim() as isize - 1, -1)?, dtype.unwrap_or(own))
+}
+
+/// The value of codes of a format without biases, float32.
+fn code_value(codes: &Array, format: Format) -> Result<Array> {
+    if format.mode() == Mode::Mxfp8 { from_fp8(codes, Dtype::F32) } else { from_e2m1(codes) }
 }
 
 /// Checks that codes, scales and biases belong together.

@@ -9,7 +9,10 @@ use isobit::{Array, Dtype, ops};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-functions! { quantize dequantize quantized_matmul gather_mm gather_qmm to_fp8 from_fp8 }
+functions! {
+    quantize dequantize quantized_matmul qqmm gather_mm gather_qmm gather_qqmm block_masked_mm segmented_mm to_fp8
+    from_fp8
+}
 
 fn format(group_size: Option<usize>, bits: Option<usize>, mode: &str) -> isobit::Result<Format> {
     Format::new(mode.parse::<Mode>()?, group_size, bits)
@@ -100,7 +103,7 @@ fn gather_mm(
 #[pyfunction]
 #[pyo3(signature = (
     x, w, /, scales, biases=None, lhs_indices=None, rhs_indices=None, transpose=true, group_size=None, bits=None,
-    mode="affine", *, sorted_indices=false, stream=None
+    mode="affine", global_scale=None, *, sorted_indices=false, stream=None
 ))]
 #[allow(clippy::too_many_arguments)]
 fn gather_qmm(
@@ -114,20 +117,100 @@ fn gather_qmm(
     group_size: Option<usize>,
     bits: Option<usize>,
     mode: &str,
+    global_scale: Option<ArrayLike>,
     sorted_indices: bool,
     stream: Option<StreamArg>,
 ) -> Out {
     let _ = (sorted_indices, stream);
-    out(ops::gather_qmm(
+    let (x, w, scales, biases) = (x.array(), w.array(), scales.array(), optional(biases));
+    let (lhs, rhs) = (optional(lhs_indices), optional(rhs_indices));
+    let (lhs, rhs, f) = (lhs.as_ref(), rhs.as_ref(), format(group_size, bits, mode)?);
+    match optional(global_scale) {
+        None => out(ops::gather_qmm(&x, &w, &scales, biases.as_ref(), lhs, rhs, transpose, f)),
+        Some(g) => out(ops::gather_qmm_scaled(&x, &w, &scales, lhs, rhs, transpose, f, &g)),
+    }
+}
+
+#[doc = docstring!("qqmm")]
+#[pyfunction]
+#[pyo3(signature = (
+    x, w, scales=None, group_size=None, bits=None, mode="nvfp4", global_scale_x=None, global_scale_w=None, *, stream=None
+))]
+#[allow(clippy::too_many_arguments)]
+fn qqmm(
+    x: ArrayLike,
+    w: ArrayLike,
+    scales: Option<ArrayLike>,
+    group_size: Option<usize>,
+    bits: Option<usize>,
+    mode: &str,
+    global_scale_x: Option<ArrayLike>,
+    global_scale_w: Option<ArrayLike>,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let f = format(group_size, bits, mode)?;
+    let (gx, gw) = (optional(global_scale_x), optional(global_scale_w));
+    out(ops::qqmm(&x.array(), &w.array(), optional(scales).as_ref(), f, gx.as_ref(), gw.as_ref()))
+}
+
+#[doc = docstring!("gather_qqmm")]
+#[pyfunction]
+#[pyo3(signature = (
+    x, w, /, scales=None, lhs_indices=None, rhs_indices=None, group_size=None, bits=None, mode="nvfp4",
+    global_scale_x=None, global_scale_w=None, *, sorted_indices=false, stream=None
+))]
+#[allow(clippy::too_many_arguments)]
+fn gather_qqmm(
+    x: ArrayLike,
+    w: ArrayLike,
+    scales: Option<ArrayLike>,
+    lhs_indices: Option<ArrayLike>,
+    rhs_indices: Option<ArrayLike>,
+    group_size: Option<usize>,
+    bits: Option<usize>,
+    mode: &str,
+    global_scale_x: Option<ArrayLike>,
+    global_scale_w: Option<ArrayLike>,
+    sorted_indices: bool,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = (sorted_indices, stream);
+    out(ops::gather_qqmm(
         &x.array(),
         &w.array(),
-        &scales.array(),
-        optional(biases).as_ref(),
+        optional(scales).as_ref(),
         optional(lhs_indices).as_ref(),
         optional(rhs_indices).as_ref(),
-        transpose,
         format(group_size, bits, mode)?,
+        optional(global_scale_x).as_ref(),
+        optional(global_scale_w).as_ref(),
     ))
+}
+
+#[doc = docstring!("block_masked_mm")]
+#[pyfunction]
+#[pyo3(signature = (a, b, /, block_size=64, mask_out=None, mask_lhs=None, mask_rhs=None, *, stream=None))]
+fn block_masked_mm(
+    a: ArrayLike,
+    b: ArrayLike,
+    block_size: usize,
+    mask_out: Option<ArrayLike>,
+    mask_lhs: Option<ArrayLike>,
+    mask_rhs: Option<ArrayLike>,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let (o, l, r) = (optional(mask_out), optional(mask_lhs), optional(mask_rhs));
+    out(ops::block_masked_mm(&a.array(), &b.array(), block_size, o.as_ref(), l.as_ref(), r.as_ref()))
+}
+
+#[doc = docstring!("segmented_mm")]
+#[pyfunction]
+#[pyo3(signature = (a, b, /, segments, *, stream=None))]
+fn segmented_mm(a: ArrayLike, b: ArrayLike, segments: ArrayLike, stream: Option<StreamArg>) -> Out {
+    let _ = stream;
+    out(ops::segmented_mm(&a.array(), &b.array(), &segments.array()))
 }
 
 #[doc = docstring!("to_fp8")]
