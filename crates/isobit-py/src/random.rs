@@ -49,6 +49,10 @@ impl Parameter for ArrayLike {
         }
     }
 
+    fn own(&self) -> isobit::Result<Array> {
+        Ok(self.clone().array())
+    }
+
     fn number(&self) -> Option<f64> {
         ArrayLike::number(self).map(|n| n.to_f64())
     }

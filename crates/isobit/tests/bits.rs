@@ -377,3 +377,37 @@ fn check_grad_of_vmap(kind: Kind, xs: &[Data], whole: &[Array], mapped: u32, pla
         compare::close(&got.floats(), &want, 2e-5).unwrap_or_else(|f| panic!("{place}: input {i}: {}", f.0));
     }
 }
+
+/// Every number of rows, at every level and with any number of threads, with every kind of quantized matrix, on either
+/// side.
+#[test]
+fn rows_of_quantized_products() {
+    use isobit::quant::{Format, Mode};
+    let _alone = alone();
+    let formats = [
+        (Mode::Affine, 64, 4),
+        (Mode::Affine, 32, 2),
+        (Mode::Affine, 64, 3),
+        (Mode::Affine, 32, 5),
+        (Mode::Affine, 128, 6),
+        (Mode::Affine, 32, 8),
+        (Mode::Mxfp4, 32, 4),
+        (Mode::Mxfp8, 32, 8),
+        (Mode::Nvfp4, 16, 4),
+    ];
+    for (i, (mode, group, bits)) in formats.into_iter().enumerate() {
+        let f = Format::new(mode, Some(group), Some(bits)).unwrap();
+        for dtype in DTYPES {
+            // Not transposed is a dense product of the dequantized matrix: every third time.
+            let transpose = i % 3 != 2;
+            let (along, across) = (3 * group, 21);
+            let (k, n) = if transpose { (along, across) } else { (across, along) };
+            let mut rng = Rng::new("quantized", group as u64);
+            let w = draw(&mut rng, dtype, &[across, along]).array();
+            let q = ops::quantize(&w, f, None).unwrap();
+            let x = draw(&mut rng, dtype, &[512, k]).array();
+            let product = |x: &Array| ops::quantized_matmul(x, &q.codes, &q.scales, q.biases.as_ref(), transpose, f);
+            rows_agree(&format!("{mode:?} {bits} bits {dtype} transpose {transpose} {k}x{n}"), &x, &product);
+        }
+    }
+}

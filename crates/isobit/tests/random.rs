@@ -83,13 +83,17 @@ fn discrete_samples_are_those_of_mlx() {
         assert_eq!(ints(-5, 5, &[12]), [1, -4, -2, 4, -5, -3, 2, 0, -3, -2, -3, -3]);
         assert_eq!(ints(-1000, 1000, &[7]), [375, 199, -470, -218, 525, -431, -920]);
         assert_eq!(ints(5, -5, &[2]), [5, 5]);
-        let big = random::randint(1i64 << 40, (1i64 << 40) + 3, &[64], Dtype::I64, Some(&k)).unwrap();
-        let big = big.to_vec::<i64>().unwrap();
-        assert!(
-            (0..3).all(|d| big.contains(&((1 << 40) + d))) && big.iter().all(|x| (0..3).contains(&(x - (1 << 40))))
-        );
-        let full = random::randint(i64::MIN, i64::MAX, &[64], Dtype::I64, Some(&k)).unwrap().to_vec::<i64>().unwrap();
-        assert!(full.iter().any(|&x| x < 0) && full.iter().any(|&x| x > 0));
+        // Values of MLX 0.32.4 for bounds that float32 cannot tell apart, bounds of floats, and arrays of bounds.
+        let near =
+            random::randint((1i64 << 24) + 1, (1i64 << 24) + 6, &[6], Dtype::I64, Some(&random::key(3))).unwrap();
+        assert_eq!(near.to_vec::<i64>().unwrap(), [16777218, 16777218, 16777218, 16777220, 16777220, 16777220]);
+        let reals = random::randint(-2.5, 7.0, &[8], Dtype::I32, Some(&random::key(3))).unwrap();
+        assert_eq!(reals.to_vec::<i32>().unwrap(), [0, 5, 5, 2, -2, -2, 5, 1]);
+        let low = Array::from_slice(&[0i32, 10], &[2, 1]).unwrap();
+        let high = Array::from_slice(&[5i32, 15, 50], &[3]).unwrap();
+        let each = random::randint(&low, &high, &[2, 2, 3], Dtype::I16, Some(&random::key(5))).unwrap();
+        assert_eq!(each.to_vec::<i16>().unwrap(), [0, 14, 25, 10, 12, 25, 0, 13, 28, 10, 10, 45]);
+        assert!(random::randint(&low, &high, &[3], Dtype::I16, None).is_err());
         let coins = random::bernoulli(0.3, &[12], Some(&k)).unwrap().to_vec::<bool>().unwrap();
         let want = [false, true, false, false, true, true, false, false, true, false, true, true];
         assert_eq!(coins, want);

@@ -10,6 +10,8 @@ use crate::spec::broadcast_shapes;
 pub trait Parameter {
     /// As an array of `dtype`.
     fn array(&self, dtype: Dtype) -> Result<Array>;
+    /// As an array of the dtype that it has by itself.
+    fn own(&self) -> Result<Array>;
     /// The number, if it is one.
     fn number(&self) -> Option<f64> {
         None
@@ -17,10 +19,13 @@ pub trait Parameter {
 }
 
 macro_rules! numbers {
-    ($($t:ty),*) => {$(
+    ($($t:ty: $own:ident),*) => {$(
         impl Parameter for $t {
             fn array(&self, dtype: Dtype) -> Result<Array> {
                 Ok(Array::scalar(*self, dtype))
+            }
+            fn own(&self) -> Result<Array> {
+                self.array(Dtype::$own)
             }
             fn number(&self) -> Option<f64> {
                 Some(*self as f64)
@@ -28,17 +33,23 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(f64, f32, i32, i64, u32, u64);
+numbers!(f64: F32, f32: F32, i32: I32, i64: I64, u32: U32, u64: U64);
 
 impl Parameter for Array {
     fn array(&self, dtype: Dtype) -> Result<Array> {
         ops::astype(self, dtype)
+    }
+    fn own(&self) -> Result<Array> {
+        Ok(self.clone())
     }
 }
 
 impl<T: Parameter> Parameter for &T {
     fn array(&self, dtype: Dtype) -> Result<Array> {
         (**self).array(dtype)
+    }
+    fn own(&self) -> Result<Array> {
+        (**self).own()
     }
     fn number(&self) -> Option<f64> {
         (**self).number()

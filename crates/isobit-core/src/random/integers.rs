@@ -7,13 +7,10 @@ use crate::error::{Error, Result};
 use crate::ops;
 use crate::spec::resolve_axis;
 
-/// Up to here every integer is a float32.
-const EXACT: f64 = 16_777_216.0;
-
 /// Integers uniform in `[low, high)`; `low` where the interval is empty.
 ///
-/// Bounds that are numbers of at most 2^24 in size: the floor of a float32 [`uniform`], as MLX 0.32 does it. There a
-/// float32 cannot tell larger bounds apart, so for those, and for arrays, random words are reduced modulo the range.
+/// The floor of a float32 [`uniform`], then clamped to `[low, high - 1]` in `dtype`: MLX's algorithm, with its bits. So not
+/// every integer can come up where bounds or their distance are beyond 2^24, up to which every integer is a float32.
 ///
 /// # Errors
 /// A dtype that is not an integer; bounds that do not broadcast to `shape`.
@@ -27,26 +24,24 @@ pub fn randint(
     if dtype.is_inexact() {
         return Err(Error::dtype("randint", format!("expected an integer dtype, got {dtype}")));
     }
-    let small = |x: Option<f64>| x.is_some_and(|x| x.abs() <= EXACT);
-    if small(low.number()) && small(high.number()) {
-        let floor = ops::floor(&uniform(&low, &high, shape, Dtype::F32, key)?)?;
-        return ops::astype(&ops::maximum(&floor, &low.array(Dtype::F32)?)?, dtype);
+    let drawn = ops::floor(&uniform(&low, &high, shape, Dtype::F32, key)?)?;
+    let (low, high) = (low.own()?, high.own()?);
+    let last = ops::subtract(&high, &Array::scalar(1, high.dtype()))?;
+    let drawn = ops::minimum(&wrapped(&drawn, dtype)?, &wrapped(&last, dtype)?)?;
+    ops::maximum(&drawn, &wrapped(&low, dtype)?)
+}
+
+/// Numbers cut to integers; those beyond `dtype` wrap around.
+fn wrapped(x: &Array, dtype: Dtype) -> Result<Array> {
+    if !x.dtype().is_inexact() {
+        return ops::astype(x, dtype);
     }
-    // The difference wraps to the right unsigned width, however far apart the bounds are.
-    let order = if dtype.is_unsigned() { Dtype::U64 } else { Dtype::I64 };
-    let (low, high) = (low.array(order)?, high.array(order)?);
-    let empty = ops::less_equal(&high, &low)?;
-    check_shape("randint", shape, empty.shape())?;
-    let (low, high) = (ops::astype(&low, Dtype::U64)?, ops::astype(&high, Dtype::U64)?);
-    let range = ops::where_(&empty, &Array::scalar(1u64, Dtype::U64), &ops::subtract(&high, &low)?)?;
-    let words = if dtype.size() == 8 {
-        let both = super::words(&[&[2], shape].concat(), key)?;
-        let part = |i| ops::astype(&ops::take_index(&both, i, 0)?, Dtype::U64);
-        ops::bitwise_or(&ops::left_shift(&part(1)?, &Array::scalar(32u64, Dtype::U64))?, &part(0)?)?
-    } else {
-        ops::astype(&super::words(shape, key)?, Dtype::U64)?
-    };
-    ops::astype(&ops::add(&low, &ops::remainder(&words, &range)?)?, dtype)
+    let signed = ops::astype(&ops::astype(x, Dtype::I64)?, dtype)?;
+    if dtype != Dtype::U64 {
+        return Ok(signed);
+    }
+    let negative = ops::less(x, &Array::scalar(0, x.dtype()))?;
+    ops::where_(&negative, &signed, &ops::astype(x, dtype)?)
 }
 
 /// True with probability `p`.

@@ -1,0 +1,134 @@
+//! Products whose outputs lie in memory that held NaN (MLX pull request 3563): ten thousand of them, with operands that
+//! are not aligned, after quantized work, under `ISOBIT_POISON=1`. No NaN may come through.
+//!
+//! The only test of its file: the setting has to be there before the first allocation.
+
+use isobit::quant::{Format, Mode};
+use isobit::{Array, Dtype, Result, ops, random};
+
+const ITERATIONS: usize = 10_000;
+
+fn normal(shape: &[usize], seed: u64, dtype: Dtype) -> Result<Array> {
+    ops::astype(&random::normal(shape, Dtype::F32, 0.0, 1.0, Some(&random::key(seed)))?, dtype)
+}
+
+/// The same values at an odd offset of a larger buffer, rows further apart than they are long.
+fn misaligned(a: &Array) -> Result<Array> {
+    let n = a.ndim();
+    let padding: Vec<(usize, usize)> = (0..n).map(|d| if d + 1 == n { (1, 2) } else { (0, 0) }).collect();
+    let filler = if a.dtype().is_inexact() { f64::NAN } else { 255.0 };
+    let wide = ops::pad(a, &padding, &Array::scalar(filler, a.dtype()))?;
+    wide.eval()?;
+    let (mut start, mut stop) = (vec![0isize; n], vec![isize::MAX; n]);
+    (start[n - 1], stop[n - 1]) = (1, 1 + a.shape()[n - 1] as isize);
+    let view = ops::slice(&wide, &start, &stop, &vec![1; n])?;
+    view.eval()?;
+    Ok(view)
+}
+
+enum Right {
+    Dense(Array),
+    Quantized { codes: Array, scales: Array, biases: Option<Array>, transpose: bool, format: Format },
+}
+
+/// One kind of product of a row with one of three matrices.
+struct Product {
+    x: Array,
+    right: Right,
+    want: Vec<Vec<u8>>,
+}
+
+impl Product {
+    fn run(&self, row: i32, matrix: i32) -> Result<Array> {
+        let (l, r) = (Array::from_slice(&[row], &[1])?, Array::from_slice(&[matrix], &[1])?);
+        match &self.right {
+            Right::Dense(b) => ops::gather_mm(&self.x, b, Some(&l), Some(&r)),
+            Right::Quantized { codes, scales, biases, transpose, format } => {
+                ops::gather_qmm(&self.x, codes, scales, biases.as_ref(), Some(&l), Some(&r), *transpose, *format)
+            }
+        }
+    }
+}
+
+fn dense(dtype: Dtype, k: usize, n: usize) -> Result<Product> {
+    let (x, b) = (normal(&[4, 1, k], 1, dtype)?, normal(&[3, k, n], 2, dtype)?);
+    let mut want = Vec::new();
+    for row in 0..4 {
+        for matrix in 0..3 {
+            let y = ops::matmul(&ops::take_index(&x, row, 0)?, &ops::take_index(&b, matrix, 0)?)?;
+            assert!(ops::all(&ops::isfinite(&y)?, .., false)?.item::<bool>()?);
+            want.push(y.to_bytes()?);
+        }
+    }
+    Ok(Product { x: misaligned(&x)?, right: Right::Dense(misaligned(&b)?), want })
+}
+
+fn quantized(format: Format, transpose: bool, dtype: Dtype, small: usize) -> Result<Product> {
+    let along = 3 * format.group_size();
+    let (k, n) = if transpose { (along, small) } else { (small, along) };
+    let (rows, columns) = if transpose { (n, k) } else { (k, n) };
+    let x = normal(&[4, 1, k], 1, dtype)?;
+    let q = ops::quantize(&normal(&[3, rows, columns], 2, dtype)?, format, None)?;
+    let mut want = Vec::new();
+    for row in 0..4 {
+        for matrix in 0..3 {
+            let part = |a: &Array| ops::take_index(a, matrix, 0);
+            let biases = q.biases.as_ref().map(part).transpose()?;
+            let x = ops::take_index(&x, row, 0)?;
+            let y = ops::quantized_matmul(&x, &part(&q.codes)?, &part(&q.scales)?, biases.as_ref(), transpose, format)?;
+            assert!(ops::all(&ops::isfinite(&y)?, .., false)?.item::<bool>()?);
+            want.push(y.to_bytes()?);
+        }
+    }
+    let biases = q.biases.as_ref().map(misaligned).transpose()?;
+    let (codes, scales) = (misaligned(&q.codes)?, misaligned(&q.scales)?);
+    Ok(Product { x: misaligned(&x)?, right: Right::Quantized { codes, scales, biases, transpose, format }, want })
+}
+
+#[test]
+fn one_gathered_row_in_memory_that_held_nan() -> Result<()> {
+    // SAFETY: nothing else runs yet, and nothing of isobit has run.
+    unsafe { std::env::set_var("ISOBIT_POISON", "1") };
+    let mut products = Vec::new();
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+        for (k, n) in [(64, 8), (77, 19), (1, 1), (300, 5), (16, 1000)] {
+            products.push(dense(dtype, k, n)?);
+        }
+        for (mode, group, bits) in [
+            (Mode::Affine, 32, 2),
+            (Mode::Affine, 64, 3),
+            (Mode::Affine, 64, 4),
+            (Mode::Affine, 128, 6),
+            (Mode::Affine, 32, 8),
+            (Mode::Mxfp4, 32, 4),
+            (Mode::Mxfp8, 32, 8),
+            (Mode::Nvfp4, 16, 4),
+        ] {
+            for transpose in [true, false] {
+                for small in [1, 5, 17] {
+                    products.push(quantized(Format::new(mode, Some(group), Some(bits))?, transpose, dtype, small)?);
+                }
+            }
+        }
+    }
+    let nan = ops::full(&[2, 64], f64::NAN, Dtype::F32)?;
+    let f = Format::new(Mode::Affine, Some(64), Some(4))?;
+    let q = ops::quantize(&normal(&[9, 64], 3, Dtype::F32)?, f, None)?;
+    for i in 0..ITERATIONS {
+        let p = &products[i * 7919 % products.len()];
+        let (row, matrix) = (i / 3 % 4, i % 3);
+        let want = &p.want[row * 3 + matrix];
+        if i % 4 == 0 {
+            // Quantized work that gives nothing but NaN.
+            ops::quantized_matmul(&nan, &q.codes, &q.scales, q.biases.as_ref(), true, f)?.eval()?;
+        }
+        // Buffers of the output's size that held NaN are the next ones to be handed out.
+        let spoiled = [want.len(), 2 * want.len()].map(|bytes| ops::full(&[bytes / 2], f64::NAN, Dtype::F16));
+        for a in spoiled {
+            ops::negative(&ops::contiguous(&a?)?)?.eval()?;
+        }
+        let y = p.run(row as i32, matrix as i32)?;
+        assert_eq!(&y.to_bytes()?, want, "iteration {i}");
+    }
+    Ok(())
+}
