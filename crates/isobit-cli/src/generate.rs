@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     chunk: u32,
     #[command(flatten)]
-    kv: kv::Options,
+    kv: kv::CacheOptions,
 }
 
 fn temperature(s: &str) -> std::result::Result<f32, String> {

@@ -7,7 +7,7 @@ use isobit_lm::Qwen3;
 
 /// How keys and values are stored.
 #[derive(Args, Clone, Copy)]
-pub struct Options {
+pub struct CacheOptions {
     /// Store keys and values quantized, in 4 or 8 bits (results differ from those of a cache of floats)
     #[arg(long, value_name = "BITS", value_parser = choice(&[4, 8]))]
     kv_bits: Option<u64>,
@@ -24,7 +24,7 @@ fn choice(list: &'static [u64]) -> impl Fn(&str) -> std::result::Result<u64, Str
     }
 }
 
-impl Options {
+impl CacheOptions {
     /// Makes new caches of `model` what the options say.
     ///
     /// # Errors

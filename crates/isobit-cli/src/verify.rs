@@ -25,7 +25,7 @@ pub struct Options {
     #[arg(long, value_name = "DTYPE")]
     dtype: Vec<Float>,
     #[command(flatten)]
-    kv: kv::Options,
+    kv: kv::CacheOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
