@@ -2,6 +2,7 @@
 //! driver that times several programs in turn.
 
 mod gpt;
+mod quantized;
 mod rows;
 
 use isobit::{Array, Dtype, Result, ops};
@@ -53,8 +54,7 @@ fn table(args: &Options) -> Result<()> {
     let filter = args.filter.as_deref().unwrap_or("");
     for name in rows::NAMES.into_iter().chain(["gpt.step"]).filter(|n| n.contains(filter)) {
         let Some(mut row) = rows::row(name)? else { continue };
-        // Weights are packed on their third use, and there are three of them.
-        let warm = if name.starts_with("mmT") { 10 } else { 2 };
+        let warm = row.warm;
         let mut seconds = time(&mut row, args.calls.max(1), warm)?;
         seconds.sort_by(f64::total_cmp);
         let (best, median) = (seconds[0], seconds[seconds.len() / 2]);
@@ -123,11 +123,13 @@ fn answer(name: &str, calls: usize, current: &mut Option<(String, Row)>) -> Stri
     if current.as_ref().is_none_or(|(n, _)| n != name) {
         *current = None;
         match rows::row(name) {
-            Ok(Some(row)) => *current = Some((name.to_string(), row)),
+            Ok(Some(row)) => {
+                warm = row.warm;
+                *current = Some((name.to_string(), row));
+            }
             Ok(None) => return skip("n/a"),
             Err(e) => return skip(&e.to_string()),
         }
-        warm = 10;
     }
     let Some((_, row)) = current else { return skip("n/a") };
     match time(row, calls, warm) {

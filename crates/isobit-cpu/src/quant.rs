@@ -1,8 +1,9 @@
 //! Quantized and gathered products: which rows meet which matrix.
 //!
 //! ```text
-//! quantized_matmul   one kernel call per element of the batch
-//! gather_*           pairs grouped by their right operand: its rows are gathered, multiplied in one call, put back
+//! quantized_matmul   the products of a batch side by side
+//! gather_qmm         pairs grouped by their right operand: one product of all its rows, wherever they lie, side by side
+//! gather_mm          the same, but rows are gathered, multiplied in one call, put back
 //! not transposed     the matrix in single precision, some columns at a time, times the rows in single precision
 //! ```
 //!
@@ -18,8 +19,8 @@ use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::gemm::{self, Element, Epilogue, Mat, OutMat};
 use isobit_kernels::quant::{self, Codes, Dense, Packed, Product, Scales};
 use smallvec::smallvec;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Codes to words.
 pub fn pack_bits(cpu: &dyn Backend, bits: usize, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
@@ -55,12 +56,19 @@ pub fn quantized_matmul(cpu: &dyn Backend, p: &QuantizedMatmul, inputs: Inputs, 
     let to = Rows::of(&out);
     let d = out.ndim();
     let batch: usize = out.shape()[..d - 2].iter().product();
-    let kept = if d == 2 && p.transpose() && x.dtype != Dtype::F64 { kept(&w, &inputs[1..], x.rows) } else { None };
+    let kernel = p.transpose() && x.dtype != Dtype::F64;
+    let kept = if kernel && d == 2 { Blocks::of(&w, &inputs[1..], 1, x.rows) } else { None };
+    let mut products = Vec::new();
     let mut index = vec![0; d - 2];
     for _ in 0..batch {
         let at = |t: &Tensor| offset(t, &index);
         let w = w.at(at(&inputs[1]), at(&inputs[2]), inputs.get(3).map(at));
-        w.multiply(x.at(at(&inputs[0])), to.at(at(&out)), x.rows, kept.as_deref())?;
+        let (x, to) = (x.at(at(&inputs[0])), to.at(at(&out)));
+        if kernel {
+            products.push(w.product(x, to, x.rows, None, kept.and_then(|b| b.get(0, &w.w, x.rows)))?);
+        } else {
+            w.multiply_dense(x, to, x.rows)?;
+        }
         for i in (0..index.len()).rev() {
             index[i] += 1;
             if index[i] < out.shape()[i] {
@@ -69,6 +77,8 @@ pub fn quantized_matmul(cpu: &dyn Backend, p: &QuantizedMatmul, inputs: Inputs, 
             index[i] = 0;
         }
     }
+    // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
+    unsafe { quant::products(&products) };
     Ok(Ran::Done(smallvec![out]))
 }
 
@@ -131,49 +141,76 @@ const PACK_AT: u32 = 2;
 /// Bytes of blocks that are alive.
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// Blocks of a quantized matrix, kept with the buffer of its codes, and what they were made from.
+/// Blocks of a stack of quantized matrices, kept with the buffer of their codes, and what they are made from.
 struct Blocks {
-    blocks: Arc<Packed>,
-    codes: (usize, isize, usize, usize, quant::Format),
+    matrices: Vec<Kept>,
+    codes: (usize, isize, isize, usize, usize, quant::Format),
     /// Scales and biases stay as they are as long as these handles are held.
     scales: Vec<Tensor>,
 }
 
-impl Drop for Blocks {
+/// One matrix's blocks, and how often it was used before they were made.
+#[derive(Default)]
+struct Kept {
+    uses: AtomicU32,
+    blocks: OnceLock<Packed>,
+}
+
+impl Drop for Kept {
     fn drop(&mut self) {
-        KEPT.fetch_sub(self.blocks.bytes(), Ordering::Relaxed);
+        if let Some(blocks) = self.blocks.get() {
+            KEPT.fetch_sub(blocks.bytes(), Ordering::Relaxed);
+        }
     }
 }
 
-/// The blocks of a matrix that is used again and again (weights): made at its third thin use, and kept as long as its codes
-/// live. The bits are the same either way.
-fn kept(m: &Matrix, w: &[Tensor], rows: usize) -> Option<Arc<Packed>> {
-    let identity = (w[0].offset(), m.w.code_stride, m.n, m.k, m.w.format);
-    let derived = w[0].buffer().derived();
-    if derived.get::<Blocks>().is_none() {
-        let bytes = m.n * m.k * m.w.format.bits / 8;
-        if rows > THIN
-            || m.n * m.k < WORTH
-            || derived.count_use() != PACK_AT
-            || KEPT.load(Ordering::Relaxed) + bytes > isobit_core::alloc::physical_memory() / 4
-        {
-            return None;
+impl Blocks {
+    /// The blocks that are kept for a stack of `count` matrices like `m`, used with that many rows.
+    fn of<'a>(m: &Matrix, w: &'a [Tensor], count: usize, rows: usize) -> Option<&'a Blocks> {
+        let step = if w[0].ndim() > 2 { w[0].strides()[0] } else { 0 };
+        let identity = (w[0].offset(), step, m.w.code_stride, m.n, m.k, m.w.format);
+        let derived = w[0].buffer().derived();
+        if derived.get::<Blocks>().is_none() {
+            if rows > THIN || m.n * m.k < WORTH {
+                return None;
+            }
+            let matrices = (0..count).map(|_| Kept::default()).collect();
+            derived.keep(Blocks { matrices, codes: identity, scales: w[1..].to_vec() });
         }
-        // SAFETY: shape and strides of a tensor stay inside its buffer.
-        let blocks = Arc::new(unsafe { Packed::new(&m.w) });
-        KEPT.fetch_add(blocks.bytes(), Ordering::Relaxed);
-        derived.keep(Blocks { blocks, codes: identity, scales: w[1..].to_vec() });
+        let found = derived.get::<Blocks>()?;
+        let same = |(a, b): (&Tensor, &Tensor)| {
+            Arc::ptr_eq(a.buffer(), b.buffer())
+                && a.offset() == b.offset()
+                && a.strides() == b.strides()
+                && a.dtype() == b.dtype()
+        };
+        let fits = found.codes == identity
+            && found.matrices.len() == count
+            && found.scales.len() == w.len() - 1
+            && found.scales.iter().zip(&w[1..]).all(same);
+        fits.then_some(found)
     }
-    let found = derived.get::<Blocks>()?;
-    let same = |(a, b): (&Tensor, &Tensor)| {
-        Arc::ptr_eq(a.buffer(), b.buffer())
-            && a.offset() == b.offset()
-            && a.strides() == b.strides()
-            && a.dtype() == b.dtype()
-    };
-    let fits =
-        found.codes == identity && found.scales.len() == w.len() - 1 && found.scales.iter().zip(&w[1..]).all(same);
-    fits.then(|| Arc::clone(&found.blocks))
+
+    /// The blocks of matrix `i`, which is `m`, used with that many rows: made at its third thin use (weights are used again
+    /// and again), and kept as long as the codes live. The bits are the same either way.
+    fn get(&self, i: usize, m: &quant::Matrix, rows: usize) -> Option<&Packed> {
+        let kept = &self.matrices[i];
+        if kept.blocks.get().is_none() {
+            let bytes = m.n * m.k * m.format.bits / 8;
+            if rows > THIN
+                || kept.uses.fetch_add(1, Ordering::Relaxed) < PACK_AT
+                || KEPT.load(Ordering::Relaxed) + bytes > isobit_core::alloc::physical_memory() / 4
+            {
+                return None;
+            }
+        }
+        Some(kept.blocks.get_or_init(|| {
+            // SAFETY: shape and strides of a tensor stay inside its buffer.
+            let blocks = unsafe { Packed::new(m) };
+            KEPT.fetch_add(blocks.bytes(), Ordering::Relaxed);
+            blocks
+        }))
+    }
 }
 
 /// Single-precision elements of the matrix that exist at a time, unless it is transposed.
@@ -223,30 +260,35 @@ impl Matrix {
         Matrix { w, ..self }
     }
 
-    /// `out = x @ matrix` for `m` rows, with the matrix's blocks if they are kept.
-    fn multiply(&self, x: Rows, out: Rows, m: usize, kept: Option<&Packed>) -> Result<()> {
-        if x.dtype == Dtype::F64 {
-            return self.multiply_dense::<f64>(x, out, m);
-        }
-        if !self.transpose {
-            return self.multiply_dense::<f32>(x, out, m);
-        }
-        let p = Product {
+    /// `out = x @ matrix.T` for `m` rows (those of the list, if there is one), for the kernel.
+    fn product<'a>(
+        &self,
+        x: Rows,
+        out: Rows,
+        m: usize,
+        rows: Option<&'a [(isize, isize)]>,
+        kept: Option<&'a Packed>,
+    ) -> Result<Product<'a>> {
+        Ok(Product {
             w: self.w,
+            kept,
             m,
             dtype: crate::layout::dtype_of(x.dtype)?,
             x: x.ptr,
             x_stride: x.stride,
             out: out.ptr,
             out_stride: out.stride,
-        };
-        // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
-        unsafe { quant::product(&p, kept) };
-        Ok(())
+            rows,
+        })
+    }
+
+    /// `out = x @ matrix` for `m` rows, as plain matrices.
+    fn multiply_dense(&self, x: Rows, out: Rows, m: usize) -> Result<()> {
+        if x.dtype == Dtype::F64 { self.multiply_as::<f64>(x, out, m) } else { self.multiply_as::<f32>(x, out, m) }
     }
 
     /// The product with the matrix in single (or double) precision, some of its rows or columns at a time.
-    fn multiply_dense<T: Element + Wide>(&self, x: Rows, out: Rows, m: usize) -> Result<()> {
+    fn multiply_as<T: Element + Wide>(&self, x: Rows, out: Rows, m: usize) -> Result<()> {
         let (k, n) = (self.k, self.n);
         let x = dense_as(x, m, k, T::DTYPE)?;
         let sum = Tensor::alloc(&[m, n], T::DTYPE)?;
@@ -431,9 +473,43 @@ pub fn gather_qmm(cpu: &dyn Backend, p: &GatherQmm, inputs: Inputs, outs: &[Spec
         let (x, w) = (&inputs[0], &inputs[3..]);
         let matrix = Matrix::of(p.format(), p.transpose(), w)?;
         let steps = |t: &Tensor, i: usize| i as isize * t.strides()[0];
-        grouped((&lhs, &rhs), (Rows::of(x), x.strides()[0], matrix.k), (Rows::of(&out), matrix.n), |i, x, to, m| {
-            matrix.at(steps(&w[0], i), steps(&w[1], i), w.get(2).map(|b| steps(b, i))).multiply(x, to, m, None)
-        })?;
+        let at = |i: usize| matrix.at(steps(&w[0], i), steps(&w[1], i), w.get(2).map(|b| steps(b, i)));
+        let (rows, to) = (Rows::of(x), Rows::of(&out));
+        if !p.transpose() || rows.dtype == Dtype::F64 {
+            grouped((&lhs, &rhs), (rows, x.strides()[0], matrix.k), (to, matrix.n), |i, x, to, m| {
+                at(i).multiply_dense(x, to, m)
+            })?;
+        } else {
+            let (order, places) = by_matrix((&lhs, &rhs), (rows, x.strides()[0]), (to, matrix.n));
+            let mut products = Vec::new();
+            let mut blocks = None;
+            let mut first = 0;
+            for pairs in order.chunk_by(|&a, &b| rhs[a] == rhs[b]) {
+                let (i, m) = (rhs[pairs[0]], pairs.len() * rows.rows);
+                blocks = blocks.or_else(|| Blocks::of(&matrix, w, w[0].shape()[0], m));
+                let kept = blocks.and_then(|b| b.get(i, &at(i).w, m));
+                products.push(at(i).product(rows, to, m, Some(&places[first..first + m]), kept)?);
+                first += m;
+            }
+            // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
+            unsafe { quant::products(&products) };
+        }
     }
     Ok(Ran::Done(smallvec![out]))
+}
+
+/// Pairs in the order of their right operands, and where the rows of each pair lie in `x` and in the output.
+fn by_matrix(
+    (lhs, rhs): (&[usize], &[usize]),
+    (x, x_matrix): (Rows, isize),
+    (out, n): (Rows, usize),
+) -> (Vec<usize>, Vec<(isize, isize)>) {
+    let mut order: Vec<usize> = (0..rhs.len()).collect();
+    order.sort_by_key(|&i| rhs[i]);
+    let mut places = Vec::with_capacity(rhs.len() * x.rows);
+    for &pair in &order {
+        let (from, to) = (lhs[pair] as isize * x_matrix, (pair * x.rows * n) as isize);
+        places.extend((0..x.rows as isize).map(|r| (from + r * x.stride, to + r * out.stride)));
+    }
+    (order, places)
 }

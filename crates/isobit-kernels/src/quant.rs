@@ -8,8 +8,10 @@
 //!
 //! Nothing else influences a bit: not m, n, strides, tiles, threads or the instruction set.
 
+mod activations;
 mod block;
 mod codes;
+mod decode;
 mod dense;
 mod product;
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod tests;
 pub use block::Packed;
 pub use codes::{pack_bits, unpack_bits};
 pub use dense::{Dense, DenseElement, dense};
-pub use product::{Product, product};
+pub use product::{Product, product, products};
 
 /// What a code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

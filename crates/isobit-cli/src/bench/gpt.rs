@@ -105,5 +105,5 @@ pub fn step() -> Result<Row> {
         all.extend(p.iter().chain(&m).chain(&v).cloned());
         Ok(all)
     };
-    Ok(Row { call: Box::new(call), repeats: 1, flops: 0.0, bytes: 0.0 })
+    Ok(Row { call: Box::new(call), repeats: 1, flops: 0.0, bytes: 0.0, warm: 2 })
 }

@@ -1,6 +1,5 @@
 //! What is timed: one row per kind of work, each with a checked answer and the work that it comes to.
 
-use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, Result, fast, ops, random, transforms};
 
 /// One thing to time.
@@ -13,10 +12,12 @@ pub struct Row {
     pub flops: f64,
     /// Bytes that one call must read and write.
     pub bytes: f64,
+    /// Calls until weights are packed: three for each of them, and one more.
+    pub warm: usize,
 }
 
 /// Every row, in the order of the table.
-pub const NAMES: [&str; 46] = [
+pub const NAMES: [&str; 74] = [
     "gemm.f32.256",
     "gemm.f32.1024",
     "gemm.f32.2048",
@@ -44,6 +45,34 @@ pub const NAMES: [&str; 46] = [
     "q8.N4096.M8",
     "q8.N4096.M64",
     "q8.N4096.M512",
+    "q2.N4096.M1",
+    "q2.N4096.M8",
+    "q3.N4096.M1",
+    "q3.N4096.M8",
+    "q5.N4096.M1",
+    "q5.N4096.M8",
+    "q6.N4096.M1",
+    "q6.N4096.M8",
+    "q4g32.N4096.M1",
+    "q4g32.N4096.M8",
+    "q4g128.N4096.M1",
+    "q4g128.N4096.M8",
+    "mxfp4.N4096.M1",
+    "mxfp4.N4096.M8",
+    "mxfp8.N4096.M1",
+    "mxfp8.N4096.M8",
+    "nvfp4.N4096.M1",
+    "nvfp4.N4096.M8",
+    "q2.N4096.M64",
+    "q6.N4096.M64",
+    "mxfp4.N4096.M64",
+    "mxfp8.N4096.M64",
+    "once.q4.M1",
+    "once.q4.M8",
+    "moe.q4.decode",
+    "moe.dense.decode",
+    "moe.q4.prefill512",
+    "moe.dense.prefill512",
     "attn.f32.prefill512",
     "attn.bf16.prefill512",
     "attn.f32.decode4096",
@@ -73,16 +102,21 @@ pub fn row(name: &str) -> Result<Option<Row>> {
             (Some(d), Ok(n)) => gemm(d, n)?,
             _ => return Ok(None),
         },
+        ["once", "q4", m] => match m.strip_prefix('M').and_then(|m| m.parse().ok()) {
+            Some(m) => super::quantized::product("q4", 4096, m, true)?,
+            None => return Ok(None),
+        },
+        ["moe", kind @ ("q4" | "dense"), at] => super::quantized::experts(*kind == "q4", *at == "prefill512")?,
         ["mmT", dtype, m] | ["once", dtype, m] => {
             match (dtype_of(dtype), m.strip_prefix('M').and_then(|m| m.parse().ok())) {
                 (Some(d), Some(m)) => weights(d, m, parts[0] == "once")?,
                 _ => return Ok(None),
             }
         }
-        [bits @ ("q4" | "q8"), n, m] => {
+        [format, n, m] if super::quantized::format(format)?.is_some() => {
             let number = |s: &str, c: char| s.strip_prefix(c).and_then(|x| x.parse().ok());
             match (number(n, 'N'), number(m, 'M')) {
-                (Some(n), Some(m)) => quantized(if *bits == "q4" { 4 } else { 8 }, n, m)?,
+                (Some(n), Some(m)) => super::quantized::product(format, n, m, false)?,
                 _ => return Ok(None),
             }
         }
@@ -120,6 +154,7 @@ fn gemm(dtype: Dtype, n: usize) -> Result<Row> {
         repeats: 1,
         flops: 2.0 * (n * n * n) as f64,
         bytes: (3 * n * n * dtype.size()) as f64,
+        warm: 2,
     })
 }
 
@@ -146,37 +181,7 @@ fn weights(dtype: Dtype, m: usize, once: bool) -> Result<Row> {
         })
     };
     let bytes = ((n * k + m * k + m * n) * dtype.size()) as f64;
-    Ok(Row { call, repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes })
-}
-
-/// `x @ W.T` with bfloat16 activations and affine weights in groups of 64, several in turn so that they come from memory.
-fn quantized(bits: usize, n: usize, m: usize) -> Result<Row> {
-    let k = 4096;
-    let format = Format::new(Mode::Affine, Some(64), Some(bits))?;
-    let x = normal(&[m, k], Dtype::BF16, 3)?;
-    let mut all = Vec::new();
-    for seed in 0..6 {
-        let q = ops::quantize(&normal(&[n, k], Dtype::BF16, 4 + seed)?, format, None)?;
-        isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
-        all.push(q);
-    }
-    let product =
-        move |q: &ops::Quantized| ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, format);
-    let wide = |a: &Array| ops::astype(a, Dtype::F64);
-    let biases = all[0].biases.as_ref().map(wide).transpose()?;
-    let dense = ops::dequantize(&all[0].codes, &wide(&all[0].scales)?, biases.as_ref(), format, None, None)?;
-    let first = ops::slice(&normal(&[m, k], Dtype::BF16, 3)?, &[0], &[1], &[1])?;
-    let want = ops::matmul(&ops::astype(&first, Dtype::F64)?, &ops::transpose(&dense, ..)?)?;
-    let got = ops::astype(&ops::slice(&product(&all[0])?, &[0], &[1], &[1])?, Dtype::F64)?;
-    let worst = ops::max(&ops::abs(&ops::subtract(&got, &want)?)?, .., false)?.item::<f64>()?;
-    assert!(worst <= 2e-2 * (k as f64).sqrt(), "a quantized product is off by {worst}");
-    let bytes = (n * k * bits) as f64 / 8.0 + (4 * n * k / 64 + 2 * m * (k + n)) as f64;
-    let mut turn = 0;
-    let call = move || {
-        turn = (turn + 1) % all.len();
-        Ok(vec![product(&all[turn])?])
-    };
-    Ok(Row { call: Box::new(call), repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes })
+    Ok(Row { call, repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes, warm: 10 })
 }
 
 /// The answer against float64, on the first row.
@@ -222,6 +227,7 @@ fn attention(dtype: Dtype, prefill: bool) -> Result<Row> {
         repeats: 1,
         flops: 4.0 * (16 * pairs * 128) as f64,
         bytes: (2 * 8 * lk * 128 * dtype.size() + 2 * 16 * lq * 128 * dtype.size()) as f64,
+        warm: 2,
     })
 }
 
@@ -259,7 +265,7 @@ fn elementwise(op: &str) -> Result<Option<Row>> {
         "sort1m" => (Box::new(move || ops::sort(&million, -1)), 2.0 * (4 << 20) as f64),
         _ => return Ok(None),
     };
-    Ok(Some(Row { call: Box::new(move || Ok(vec![call()?])), repeats: 1, flops: 0.0, bytes }))
+    Ok(Some(Row { call: Box::new(move || Ok(vec![call()?])), repeats: 1, flops: 0.0, bytes, warm: 2 }))
 }
 
 fn chain() -> Result<Row> {
@@ -274,7 +280,7 @@ fn chain() -> Result<Row> {
         assert_eq!(y.item::<f32>()?, LENGTH as f32 + 1.0, "a chain of additions");
         Ok(vec![y])
     };
-    Ok(Row { call: Box::new(call), repeats: 1, flops: 0.0, bytes: 0.0 })
+    Ok(Row { call: Box::new(call), repeats: 1, flops: 0.0, bytes: 0.0, warm: 2 })
 }
 
 /// Forward and backward through 125 small layers: 1,000 operations.
@@ -297,5 +303,5 @@ fn mlp() -> Result<Row> {
         ops::sum(&h, .., false)
     };
     let grad = transforms::grad(loss, (0..250).collect::<Vec<usize>>());
-    Ok(Row { call: Box::new(move || grad(&parameters)), repeats: 1, flops: 0.0, bytes: 0.0 })
+    Ok(Row { call: Box::new(move || grad(&parameters)), repeats: 1, flops: 0.0, bytes: 0.0, warm: 2 })
 }

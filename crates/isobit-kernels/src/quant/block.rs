@@ -1,88 +1,222 @@
-//! Blocks: what the product reads of 16 columns and one group, in one piece.
+//! Blocks: 16 columns and 256 k (whole groups) of a quantized matrix, as the product reads them.
 //!
 //! ```text
-//! [words of the group][16 lanes] u32     word w of the 16 rows of the matrix
-//! then, for bfloat16 scales, [16] u32    scale in the low half, bias in the high half
-//! else                      [16] f32 scales, and [16] f32 biases if there are any
+//! [words of the groups][16 lanes] u32        word w of 16 rows of the matrix, group after group
+//! then, for bfloat16 scales, [groups][16] u32    scale in the low half, bias in the high half
+//! else                       [groups][16] f32 scales, each followed by [16] f32 biases if there are any
 //! ```
 //!
-//! Kept, the blocks of 16 columns lie one after the other in ascending group, strip after strip: a product with one row reads
-//! a few sequential streams on 2 MiB pages.
+//! The blocks of 16 columns (a strip) lie one after the other in ascending k, strip after strip: a product with one row reads
+//! a few sequential streams, on 2 MiB pages if the blocks are kept.
+//!
+//! Making them is a transposition: 16x16 words, and 16x16 scales, in registers. Cost: about that of copying the matrix.
 
 use super::{Matrix, Scales};
 use crate::gemm::scratch::Pages;
+use crate::isa;
 use crate::par;
-use crate::simd::{LANES, Simd};
+use crate::simd::{self, Kernel, LANES, Simd};
+use crate::transpose16::{copy_transposed, transpose16};
 
-/// Most codes of a group.
-pub(super) const GROUP: usize = 128;
-/// Most words of a group.
-const WORDS: usize = GROUP * 8 / 32;
+/// Codes of a full block, per column: a multiple of every group.
+pub(super) const SPAN: usize = 256;
 
-/// Room for one block.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Room(pub(super) [i32; (WORDS + 2) * LANES]);
+/// Where things lie in the blocks of a strip, in 32-bit numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Words of a group.
+    words: usize,
+    /// Vectors of scales (and biases) of a group.
+    pub(super) extra: usize,
+    /// Groups of a strip.
+    groups: usize,
+    /// Groups of a full block.
+    per: usize,
+}
 
-impl Room {
-    pub(super) fn new() -> Room {
-        Room([0; (WORDS + 2) * LANES])
+impl Layout {
+    pub(super) fn of(m: &Matrix) -> Layout {
+        let extra = if m.format.scales == Scales::Bf16 || m.biases.is_null() { 1 } else { 2 };
+        Layout { words: m.words(), extra, groups: m.k / m.format.group, per: SPAN / m.format.group }
+    }
+
+    /// Numbers of a strip.
+    #[inline(always)]
+    pub(super) fn strip(&self) -> usize {
+        self.groups * (self.words + self.extra) * LANES
+    }
+
+    /// Bytes of a group.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> usize {
+        4 * (self.words + self.extra) * LANES
+    }
+
+    /// Blocks of a strip.
+    pub(super) fn blocks(&self) -> usize {
+        self.groups.div_ceil(self.per)
+    }
+
+    /// Groups of block `b`.
+    #[inline(always)]
+    pub(super) fn groups(&self, b: usize) -> std::ops::Range<usize> {
+        b * self.per..self.groups.min((b + 1) * self.per)
+    }
+
+    /// Start of block `b`.
+    #[inline(always)]
+    fn block(&self, b: usize) -> usize {
+        b * self.per * (self.words + self.extra) * LANES
+    }
+
+    /// The words of group `g`.
+    #[inline(always)]
+    pub(super) fn words(&self, g: usize) -> usize {
+        self.block(g / self.per) + g % self.per * self.words * LANES
+    }
+
+    /// The scales of group `g`.
+    #[inline(always)]
+    pub(super) fn scales(&self, g: usize) -> usize {
+        let b = g / self.per;
+        self.block(b) + (self.groups(b).len() * self.words + g % self.per * self.extra) * LANES
     }
 }
 
-/// 32-bit numbers of a block.
-fn size(m: &Matrix) -> usize {
-    let scales = if m.format.scales == Scales::Bf16 || m.biases.is_null() { 1 } else { 2 };
-    (m.words() + scales) * LANES
+/// Makes the blocks of a strip. Lanes beyond the last row repeat it.
+pub(super) struct Make<'a> {
+    pub(super) m: &'a Matrix,
+    pub(super) layout: Layout,
+    pub(super) strip: usize,
+    /// Valid for the blocks of the strip; what the matrix describes is readable.
+    pub(super) to: *mut i32,
 }
 
-/// Makes the block of a strip and group. Lanes beyond the last row repeat it.
-///
-/// # Safety
-/// What the matrix describes is readable; `to` is valid for the block.
-#[inline(always)]
-pub(super) unsafe fn make(m: &Matrix, strip: usize, g: usize, to: *mut i32) {
-    let f = m.format;
-    let words = m.words();
-    for lane in 0..LANES {
-        let row = (strip * LANES + lane).min(m.n - 1) as isize;
-        let from = m.codes.wrapping_offset(row * m.code_stride).wrapping_add(g * words);
-        let at = (row * m.scale_stride + g as isize) * f.scales.size() as isize;
-        let bias = (!m.biases.is_null()).then(|| m.biases.wrapping_offset(at));
-        let scale = m.scales.wrapping_offset(at);
-        // SAFETY: row `row` has a scale (and a bias) and `words` words for group `g`; the block has room.
-        unsafe {
-            for w in 0..words {
-                *to.add(w * LANES + lane) = *from.add(w) as i32;
+impl Kernel for Make<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let l = self.layout;
+        for b in 0..l.blocks() {
+            let words = l.groups(b).len() * l.words;
+            let to = self.to.wrapping_add(l.block(b));
+            for first in (0..words).step_by(LANES) {
+                let at = b * l.per * l.words + first;
+                // SAFETY: every row has words for every group; the block has `words` vectors of them.
+                unsafe { self.words(s, at, LANES.min(words - first), to.wrapping_add(first * LANES)) };
             }
-            let to = to.add(words * LANES + lane);
-            if f.scales == Scales::Bf16 {
-                let half = |p: *const u8| i32::from(p.cast::<u16>().read_unaligned());
-                *to = half(scale) | bias.map_or(0, half) << 16;
-            } else {
-                *to = f.scales.read(scale).to_bits() as i32;
-                if let Some(b) = bias {
-                    *to.add(LANES) = f.scales.read(b).to_bits() as i32;
+        }
+        for first in (0..l.groups).step_by(LANES) {
+            // SAFETY: every row has a scale (and a bias) for every group.
+            unsafe { self.scales(s, first, LANES.min(l.groups - first)) };
+        }
+    }
+}
+
+impl Make<'_> {
+    fn row(&self, lane: usize) -> isize {
+        (self.strip * LANES + lane).min(self.m.n - 1) as isize
+    }
+
+    /// Words `at .. at + count` of every row, as vectors.
+    ///
+    /// # Safety
+    /// The rows have these words; `to` has room for `count` vectors.
+    #[inline(always)]
+    unsafe fn words<S: Simd>(&self, s: S, at: usize, count: usize, to: *mut i32) {
+        let m = self.m;
+        // SAFETY: the caller's promise.
+        unsafe {
+            if count == LANES && (self.strip + 1) * LANES <= m.n {
+                let from = m.codes.wrapping_offset(self.row(0) * m.code_stride).wrapping_add(at);
+                return copy_transposed::<S, false>(s, from.cast(), 4 * m.code_stride, to.cast(), LANES);
+            }
+            let mut rows = [s.splat(0.0); LANES];
+            for lane in 0..LANES {
+                let from = m.codes.wrapping_offset(self.row(lane) * m.code_stride).wrapping_add(at);
+                rows[lane] = s.load_n(from.cast(), count, 0.0);
+            }
+            let columns = transpose16(s, rows);
+            for i in 0..count {
+                s.store(to.cast::<f32>().add(i * LANES), columns[i]);
+            }
+        }
+    }
+
+    /// Scales and biases of groups `first .. first + count`.
+    ///
+    /// # Safety
+    /// The rows have these groups.
+    #[inline(always)]
+    unsafe fn scales<S: Simd>(&self, s: S, first: usize, count: usize) {
+        let (m, kind, l) = (self.m, self.m.format.scales, self.layout);
+        let (mut scales, mut biases) = ([s.splat(0.0); LANES], [s.splat(0.0); LANES]);
+        for lane in 0..LANES {
+            let at = (self.row(lane) * m.scale_stride + first as isize) * kind.size() as isize;
+            // SAFETY: the caller's promise.
+            unsafe {
+                scales[lane] = read(s, kind, m.scales.wrapping_offset(at), count);
+                if !m.biases.is_null() {
+                    biases[lane] = read(s, kind, m.biases.wrapping_offset(at), count);
                 }
+            }
+            if kind == Scales::Bf16 {
+                let pair = s.or(s.shr(s.to_bits(scales[lane]), 16), s.to_bits(biases[lane]));
+                scales[lane] = s.from_bits(pair);
+            }
+        }
+        let columns = transpose16(s, scales);
+        for i in 0..count {
+            // SAFETY: the strip has room for every group's scales.
+            unsafe { s.store(self.to.wrapping_add(l.scales(first + i)).cast(), columns[i]) };
+        }
+        if l.extra == 2 {
+            let columns = transpose16(s, biases);
+            for i in 0..count {
+                // SAFETY: as above; biases follow the scales.
+                unsafe { s.store(self.to.wrapping_add(l.scales(first + i) + LANES).cast(), columns[i]) };
             }
         }
     }
 }
 
-/// Scales and biases (zeros if there are none) of a block.
+/// The first `count` scales of a row in single precision.
 ///
 /// # Safety
-/// `block` is a block of that matrix.
+/// `p` is valid for reads of that many.
 #[inline(always)]
-pub(super) unsafe fn scales<S: Simd>(s: S, m: &Matrix, block: *const i32) -> (S::F, S::F) {
-    // SAFETY: scales follow the words.
+unsafe fn read<S: Simd>(s: S, kind: Scales, p: *const u8, count: usize) -> S::F {
+    // SAFETY: the caller's promise.
     unsafe {
-        let at = block.add(m.words() * LANES);
-        if m.format.scales == Scales::Bf16 {
+        match kind {
+            Scales::Bf16 => s.load_bf16_n(p.cast(), count),
+            Scales::F16 => s.load_f16_n(p.cast(), count),
+            Scales::F32 => s.load_n(p.cast(), count, 0.0),
+            Scales::F64 | Scales::E8m0 | Scales::E4m3 => {
+                let mut list = [0f32; LANES];
+                for i in 0..count {
+                    list[i] = kind.read(p.add(i * kind.size()));
+                }
+                s.from_array(list)
+            }
+        }
+    }
+}
+
+/// Scales and biases (zeros if there are none) of a group.
+///
+/// # Safety
+/// `at` points at the group's scales in a block whose scales are of that kind, with biases or without.
+#[inline(always)]
+pub(super) unsafe fn scales<S: Simd>(s: S, kind: Scales, extra: usize, at: *const i32) -> (S::F, S::F) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if kind == Scales::Bf16 {
             let pair = s.load_i(at);
             return (s.from_bits(s.shl(pair, 16)), s.from_bits(s.and(pair, s.splat_i(0xffff_0000u32 as i32))));
         }
-        let bias = if m.biases.is_null() { s.splat(0.0) } else { s.load(at.add(LANES).cast()) };
+        let bias = if extra == 1 { s.splat(0.0) } else { s.load(at.add(LANES).cast()) };
         (s.load(at.cast()), bias)
     }
 }
@@ -91,8 +225,7 @@ pub(super) unsafe fn scales<S: Simd>(s: S, m: &Matrix, block: *const i32) -> (S:
 #[derive(Debug)]
 pub struct Packed {
     pages: Pages,
-    groups: usize,
-    size: usize,
+    layout: Layout,
     strips: usize,
 }
 
@@ -102,25 +235,24 @@ impl Packed {
     /// # Safety
     /// What the matrix describes is readable.
     pub unsafe fn new(m: &Matrix) -> Packed {
-        let (groups, strips, size) = (m.k / m.format.group, m.n.div_ceil(LANES), size(m));
-        let packed = Packed { pages: Pages::map(4 * groups * strips * size), groups, size, strips };
-        let (m, to) = (*m, &packed);
+        let (layout, strips) = (Layout::of(m), m.n.div_ceil(LANES));
+        let packed = Packed { pages: Pages::map(4 * strips * layout.strip()), layout, strips };
+        let (m, to, level) = (*m, &packed, isa::level());
         par::run(strips, |strip| {
-            for g in 0..groups {
-                // SAFETY: the matrix is the caller's; every block has its own place in the mapping.
-                unsafe { make(&m, strip, g, to.block(strip, g).cast_mut()) };
-            }
+            // Every strip has its own place in the mapping; the matrix is the caller's.
+            simd::dispatch_at(level, Make { m: &m, layout, strip, to: to.strip(strip).cast_mut() });
         });
         packed
     }
 
     /// Bytes that the blocks take.
     pub fn bytes(&self) -> usize {
-        4 * self.groups * self.strips * self.size
+        4 * self.strips * self.layout.strip()
     }
 
+    /// The blocks of a strip.
     #[inline(always)]
-    pub(super) fn block(&self, strip: usize, g: usize) -> *const i32 {
-        self.pages.ptr::<i32>().wrapping_add((strip * self.groups + g) * self.size)
+    pub(super) fn strip(&self, strip: usize) -> *const i32 {
+        self.pages.ptr::<i32>().wrapping_add(strip * self.layout.strip())
     }
 }

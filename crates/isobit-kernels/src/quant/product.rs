@@ -1,37 +1,43 @@
-//! `y = x @ w.T` with a quantized `w`, codes and scales as they lie in files.
+//! `y = x @ w.T` with a quantized `w`, codes and scales as they lie in files or in kept blocks.
 //!
 //! ```text
-//! pack x:      [tile][k][row of the tile] as f32, and each row's sum over each group
-//! per panel of columns (a task), 16 columns to a strip:
-//!   per group and strip: a block, words of 16 rows of w to lanes and their scales and biases; kept, or made here
-//!   one row:   acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words
-//!   more rows: codes to floats [k][lane] once; per tile: acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
-//!   total = fma(acc, scale, total); total = fma(sum of x, bias, total)
+//! pack x (activations.rs)
+//! per task, some strips of 16 columns: blocks of w (block.rs), kept or made here
+//!   one row:   per group: acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words
+//!   more rows: per 128 k (or a group): codes to floats [k][lane]; per panel of rows and group:
+//!              acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
+//!   per group: total = fma(acc, scale, total); total = fma(sum of x, bias, total)
 //!   round totals once, store
 //! ```
 //!
-//! 1. Codes of up to 4 bits are looked up in a register: shift, permute, multiply-add.
-//! 2. For bfloat16 activations the odd element of a pair is stored before the even one in x, and the codes of a pair are
+//! 1. For bfloat16 activations the odd element of a pair is stored before the even one in x, and the codes of a pair are
 //!    taken in that order: then the same loop runs in the contract's order, under flush-to-zero.
-//! 3. Totals live in a scratch buffer in the second-level cache; they are touched once per group.
+//! 2. The floats of 32 columns and 128 k stay in the first-level cache while the rows go by; the rows of 256 k and the totals
+//!    of up to 256 columns stay in the second.
 //!
-//! Cost: one row of kept blocks is bound by reading them, else by making them; many rows are bound by FMAs.
+//! Cost: one row of kept blocks is bound by reading them (4 bits: 2.5 instructions per 16 codes on two ports); many rows are
+//! bound by FMAs, to which the groups' ends add one in 32 each for scale and bias.
 
-use super::block::{self, Packed as Blocks};
-use super::{Codes, Format, Matrix};
+use super::activations::{Pack, Packed};
+use super::block::{self, Layout, Make, Packed as Blocks};
+use super::decode::decode;
+use super::{Format, Matrix};
 use crate::dtype::Dtype;
-use crate::elementwise::{narrow, widen};
+use crate::elementwise::narrow;
 use crate::gemm::flush::{self, Flush};
 use crate::gemm::scratch::Scratch;
 use crate::isa::{self, Level};
 use crate::par;
 use crate::simd::{self, Kernel, LANES, Simd};
+use std::ops::Range;
 
 /// A product of `m` rows by a quantized matrix of `n` rows of `k` codes.
 #[derive(Clone, Copy, Debug)]
-pub struct Product {
+pub struct Product<'a> {
     /// The quantized matrix.
     pub w: Matrix,
+    /// Its blocks, if they are kept: then codes, scales and biases themselves are not read.
+    pub kept: Option<&'a Blocks>,
     /// Rows of `x`.
     pub m: usize,
     /// Activations: f32, f16 or bf16.
@@ -44,331 +50,489 @@ pub struct Product {
     pub out: *mut u8,
     /// Elements from row to row of the output.
     pub out_stride: isize,
+    /// Where the rows are, if they are not one stride apart: elements from the first one of `x` and of the output.
+    pub rows: Option<&'a [(isize, isize)]>,
 }
 
 // SAFETY: operands are read, and tasks write disjoint columns of the output.
-unsafe impl Sync for Product {}
+unsafe impl Sync for Product<'_> {}
 
-/// Strips of 16 columns that make up a panel.
-fn strips(level: Level, rows: usize) -> usize {
-    match (level == Level::Avx512, rows) {
-        (true, 1) => 8,
-        (true, 2 | 4) => 4,
-        (true, _) => 2,
-        (false, 1) => 2,
-        (false, _) => 1,
+impl Product<'_> {
+    /// The first element of row `m` of `x`.
+    pub(super) fn row(&self, m: usize) -> *const u8 {
+        let at = self.rows.map_or(m as isize * self.x_stride, |rows| rows[m].0);
+        self.x.wrapping_offset(at * self.dtype.size() as isize)
+    }
+
+    /// Element `column` of row `m` of the output.
+    fn out(&self, m: usize, column: usize) -> *mut u8 {
+        let at = self.rows.map_or(m as isize * self.out_stride, |rows| rows[m].1);
+        self.out.wrapping_offset((at + column as isize) * self.dtype.size() as isize)
     }
 }
 
-/// Rows of a tile.
-fn tile_rows(level: Level, m: usize) -> usize {
-    match m {
-        1 => 1,
-        2 => 2,
-        3 | 4 => 4,
-        _ if level == Level::Avx512 => 8,
-        _ => 4,
+/// Rows of the largest panel.
+fn most_rows(level: Level) -> usize {
+    match level {
+        Level::Avx512 => 14,
+        Level::Avx2 | Level::Neon => 6,
+        Level::Scalar => 4,
     }
 }
 
-/// The product. With `kept` blocks of this matrix the codes, scales and biases themselves are not read.
+/// Strips that a kernel takes at a time.
+fn strips(level: Level, m: usize) -> usize {
+    match (level, m) {
+        (Level::Avx512, 1) => 8,
+        (Level::Avx512, 2) => 4,
+        (Level::Avx512, _) => 2,
+        (Level::Scalar, _) => 1,
+        (_, 1) => 4,
+        (_, 2) => 2,
+        _ => 1,
+    }
+}
+
+/// Strips of a task at most.
+const TASK: usize = 16;
+/// Codes that are floats at a time, per column: with 32 columns, a third of a first-level cache.
+const CODES: usize = 128;
+/// How far ahead blocks are asked for, in 32-bit numbers.
+const AHEAD: usize = 192;
+/// Rows whose totals stay in the second-level cache.
+const ROWS: usize = 1024;
+
+/// One product, laid out.
+struct Job<'a> {
+    p: Product<'a>,
+    layout: Layout,
+    x: Packed,
+    panels: usize,
+    /// Strips of a task, and at a time.
+    width: usize,
+    nv: usize,
+    /// Tasks of the jobs before this one.
+    before: usize,
+}
+
+/// The product.
 ///
 /// # Safety
 /// Everything that the fields describe is readable, the output writable, its rows disjoint, and apart from the operands.
-pub unsafe fn product(p: &Product, kept: Option<&Blocks>) {
-    if p.m == 0 || p.w.n == 0 {
-        return;
-    }
+pub unsafe fn product(p: &Product) {
+    // SAFETY: the caller's promise.
+    unsafe { products(std::slice::from_ref(p)) }
+}
+
+/// Several products, side by side.
+///
+/// # Safety
+/// As for [`product`]; no output is another's.
+pub unsafe fn products(all: &[Product]) {
     let level = isa::level();
-    let rows = tile_rows(level, p.m);
-    let tiles = p.m.div_ceil(rows);
-    let groups = p.w.k / p.w.format.group;
-    let packed = Scratch::take::<f32>(tiles * rows * (p.w.k + groups));
-    let other = usize::from(p.dtype == Dtype::BF16);
-    let x = Packed { x: packed.ptr(), rows, tiles, k: p.w.k, groups, other };
-    // Few tiles are packed at once where a fork would cost more.
-    let per = (1 << 16) / (rows * p.w.k).max(1) + 1;
-    par::run(tiles.div_ceil(per), |task| {
-        let flush = Flush::begin(level, p.dtype == Dtype::BF16);
-        simd::dispatch_at(level, Pack { p, x: &x, tiles: task * per..tiles.min((task + 1) * per) });
+    // So many rows at a time that their totals stay close.
+    let parts = all.iter().flat_map(|p| {
+        (0..p.m).step_by(ROWS).map(move |first| Product {
+            m: ROWS.min(p.m - first),
+            x: if p.rows.is_some() { p.x } else { p.row(first) },
+            out: if p.rows.is_some() { p.out } else { p.out(first, 0) },
+            rows: p.rows.map(|rows| &rows[first..]),
+            ..*p
+        })
+    });
+    let parts: Vec<Product> = parts.filter(|p| p.m > 0 && p.w.n > 0).collect();
+    let packed = Scratch::take::<f32>(parts.iter().map(Packed::size).sum());
+    let (mut at, mut before, mut before_panels) = (packed.ptr::<f32>(), 0, 0);
+    let mut jobs = Vec::with_capacity(parts.len());
+    let mut panels_of = Vec::with_capacity(parts.len());
+    let all_strips: usize = parts.iter().map(|p| p.w.n.div_ceil(LANES)).sum();
+    for p in parts {
+        let panels = p.m.div_ceil(most_rows(level));
+        let nv = strips(level, p.m);
+        let most = (all_strips / (4 * par::threads()) / nv * nv).clamp(nv, TASK);
+        let width = if p.m <= 2 { nv } else { most };
+        panels_of.push((jobs.len(), before_panels));
+        before_panels += panels;
+        jobs.push(Job { layout: Layout::of(&p.w), x: Packed::new(&p, panels, at), panels, width, nv, before, p });
+        at = at.wrapping_add(Packed::size(&p));
+        before += p.w.n.div_ceil(LANES * width);
+    }
+    let work: usize = jobs.iter().map(|j| j.p.m * j.p.w.k).sum();
+    let pack = |i: usize| {
+        let (job, first) = panels_of[panels_of.partition_point(|of| of.1 <= i) - 1];
+        let job = &jobs[job];
+        let flush = Flush::begin(level, job.p.dtype == Dtype::BF16);
+        simd::dispatch_at(level, Pack { p: &job.p, x: job.x, panel: i - first });
         drop(flush);
-    });
-    let width = strips(level, rows);
-    par::run(p.w.n.div_ceil(width * LANES), |panel| {
-        simd::dispatch_at(level, Panel { p, x: &x, kept, first: panel * width });
+    };
+    // A fork costs as much as packing some thousand elements.
+    if work < 1 << 15 {
+        (0..before_panels).for_each(pack)
+    } else {
+        par::run(before_panels, pack)
+    }
+    par::run(before, |i| {
+        let job = &jobs[jobs.partition_point(|j| j.before <= i) - 1];
+        // SAFETY: the caller's promise; tasks have columns of their own.
+        unsafe { job.task(level, i - job.before) };
     });
 }
 
-/// Activations as the kernel reads them.
-struct Packed {
-    /// `[tile][k][row]`, then sums `[tile][group][row]`.
-    x: *mut f32,
-    rows: usize,
-    tiles: usize,
-    k: usize,
-    groups: usize,
-    /// 1 if the elements of a pair are exchanged.
-    other: usize,
-}
-
-// SAFETY: tasks write disjoint tiles; afterwards it is only read.
-unsafe impl Sync for Packed {}
-
-impl Packed {
-    fn tile(&self, tile: usize) -> *mut f32 {
-        self.x.wrapping_add(tile * self.rows * self.k)
+impl Job<'_> {
+    /// The columns of one task.
+    ///
+    /// # Safety
+    /// As for [`product`].
+    unsafe fn task(&self, level: Level, task: usize) {
+        let (p, l) = (&self.p, &self.layout);
+        let strips = p.w.n.div_ceil(LANES);
+        let first = task * self.width;
+        let count = self.width.min(strips - first);
+        let room = p.kept.is_none().then(|| Scratch::take::<i32>(count * l.strip()));
+        if let Some(room) = &room {
+            for i in 0..count {
+                let to = room.ptr::<i32>().wrapping_add(i * l.strip());
+                simd::dispatch_at(level, Make { m: &p.w, layout: *l, strip: first + i, to });
+            }
+        }
+        let blocks = |i: usize| match (&room, p.kept) {
+            (Some(room), _) => room.ptr::<i32>().wrapping_add(i * l.strip()).cast_const(),
+            (None, Some(kept)) => kept.strip(first + i),
+            (None, None) => unreachable!("blocks are kept or made"),
+        };
+        // Strips beyond the last are the last again; they are not stored.
+        let blocks: [*const i32; TASK] = std::array::from_fn(|i| blocks(i.min(count - 1)));
+        let flush = Flush::begin(level, p.dtype == Dtype::BF16);
+        let width = self.nv * LANES;
+        if p.m == 1 {
+            let mut totals = [0f32; 8 * LANES];
+            simd::dispatch_at(level, OneRow { job: self, strips: &blocks, totals: &mut totals });
+            drop(flush);
+            // SAFETY: the output is the caller's.
+            unsafe { self.store(0, first, totals.as_ptr(), width) };
+            return;
+        }
+        let parts = count.div_ceil(self.nv);
+        let totals = Scratch::take::<f32>(parts * p.m * width);
+        // SAFETY: the scratch has that many elements.
+        unsafe { std::ptr::write_bytes(totals.ptr::<f32>(), 0, parts * p.m * width) };
+        // SAFETY: the strips' blocks, and totals for every row.
+        unsafe { self.rows(level, &blocks, parts, totals.ptr()) };
+        drop(flush);
+        for part in 0..parts {
+            for m in 0..p.m {
+                let at = totals.ptr::<f32>().wrapping_add((part * p.m + m) * width);
+                // SAFETY: row `m` of the part's totals; the output is the caller's.
+                unsafe { self.store(m, first + part * self.nv, at, width) };
+            }
+        }
     }
 
-    fn sums(&self, tile: usize) -> *mut f32 {
-        self.x.wrapping_add(self.rows * (self.tiles * self.k + tile * self.groups))
-    }
-}
-
-struct Pack<'a> {
-    p: &'a Product,
-    x: &'a Packed,
-    tiles: std::ops::Range<usize>,
-}
-
-impl Kernel for Pack<'_> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let (p, x) = (self.p, self.x);
-        let bf16 = p.dtype == Dtype::BF16;
-        let soft = bf16 && S::LEVEL == Level::Scalar;
-        let mut row = vec![0f32; p.w.k];
-        for tile in self.tiles {
-            let (to, sums) = (x.tile(tile), x.sums(tile));
-            for r in 0..x.rows {
-                let m = tile * x.rows + r;
-                if m < p.m {
-                    let from = p.x.wrapping_offset(m as isize * p.x_stride * p.dtype.size() as isize);
-                    // SAFETY: row `m` has `k` adjacent elements.
-                    unsafe { to_single(p.dtype, from, row.as_mut_ptr(), p.w.k) };
-                } else {
-                    row.fill(0.0);
-                }
-                for (k, v) in row.iter().enumerate() {
-                    // SAFETY: the tile has `rows * k` elements; k counts pairs wherever `other` is 1.
-                    unsafe { *to.add((k ^ x.other) * x.rows + r) = *v };
-                }
-            }
-            if p.w.biases.is_null() {
-                continue;
-            }
-            for g in 0..x.groups {
-                for r in 0..x.rows {
-                    let mut sum = 0f32;
-                    for j in 0..p.w.format.group {
-                        // SAFETY: inside the tile, which has been written.
-                        let v = unsafe { *to.add((g * p.w.format.group + j) * x.rows + r) };
-                        sum = if soft { flush::add(sum, v) } else { sum + v };
+    /// All rows times `parts` times `nv` strips: totals `[part][row][nv * 16]`.
+    ///
+    /// # Safety
+    /// `blocks` are strips' blocks, `totals` has room.
+    unsafe fn rows(&self, level: Level, blocks: &[*const i32; TASK], parts: usize, totals: *mut f32) {
+        let (p, l) = (&self.p, &self.layout);
+        let (group, width) = (p.w.format.group, self.nv * LANES);
+        let span = group.max(CODES);
+        let codes = Scratch::take::<f32>(span * width);
+        for b in 0..l.blocks() {
+            for part in 0..parts {
+                let strips = &blocks[part * self.nv..];
+                let all = l.groups(b);
+                for first in all.clone().step_by(span / group) {
+                    let groups = first..all.end.min(first + span / group);
+                    self.fill(level, strips, groups.clone(), codes.ptr());
+                    for panel in 0..self.panels {
+                        let rows = self.x.rows(panel);
+                        let tile = Tile {
+                            p,
+                            layout: *l,
+                            groups: groups.clone(),
+                            codes: codes.ptr(),
+                            strips,
+                            x: self.x.at(rows, first * group),
+                            sums: self.x.sums(rows.0, first),
+                            totals: totals.wrapping_add((part * p.m + rows.0) * width),
+                        };
+                        // SAFETY: these are the tile's operands and totals.
+                        unsafe { tile.run(level, self.nv, rows.1) };
                     }
-                    // SAFETY: the tile has `rows * groups` sums.
-                    unsafe { *sums.add(g * x.rows + r) = sum };
                 }
+            }
+        }
+    }
+
+    /// Codes of some groups as floats, `[k][nv][16]`.
+    fn fill(&self, level: Level, strips: &[*const i32], groups: Range<usize>, to: *mut f32) {
+        let fill = Fill::<1> { p: &self.p, layout: self.layout, strips, groups, to };
+        match self.nv {
+            1 => simd::dispatch_at(level, fill),
+            2 => simd::dispatch_at(level, fill.of::<2>()),
+            _ => simd::dispatch_at(level, fill.of::<4>()),
+        }
+    }
+
+    /// Rounds and stores `width` totals of row `m` from strip `first` on, as far as there are columns; a NaN of single
+    /// precision becomes the canonical one.
+    ///
+    /// # Safety
+    /// `totals` is valid for `width` reads, the output for writes.
+    unsafe fn store(&self, m: usize, first: usize, totals: *const f32, width: usize) {
+        let p = &self.p;
+        let n = width.min(p.w.n - first * LANES);
+        let to = p.out(m, first * LANES);
+        // SAFETY: the row has that many columns left, and the totals as many.
+        unsafe {
+            match p.dtype {
+                Dtype::F32 => (0..n).for_each(|i| {
+                    let x = *totals.add(i);
+                    to.cast::<f32>().add(i).write(if x.is_nan() { f32::NAN } else { x });
+                }),
+                d => narrow(d, totals, to.cast(), n),
             }
         }
     }
 }
 
-struct Panel<'a> {
-    p: &'a Product,
-    x: &'a Packed,
-    kept: Option<&'a Blocks>,
-    /// The first strip.
-    first: usize,
+/// One row times eight strips (as many as the level takes).
+struct OneRow<'a> {
+    job: &'a Job<'a>,
+    strips: &'a [*const i32; TASK],
+    totals: &'a mut [f32; 8 * LANES],
 }
 
-impl Kernel for Panel<'_> {
+impl Kernel for OneRow<'_> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let wide = S::LEVEL == Level::Avx512;
-        match (wide, self.x.rows) {
-            (true, 1) => self.one_row::<S, 8>(s),
-            (true, 2) => self.columns::<S, 4, 2>(s),
-            (true, 4) => self.columns::<S, 4, 4>(s),
-            (true, _) => self.columns::<S, 2, 8>(s),
-            (false, 1) => self.one_row::<S, 2>(s),
-            (false, 2) => self.columns::<S, 1, 2>(s),
-            (false, _) => self.columns::<S, 1, 4>(s),
+        let other = self.job.p.dtype == Dtype::BF16;
+        match (S::LEVEL, other) {
+            (Level::Avx512, false) => self.strips::<S, 8, false>(s),
+            (Level::Avx512, true) => self.strips::<S, 8, true>(s),
+            (Level::Scalar, false) => self.strips::<S, 1, false>(s),
+            (Level::Scalar, true) => self.strips::<S, 1, true>(s),
+            (_, false) => self.strips::<S, 4, false>(s),
+            (_, true) => self.strips::<S, 4, true>(s),
         }
     }
 }
 
-/// Codes of one group and panel as floats.
-#[repr(align(64))]
-struct Group<const NV: usize>([[[f32; LANES]; NV]; block::GROUP]);
-
-impl Panel<'_> {
-    /// Group `g`'s block of every strip of the panel: a kept one, or one made in `room`.
+impl OneRow<'_> {
     #[inline(always)]
-    fn blocks<const NV: usize>(&self, g: usize, room: &mut [block::Room; NV]) -> [*const i32; NV] {
-        let last = self.p.w.n.div_ceil(LANES) - 1;
-        std::array::from_fn(|v| {
-            // Strips beyond the last are the last again; they are not stored.
-            let strip = (self.first + v).min(last);
-            match self.kept {
-                Some(kept) => kept.block(strip, g),
-                None => {
-                    // SAFETY: the strip has a row of the matrix at least, and the group lies inside its rows.
-                    unsafe { block::make(&self.p.w, strip, g, room[v].0.as_mut_ptr()) };
-                    room[v].0.as_ptr()
-                }
-            }
-        })
-    }
-
-    #[inline(always)]
-    fn one_row<S: Simd, const NV: usize>(&self, s: S) {
-        let p = self.p;
-        let mut room = [block::Room::new(); NV];
-        let mut totals = [[0f32; LANES]; NV];
+    fn strips<S: Simd, const NV: usize, const OTHER: bool>(self, s: S) {
+        let (p, l, x) = (&self.job.p, &self.job.layout, &self.job.x);
+        let format = p.w.format;
         let soft = soft::<S>(p);
-        let flush = Flush::begin(S::LEVEL, p.dtype == Dtype::BF16);
         let mut total = [s.splat(0.0); NV];
-        for g in 0..self.x.groups {
-            let blocks = self.blocks(g, &mut room);
-            let mut acc = [s.splat(0.0); NV];
-            let x = self.x.tile(0).wrapping_add(g * p.w.format.group);
-            codes(
-                s,
-                p.w.format,
-                self.x.other,
-                &blocks,
-                #[inline(always)]
-                |k, q: [S::F; NV]| {
-                    // SAFETY: the packed row has `group` elements from here on.
-                    let x = s.splat(unsafe { *x.add(k) });
-                    for v in 0..NV {
-                        acc[v] = step(s, soft, x, q[v], acc[v]);
-                    }
-                },
-            );
-            for v in 0..NV {
-                // SAFETY: the block's scales follow its words.
-                let (scale, bias) = unsafe { block::scales(s, &p.w, blocks[v]) };
-                total[v] = step(s, soft, acc[v], scale, total[v]);
-                if !p.w.biases.is_null() {
-                    // SAFETY: the packed row has a sum for every group.
-                    total[v] = step(s, soft, s.splat(unsafe { *self.x.sums(0).add(g) }), bias, total[v]);
-                }
-            }
-        }
-        for v in 0..NV {
-            // SAFETY: an array of 16.
-            unsafe { s.store(totals[v].as_mut_ptr(), total[v]) };
-        }
-        drop(flush);
-        // SAFETY: one row of totals.
-        unsafe { self.store(0, totals.as_ptr().cast(), NV * LANES) };
-    }
-
-    #[inline(always)]
-    fn columns<S: Simd, const NV: usize, const ROWS: usize>(&self, s: S) {
-        let (p, x) = (self.p, self.x);
-        let width = NV * LANES;
-        let scratch = Scratch::take::<f32>(x.tiles * ROWS * width);
-        let totals = scratch.ptr::<f32>();
-        // SAFETY: the scratch has that many elements.
-        unsafe { std::ptr::write_bytes(totals, 0, x.tiles * ROWS * width) };
-        let mut group = Group::<NV>([[[0.0; LANES]; NV]; block::GROUP]);
-        let mut room = [block::Room::new(); NV];
-        let flush = Flush::begin(S::LEVEL, p.dtype == Dtype::BF16);
-        for g in 0..x.groups {
-            let blocks = self.blocks(g, &mut room);
-            let to = &mut group.0;
-            codes(
-                s,
-                p.w.format,
-                x.other,
-                &blocks,
-                #[inline(always)]
-                |k, q: [S::F; NV]| {
-                    for v in 0..NV {
-                        // SAFETY: an array of 16; a group has at most as many codes as there is room for.
-                        unsafe { s.store(to[k][v].as_mut_ptr(), q[v]) };
-                    }
-                },
-            );
-            for tile in 0..x.tiles {
-                let total = totals.wrapping_add(tile * ROWS * width);
-                // SAFETY: the tile's activations, sums and totals; the blocks' scales follow their words.
-                unsafe {
-                    let at = x.tile(tile).add(g * p.w.format.group * ROWS);
-                    self.tile::<S, NV, ROWS>(s, &group, &blocks, at, x.sums(tile).add(g * ROWS), total);
-                }
-            }
-        }
-        drop(flush);
-        for m in 0..p.m {
-            // SAFETY: row `m` of the totals.
-            unsafe { self.store(m, totals.add(m * width), width) };
-        }
-    }
-
-    /// One group's part of a tile's totals.
-    ///
-    /// # Safety
-    /// `x` is `[group][ROWS]` with the elements of a pair in the codes' order, `sums` `[ROWS]` if there are biases, `totals`
-    /// `[ROWS][NV * 16]`.
-    #[inline(always)]
-    unsafe fn tile<S: Simd, const NV: usize, const ROWS: usize>(
-        &self,
-        s: S,
-        group: &Group<NV>,
-        blocks: &[*const i32; NV],
-        x: *const f32,
-        sums: *const f32,
-        totals: *mut f32,
-    ) {
-        let p = self.p;
-        let soft = soft::<S>(p);
-        let mut acc = [[s.splat(0.0); NV]; ROWS];
-        for k in 0..p.w.format.group {
-            let mut codes = [s.splat(0.0); NV];
-            for v in 0..NV {
-                codes[v] = s.from_array(group.0[k][v]);
-            }
-            for r in 0..ROWS {
-                // SAFETY: the caller's promise.
-                let x = s.splat(unsafe { *x.add(k * ROWS + r) });
+        for b in 0..l.blocks() {
+            for g in l.groups(b) {
+                let words = std::array::from_fn(|v| self.strips[v].wrapping_add(l.words(g)));
+                let mut acc = [s.splat(0.0); NV];
+                let x_of = x.at((0, 1), g * format.group);
                 for v in 0..NV {
-                    acc[r][v] = step(s, soft, x, codes[v], acc[r][v]);
+                    simd::prefetch_far(words[v].wrapping_add(AHEAD).cast(), l.bytes());
+                }
+                // SAFETY: the strips have words for the group.
+                unsafe {
+                    decode::<S, NV, OTHER>(
+                        s,
+                        format,
+                        &words,
+                        #[inline(always)]
+                        |k, q: [S::F; NV]| {
+                            // The packed row has `group` elements from here on.
+                            let x = s.splat(*x_of.add(k));
+                            for v in 0..NV {
+                                acc[v] = step(s, soft, x, q[v], acc[v]);
+                            }
+                        },
+                    );
+                }
+                for v in 0..NV {
+                    // SAFETY: the strips have scales for the group.
+                    let (scale, bias) =
+                        unsafe { block::scales(s, format.scales, l.extra, self.strips[v].wrapping_add(l.scales(g))) };
+                    total[v] = step(s, soft, acc[v], scale, total[v]);
+                    if !p.w.biases.is_null() {
+                        // SAFETY: the packed row has a sum for every group.
+                        total[v] = step(s, soft, s.splat(unsafe { *x.sums(0, g) }), bias, total[v]);
+                    }
                 }
             }
         }
         for v in 0..NV {
-            // SAFETY: the caller's promise.
+            // SAFETY: the array has eight times 16 elements.
+            unsafe { s.store(self.totals.as_mut_ptr().add(v * LANES), total[v]) };
+        }
+    }
+}
+
+/// Codes of some groups of `NV` strips to floats, `[k][NV][16]`.
+struct Fill<'a, const NV: usize> {
+    p: &'a Product<'a>,
+    layout: Layout,
+    strips: &'a [*const i32],
+    groups: Range<usize>,
+    to: *mut f32,
+}
+
+impl<'a, const NV: usize> Fill<'a, NV> {
+    fn of<const OTHER: usize>(self) -> Fill<'a, OTHER> {
+        let Fill { p, layout, strips, groups, to } = self;
+        Fill { p, layout, strips, groups, to }
+    }
+}
+
+impl<const NV: usize> Kernel for Fill<'_, NV> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if self.p.dtype == Dtype::BF16 { self.groups::<S, true>(s) } else { self.groups::<S, false>(s) }
+    }
+}
+
+impl<const NV: usize> Fill<'_, NV> {
+    #[inline(always)]
+    fn groups<S: Simd, const OTHER: bool>(self, s: S) {
+        let format = self.p.w.format;
+        for (i, g) in self.groups.enumerate() {
+            let words = std::array::from_fn(|v| self.strips[v].wrapping_add(self.layout.words(g)));
+            let to = self.to.wrapping_add(i * format.group * NV * LANES);
+            // SAFETY: the strips have words for the group, and the floats room for it.
             unsafe {
-                let (scale, bias) = block::scales(s, &p.w, blocks[v]);
-                for r in 0..ROWS {
-                    let at = totals.add((r * NV + v) * LANES);
-                    let mut total = step(s, soft, acc[r][v], scale, s.load(at));
-                    if !p.w.biases.is_null() {
-                        total = step(s, soft, s.splat(*sums.add(r)), bias, total);
-                    }
-                    s.store(at, total);
-                }
+                decode::<S, NV, OTHER>(
+                    s,
+                    format,
+                    &words,
+                    #[inline(always)]
+                    |k, q: [S::F; NV]| {
+                        for v in 0..NV {
+                            s.store(to.add((k * NV + v) * LANES), q[v]);
+                        }
+                    },
+                );
             }
         }
     }
+}
 
-    /// Rounds and stores `width` totals of row `m`, as far as there are columns.
+/// What one tile works on: some rows, `NV` strips, some groups.
+#[derive(Clone)]
+struct Tile<'a> {
+    p: &'a Product<'a>,
+    layout: Layout,
+    groups: Range<usize>,
+    /// `[k][NV][16]`.
+    codes: *const f32,
+    strips: &'a [*const i32],
+    /// `[k][R]`.
+    x: *const f32,
+    /// `[group]`, `m` apart, `[R]`.
+    sums: *const f32,
+    /// `[R][NV * 16]`.
+    totals: *mut f32,
+}
+
+/// [`Tile`] with `R` rows.
+struct Rows<'a, const NV: usize, const R: usize>(Tile<'a>);
+
+impl Tile<'_> {
+    /// Adds the groups to the totals.
     ///
     /// # Safety
-    /// `totals` is valid for `width` reads.
+    /// The pointers are valid for `rows` rows and `nv` strips.
+    unsafe fn run(self, level: Level, nv: usize, rows: usize) {
+        macro_rules! rows {
+            ($($nv:literal: $($r:literal)*;)*) => {
+                match (nv, rows) {
+                    $($(($nv, $r) => simd::dispatch_at(level, Rows::<$nv, $r>(self)),)*)*
+                    _ => unreachable!("no tile of {rows} rows and {nv} strips"),
+                }
+            };
+        }
+        rows! {
+            1: 1 2 3 4 5 6;
+            2: 2 3 4 5 6 7 8 9 10 11 12 13 14;
+            4: 2;
+        }
+    }
+}
+
+/// Whether a level has tiles of so many strips and rows.
+const fn exists(level: Level, nv: usize, rows: usize) -> bool {
+    match level {
+        Level::Avx512 => nv == 2 && rows > 2 || nv == 4,
+        Level::Avx2 | Level::Neon => nv == 1 && rows > 2 || nv == 2 && rows == 2,
+        Level::Scalar => nv == 1 && rows <= 4,
+    }
+}
+
+impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
+    type Out = ();
+
     #[inline(always)]
-    unsafe fn store(&self, m: usize, totals: *const f32, width: usize) {
-        let p = self.p;
-        let first = self.first * LANES;
-        let out = p.out.wrapping_offset((m as isize * p.out_stride + first as isize) * p.dtype.size() as isize);
-        // SAFETY: the row has that many columns left, and the totals as many.
-        unsafe { from_single(p.dtype, totals, out, width.min(p.w.n - first)) };
+    fn run<S: Simd>(self, s: S) {
+        if !const { exists(S::LEVEL, NV, R) } {
+            unreachable!("no such tile at this level");
+        }
+        let t = self.0;
+        let Format { group, scales: kind, .. } = t.p.w.format;
+        let (soft, m) = (soft::<S>(t.p), t.p.m);
+        let biases = !t.p.w.biases.is_null();
+        let (mut codes, mut x) = (t.codes, t.x);
+        for (i, g) in t.groups.enumerate() {
+            let mut acc = [[s.splat(0.0); NV]; R];
+            for _ in 0..group {
+                // SAFETY: the promise of `Tile::run`.
+                unsafe {
+                    let mut q = [s.splat(0.0); NV];
+                    for v in 0..NV {
+                        q[v] = s.load(codes.add(v * LANES));
+                    }
+                    for r in 0..R {
+                        let x = s.splat(*x.add(r));
+                        for v in 0..NV {
+                            acc[r][v] = step(s, soft, x, q[v], acc[r][v]);
+                        }
+                    }
+                    codes = codes.add(NV * LANES);
+                    x = x.add(R);
+                }
+            }
+            let (mut scale, mut bias) = ([s.splat(0.0); NV], [s.splat(0.0); NV]);
+            for v in 0..NV {
+                let at = t.strips[v].wrapping_add(t.layout.scales(g));
+                // SAFETY: the promise of `Tile::run`.
+                (scale[v], bias[v]) = unsafe { block::scales(s, kind, t.layout.extra, at) };
+            }
+            // Two small loops, which unroll: accumulators that are addressed by a variable would live in memory.
+            if biases {
+                for r in 0..R {
+                    // SAFETY: the promise of `Tile::run`.
+                    let sum = s.splat(unsafe { *t.sums.add(i * m + r) });
+                    for v in 0..NV {
+                        let at = t.totals.wrapping_add((r * NV + v) * LANES);
+                        // SAFETY: as above.
+                        unsafe {
+                            let total = step(s, soft, acc[r][v], scale[v], s.load(at));
+                            s.store(at, step(s, soft, sum, bias[v], total));
+                        }
+                    }
+                }
+            } else {
+                for r in 0..R {
+                    for v in 0..NV {
+                        let at = t.totals.wrapping_add((r * NV + v) * LANES);
+                        // SAFETY: the promise of `Tile::run`.
+                        unsafe { s.store(at, step(s, soft, acc[r][v], scale[v], s.load(at))) };
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -383,172 +547,9 @@ fn step<S: Simd>(s: S, soft: bool, a: S::F, b: S::F, c: S::F) -> S::F {
     if S::LEVEL == Level::Scalar && soft { soft_fma(s, a, b, c) } else { s.fma(a, b, c) }
 }
 
-/// Calls `f` with the codes of every k of a group, as floats; `k` counts calls. The codes of a pair are exchanged if `other`
-/// is 1.
-#[inline(always)]
-fn codes<S: Simd, const NV: usize>(
-    s: S,
-    format: Format,
-    other: usize,
-    blocks: &[*const i32; NV],
-    mut f: impl FnMut(usize, [S::F; NV]),
-) {
-    let mask = s.splat_i((1 << format.bits) - 1);
-    // Closures must be inlined, or the instructions inside them would be calls.
-    match (format.codes, format.bits) {
-        (Codes::Unsigned, 2..=4) | (Codes::E2m1, _) => {
-            let mut table = [0f32; LANES];
-            for (i, t) in table.iter_mut().enumerate() {
-                // Whatever lies above the code in the four bits that are looked up must not matter.
-                let code = i & ((1 << format.bits) - 1);
-                *t = if format.codes == Codes::E2m1 { super::e2m1(code as u8) } else { code as f32 };
-            }
-            let table = s.from_array(table);
-            raw(
-                s,
-                format,
-                other,
-                blocks,
-                #[inline(always)]
-                |k, q: [S::I; NV]| {
-                    let mut to = [table; NV];
-                    for v in 0..NV {
-                        to[v] = s.lookup16(table, q[v]);
-                    }
-                    f(k, to);
-                },
-            );
-        }
-        (Codes::Unsigned, _) => raw(
-            s,
-            format,
-            other,
-            blocks,
-            #[inline(always)]
-            |k, q: [S::I; NV]| {
-                let mut to = [s.splat(0.0); NV];
-                for v in 0..NV {
-                    to[v] = s.from_i32(s.and(q[v], mask));
-                }
-                f(k, to);
-            },
-        ),
-        (Codes::E4m3, _) => raw(
-            s,
-            format,
-            other,
-            blocks,
-            #[inline(always)]
-            |k, q: [S::I; NV]| {
-                let mut to = [s.splat(0.0); NV];
-                for v in 0..NV {
-                    to[v] = e4m3(s, s.and(q[v], mask));
-                }
-                f(k, to);
-            },
-        ),
-    }
-}
-
-/// Calls `f` with the codes of every k, each in the low bits of its lane; what lies above them is undefined.
-#[inline(always)]
-fn raw<S: Simd, const NV: usize>(
-    s: S,
-    format: Format,
-    other: usize,
-    blocks: &[*const i32; NV],
-    mut f: impl FnMut(usize, [S::I; NV]),
-) {
-    let bits = format.bits;
-    if 32 % bits == 0 {
-        let per = 32 / bits;
-        for w in 0..format.group / per {
-            let words = word(s, blocks, w);
-            for j in 0..per {
-                let shift = s.splat_i(((j ^ other) * bits) as i32);
-                let mut q = words;
-                for v in 0..NV {
-                    q[v] = s.shr_v(words[v], shift);
-                }
-                f(w * per + j, q);
-            }
-        }
-        return;
-    }
-    for k in 0..format.group {
-        let at = (k ^ other) * bits;
-        let (w, shift) = (at / 32, at % 32);
-        let (low, high) = (s.splat_i(shift as i32), s.splat_i((32 - shift as i32) & 31));
-        let mut q = word(s, blocks, w);
-        for v in 0..NV {
-            q[v] = s.shr_v(q[v], low);
-        }
-        if shift + bits > 32 {
-            let next = word(s, blocks, w + 1);
-            for v in 0..NV {
-                q[v] = s.or(q[v], s.shl_v(next[v], high));
-            }
-        }
-        f(k, q);
-    }
-}
-
-/// Word `w` of the rows of every block; there must be one.
-#[inline(always)]
-fn word<S: Simd, const NV: usize>(s: S, blocks: &[*const i32; NV], w: usize) -> [S::I; NV] {
-    let mut words = [s.splat_i(0); NV];
-    for v in 0..NV {
-        // SAFETY: a block has `group * bits / 32` vectors of words, and a code that goes on in the next word ends inside.
-        words[v] = unsafe { s.load_i(blocks[v].add(w * LANES)) };
-    }
-    words
-}
-
-/// Widens (or copies) a row of activations.
-///
-/// # Safety
-/// Both are valid for `n` elements.
-unsafe fn to_single(dtype: Dtype, from: *const u8, to: *mut f32, n: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => std::ptr::copy_nonoverlapping(from.cast(), to, n),
-            d => widen(d, from.cast(), to, n),
-        }
-    }
-}
-
-/// Rounds (or copies) a row of totals; a NaN of single precision becomes the canonical one.
-///
-/// # Safety
-/// Both are valid for `n` elements.
-unsafe fn from_single(dtype: Dtype, from: *const f32, to: *mut u8, n: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match dtype {
-            Dtype::F32 => (0..n).for_each(|i| {
-                let x = *from.add(i);
-                to.cast::<f32>().add(i).write(if x.is_nan() { f32::NAN } else { x });
-            }),
-            d => narrow(d, from, to.cast(), n),
-        }
-    }
-}
-
 /// The fused step of the level without a flushing mode.
 #[inline(never)]
 fn soft_fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F {
     let (a, b, c) = (s.to_array(a), s.to_array(b), s.to_array(c));
     s.from_array(std::array::from_fn(|i| flush::fma(a[i], b[i], c[i])))
-}
-
-/// E4M3 codes.
-#[inline(always)]
-fn e4m3<S: Simd>(s: S, q: S::I) -> S::F {
-    let magnitude = s.and(q, s.splat_i(0x7f));
-    let normal = s.from_bits(s.add_i(s.shl(magnitude, 20), s.splat_i((127 - 7) << 23)));
-    let subnormal = s.mul(s.from_i32(magnitude), s.splat(f32::from_bits((127 - 9) << 23)));
-    let value = s.select(s.gt_i(s.splat_i(8), magnitude), subnormal, normal);
-    let value = s.select(s.eq_i(magnitude, s.splat_i(0x7f)), s.splat(f32::NAN), value);
-    s.from_bits(s.or(s.to_bits(value), s.shl(s.shr(q, 7), 31)))
 }

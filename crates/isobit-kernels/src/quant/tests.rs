@@ -127,12 +127,17 @@ impl Matrix {
             x_stride: stride as isize,
             out: out.as_mut_ptr(),
             out_stride: self.n as isize,
+            kept: None,
+            rows: None,
         };
         // SAFETY: the buffers have the sizes and strides that the fields name.
-        unsafe { product(&p, None) };
+        unsafe { product(&p) };
         let mut again = vec![0xffu8; out.len()];
         // SAFETY: as above.
-        unsafe { product(&super::Product { out: again.as_mut_ptr(), ..p }, Some(&Packed::new(&w))) };
+        unsafe {
+            let kept = Packed::new(&w);
+            product(&super::Product { out: again.as_mut_ptr(), kept: Some(&kept), ..p });
+        }
         assert!(out == again, "kept blocks give other bits");
         out.chunks(size).map(|b| b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))).collect()
     }

@@ -1,0 +1,134 @@
+//! Rows of quantized products: every format, and mixtures of experts beside the same work done densely.
+
+use super::rows::{Row, normal};
+use isobit::quant::{Format, Mode};
+use isobit::{Array, Dtype, Result, ops, random};
+
+/// The format of that name: `q4` (groups of 64), `q4g32`, `mxfp4`, ..
+pub fn format(name: &str) -> Result<Option<Format>> {
+    if let Ok(mode) = name.parse::<Mode>() {
+        return if mode == Mode::Affine { Ok(None) } else { Format::new(mode, None, None).map(Some) };
+    }
+    let Some(rest) = name.strip_prefix('q') else { return Ok(None) };
+    let (bits, group) = rest.split_once('g').unwrap_or((rest, "64"));
+    let (Ok(bits), Ok(group)) = (bits.parse(), group.parse()) else { return Ok(None) };
+    Format::new(Mode::Affine, Some(group), Some(bits)).map(Some)
+}
+
+fn bytes_of(format: Format, n: usize, k: usize) -> f64 {
+    let scales = n * k / format.group_size();
+    (n * k * format.bits()) as f64 / 8.0 + (scales * if format.has_biases() { 4 } else { 1 }) as f64
+}
+
+/// `x @ W.T` with bfloat16 activations, several weights in turn so that they come from memory; `once` takes another part of
+/// a larger one each time, so that nothing can have been kept with it.
+pub fn product(name: &str, n: usize, m: usize, once: bool) -> Result<Row> {
+    let k = 4096;
+    let format = format(name)?.ok_or_else(|| isobit::Error::value("bench", format!("no format {name}")))?;
+    let x = normal(&[m, k], Dtype::BF16, 3)?;
+    let copies = if once { 1 } else { 6 };
+    let mut all = Vec::new();
+    for seed in 0..copies {
+        let rows = if once { 6 * n } else { n };
+        let q = ops::quantize(&normal(&[rows, k], Dtype::BF16, 4 + seed)?, format, None)?;
+        isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
+        all.push(q);
+    }
+    let row = ops::slice(&x, &[0], &[1], &[1])?;
+    let product =
+        move |q: &ops::Quantized| ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, format);
+    let wide = |a: &Array| ops::astype(a, Dtype::F64);
+    let first = part(&all[0], 0, n)?;
+    let scales = if format.has_biases() { wide(&first.scales)? } else { first.scales.clone() };
+    let biases = first.biases.as_ref().map(wide).transpose()?;
+    let dense = ops::dequantize(&first.codes, &scales, biases.as_ref(), format, None, Some(Dtype::F64))?;
+    let want = ops::matmul(&wide(&row)?, &ops::transpose(&dense, ..)?)?;
+    let got = wide(&ops::slice(&product(&first)?, &[0], &[1], &[1])?)?;
+    let worst = ops::max(&ops::abs(&ops::subtract(&got, &want)?)?, .., false)?.item::<f64>()?;
+    assert!(worst <= 2e-2 * (k as f64).sqrt(), "a quantized product is off by {worst}");
+    let mut turn = 0;
+    let call: Box<dyn FnMut() -> Result<Vec<Array>>> = if once {
+        Box::new(move || {
+            // 61 rows on: the same memory only after hundreds of calls, never the same operand before that.
+            turn = (turn + n / 2 + 61) % (5 * n);
+            Ok(vec![product(&part(&all[0], turn, n)?)?])
+        })
+    } else {
+        Box::new(move || {
+            turn = (turn + 1) % all.len();
+            Ok(vec![product(&all[turn])?])
+        })
+    };
+    let bytes = bytes_of(format, n, k) + (2 * m * (k + n)) as f64;
+    let warm = if once || m > 16 { 2 } else { 3 * copies as usize + 1 };
+    Ok(Row { call, repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes, warm })
+}
+
+/// Rows `from .. from + n` of a quantized matrix.
+fn part(q: &ops::Quantized, from: usize, n: usize) -> Result<ops::Quantized> {
+    let rows = |a: &Array| ops::slice(a, &[from as isize], &[(from + n) as isize], &[1]);
+    Ok(ops::Quantized {
+        codes: rows(&q.codes)?,
+        scales: rows(&q.scales)?,
+        biases: q.biases.as_ref().map(rows).transpose()?,
+    })
+}
+
+/// 128 experts of 768 x 2048, 8 for each token, 4 bits: one token, or 512 sorted by expert. Not `gathered`: the same bytes
+/// and operations as one product with a plain matrix (for 512 tokens, 32 rows times all experts).
+pub fn experts(gathered: bool, prefill: bool) -> Result<Row> {
+    let (count, n, k, tokens) = (128usize, 768usize, 2048usize, if prefill { 512 } else { 1 });
+    let format = Format::new(Mode::Affine, Some(64), Some(4))?;
+    let pairs = 8 * tokens;
+    let (flops, read) = (2.0 * (pairs * n * k) as f64, if prefill { count * n } else { 8 * n });
+    let bytes = bytes_of(format, read, k) + (2 * (pairs * n + tokens * k)) as f64;
+    let mut turn = 0;
+    let call: Box<dyn FnMut() -> Result<Vec<Array>>> = if gathered {
+        let q = weights(format, count * n, k, 1)?;
+        let stack = |a: &Array| ops::reshape(a, &[count as isize, n as isize, -1]);
+        let (codes, scales) = (stack(&q.codes)?, stack(&q.scales)?);
+        let biases = q.biases.as_ref().map(stack).transpose()?;
+        let x = normal(&[tokens, 1, k], Dtype::BF16, 4)?;
+        let choices = 16;
+        // Eight different experts for each token.
+        let chosen = |t: usize, i: usize| ((t * 37 + i * 16 + i * t) % 16 + 16 * i) as i32;
+        let index = move |turn: usize| -> Result<(Array, Array)> {
+            let mut pairs: Vec<(i32, i32)> =
+                (0..tokens).flat_map(|t| (0..8).map(move |i| (chosen(t + turn, i), t as i32))).collect();
+            pairs.sort_unstable();
+            let of =
+                |f: fn(&(i32, i32)) -> i32| Array::from_slice(&pairs.iter().map(f).collect::<Vec<_>>(), &[8 * tokens]);
+            Ok((of(|p| p.1)?, of(|p| p.0)?))
+        };
+        let all: Vec<_> = (0..choices).map(index).collect::<Result<_>>()?;
+        let product = move |(lhs, rhs): &(Array, Array)| {
+            ops::gather_qmm(&x, &codes, &scales, biases.as_ref(), Some(lhs), Some(rhs), true, format)
+        };
+        Box::new(move || {
+            turn = (turn + 1) % choices;
+            Ok(vec![product(&all[turn])?])
+        })
+    } else {
+        let m = if prefill { 32 } else { 1 };
+        let x = normal(&[m, k], Dtype::BF16, 4)?;
+        // As many weights in turn as the experts are.
+        let parts: Vec<_> =
+            (0..count * n / read).map(|i| weights(format, read, k, 3 * i as u64)).collect::<Result<_>>()?;
+        Box::new(move || {
+            turn = (turn + 1) % parts.len();
+            let q = &parts[turn];
+            Ok(vec![ops::quantized_matmul(&x, &q.codes, &q.scales, q.biases.as_ref(), true, format)?])
+        })
+    };
+    Ok(Row { call, repeats: 1, flops, bytes, warm: if prefill { 2 } else { 3 * 16 + 1 } })
+}
+
+/// A matrix of random codes, made of no float matrix.
+fn weights(format: Format, n: usize, k: usize, seed: u64) -> Result<ops::Quantized> {
+    let codes = random::bits(&[n, format.words(k)], 4, Some(&random::key(seed)))?;
+    let groups = [n, k / format.group_size()];
+    let scales = random::uniform(0.01, 0.02, &groups, Dtype::BF16, Some(&random::key(seed + 1)))?;
+    let biases = random::uniform(-0.1, 0.1, &groups, Dtype::BF16, Some(&random::key(seed + 2)))?;
+    isobit::eval(&[codes.clone(), scales.clone(), biases.clone()])?;
+    Ok(ops::Quantized { codes, scales, biases: Some(biases) })
+}
