@@ -287,6 +287,7 @@ pub mod rsqrt;
 pub mod scan;
 pub mod scatter;
 pub mod sdpa;
+pub mod sdpa_vjp;
 pub mod searchsorted;
 pub mod segmented_mm;
 pub mod select;

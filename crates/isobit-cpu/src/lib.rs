@@ -162,6 +162,7 @@ impl Backend for Cpu {
             Prim::RmsNorm(p) => norm::rms_norm(self, p, inputs, outs),
             Prim::Rope(p) => rope::rope(self, p, inputs, outs),
             Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),
+            Prim::SdpaVjp(p) => attention::sdpa_vjp(self, p, inputs, outs),
             // products
             Prim::Addmm(p) => matmul::addmm(p, inputs, outs),
             Prim::GatherMm(_) => quant::gather_mm(self, inputs, outs),

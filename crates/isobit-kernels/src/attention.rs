@@ -6,7 +6,7 @@
 //! the additive mask on them and of its sink, and of nothing else: not of the number of queries or keys in the call, its
 //! place among them, the way its keys were masked (causal, boolean, `-inf`, or not there yet), the other heads, strides,
 //! threads or instruction set. A masked key is never multiplied, so a NaN or an infinity behind a mask stays there.
-//! The gradient is composed elsewhere from `out` and the optional log-sum-exp.
+//! The gradient is in [`vjp`].
 //!
 //! # The order
 //! All in f32; half precision is widened exactly and the result rounded once. Keys are cut into blocks of 64 and spans
@@ -34,14 +34,17 @@
 //! 3. Register tiles of 6 rows x 64 keys for the scores and 6 rows x 64 values for the sum.
 //! 4. Few rows and many keys (decode): spans are computed by different threads and joined in order.
 //!
-//! Known cost: decoding one row pays the packing, about a third of its time when the keys come from memory.
+//! Known cost: decoding one row pays the packing, about a third of its computing.
 
+mod ahead;
 mod block;
 mod double;
 mod mask;
 mod pack;
 mod scratch;
 mod span;
+mod tile;
+pub mod vjp;
 
 use crate::disjoint::Disjoint;
 use crate::float_lanes::FloatLanes;
@@ -154,24 +157,32 @@ pub fn attention<T: AttentionElement>(x: &AttentionInputs<T>, out: &mut [T], lse
     let rows = s.batch * s.q_heads * s.q_len;
     assert_eq!(out.len(), rows * s.value_dim, "attention: output size");
     assert!(lse.as_ref().is_none_or(|l| l.len() == rows), "attention: log-sum-exp size");
-    assert!(x.sinks.is_none_or(|l| l.len() == s.q_heads), "attention: one sink per query head");
-    if rows == 0 {
-        return;
+    x.check();
+    if rows > 0 {
+        T::run(x, out, lse);
     }
-    assert!(s.kv_heads > 0 && s.q_heads.is_multiple_of(s.kv_heads), "attention: query heads in groups per key head");
-    x.q.check(&[s.batch, s.q_heads, s.q_len], s.head_dim, "attention: the queries");
-    x.k.check(&[s.batch, s.kv_heads, s.k_len], s.head_dim, "attention: the keys");
-    x.v.check(&[s.batch, s.kv_heads, s.k_len], s.value_dim, "attention: the values");
-    let dims = [s.batch, s.q_heads, s.q_len, s.k_len];
-    match x.mask {
-        Mask::None | Mask::Causal => {}
-        Mask::Keep(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
-        Mask::AddF32(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
-        Mask::AddF16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
-        Mask::AddBf16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
-        Mask::AddF64(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+}
+
+impl<T> AttentionInputs<'_, T> {
+    /// Panics unless all operands are long enough for the shape.
+    fn check(&self) {
+        let (x, s) = (self, self.shape);
+        assert!(x.sinks.is_none_or(|l| l.len() == s.q_heads), "attention: one sink per query head");
+        let groups = if s.kv_heads == 0 { s.q_heads == 0 } else { s.q_heads.is_multiple_of(s.kv_heads) };
+        assert!(groups, "attention: query heads in groups per key head");
+        x.q.check(&[s.batch, s.q_heads, s.q_len], s.head_dim, "attention: the queries");
+        x.k.check(&[s.batch, s.kv_heads, s.k_len], s.head_dim, "attention: the keys");
+        x.v.check(&[s.batch, s.kv_heads, s.k_len], s.value_dim, "attention: the values");
+        let dims = [s.batch, s.q_heads, s.q_len, s.k_len];
+        match x.mask {
+            Mask::None | Mask::Causal => {}
+            Mask::Keep(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+            Mask::AddF32(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+            Mask::AddF16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+            Mask::AddBf16(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+            Mask::AddF64(m) => check(m.data.len(), m.offset, &dims, &m.strides, 1, "attention: the mask elements"),
+        }
     }
-    T::run(x, out, lse);
 }
 
 /// Every address that the strides can reach, and `last` elements from there, must be in the slice.

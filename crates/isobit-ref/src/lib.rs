@@ -43,7 +43,12 @@ impl Backend for Reference {
         };
         let inputs = match prim {
             Prim::Custom(c) => return c.0.run(inputs, outs).map(Ran::Done),
-            Prim::LayerNorm(_) | Prim::NormVjp(_) | Prim::RmsNorm(_) | Prim::Rope(_) | Prim::Sdpa(_) => {
+            Prim::LayerNorm(_)
+            | Prim::NormVjp(_)
+            | Prim::RmsNorm(_)
+            | Prim::Rope(_)
+            | Prim::Sdpa(_)
+            | Prim::SdpaVjp(_) => {
                 return Ok(Ran::Decompose(inputs));
             }
             Prim::Split(p) => return Ok(Ran::Done(isobit_core::view::split(&inputs[0], p.axis(), outs))),
@@ -75,6 +80,7 @@ impl Reference {
             | Prim::RmsNorm(_)
             | Prim::Rope(_)
             | Prim::Sdpa(_)
+            | Prim::SdpaVjp(_)
             | Prim::Reshape(_)
             | Prim::Slice(_)
             | Prim::Split(_)

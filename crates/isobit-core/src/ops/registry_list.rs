@@ -92,6 +92,7 @@ primitives! {
         rms_norm::RmsNorm,
         rope::Rope,
         sdpa::Sdpa,
+        sdpa_vjp::SdpaVjp,
     }
     boxed: {
         gather::Gather,

@@ -5,7 +5,7 @@ use crate::array::{Array, apply};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::adaptors::Fused;
-use crate::prim::{Batched, Case, Cases, Domain, Operand, Specs, Vmap, batched_front};
+use crate::prim::{Batched, Case, Cases, Domain, Grads, Operand, Specs, Vjp, Vmap, batched_front};
 use crate::spec::{Shape, Spec};
 use smallvec::smallvec;
 
@@ -222,6 +222,17 @@ impl Fused for Sdpa {
         Ok(vec![super::astype(&y, out.dtype)?])
     }
 
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        let mask_too = self.mask().is_some_and(|i| cx.wanted(i) && cx.inputs[i].dtype().is_float());
+        let found = super::sdpa_vjp::sdpa_vjp(self, cx.inputs, &cx.ct()?, mask_too)?;
+        let targets = (0..3).chain(self.mask().filter(|_| mask_too)).chain(self.sinks());
+        let mut grads: Grads = smallvec![None; cx.inputs.len()];
+        for (i, g) in targets.zip(found) {
+            grads[i] = cx.wanted(i).then_some(g);
+        }
+        Ok(grads)
+    }
+
     fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
         if self.sinks().is_some_and(|i| cx.batched(i)) {
             return cx.each(|xs| Ok(vec![apply(self.clone(), &xs.iter().collect::<Vec<_>>())?]));
@@ -241,7 +252,7 @@ impl Fused for Sdpa {
         let mut shape: Vec<isize> = out.shape().iter().map(|&n| n as isize).collect();
         shape.splice(0..1, [cx.size as isize, out.shape()[0].checked_div(cx.size).unwrap_or(0) as isize]);
         if cx.size == 0 {
-            shape[1] = Vmap::inner_batch(cx) as isize;
+            shape[1] = cx.inner_batch() as isize;
         }
         batched_front(super::reshape(&out, &shape)?)
     }
@@ -282,10 +293,10 @@ impl Fused for Sdpa {
 
 impl Vmap<'_> {
     /// The size of input 0's first axis without the batch.
-    fn inner_batch(cx: &Vmap<'_>) -> usize {
-        match cx.axes[0] {
-            Some(0) => cx.inputs[0].shape()[1],
-            _ => cx.inputs[0].shape()[0],
+    pub(super) fn inner_batch(&self) -> usize {
+        match self.axes[0] {
+            Some(0) => self.inputs[0].shape()[1],
+            _ => self.inputs[0].shape()[0],
         }
     }
 }

@@ -15,13 +15,12 @@
 )]
 
 use super::BLOCK;
+use super::ahead::Ahead;
+use super::tile::{Rows, TILE, Weights, all_dots, sums};
 use crate::float_lanes::vectors;
 use crate::isa::Level;
 use crate::math;
 use crate::simd::{Kernel, Simd, dispatch_at};
-
-/// Rows of a register tile.
-const TILE: usize = 6;
 
 /// The rows' state and one block's operands; all pointers are to `rows` rows.
 pub(super) struct Block<'a> {
@@ -46,6 +45,8 @@ pub(super) struct Block<'a> {
     pub l: &'a mut [f32],
     /// `padded` sums per row.
     pub acc: &'a mut [f32],
+    /// What will be read next.
+    pub ahead: Ahead,
 }
 
 impl Block<'_> {
@@ -64,6 +65,17 @@ impl Kernel for Block<'_> {
         assert!(self.bias.is_empty() || self.bias.len() >= rows * BLOCK);
         assert!(self.m.len() >= rows && self.c.len() >= rows && self.l.len() >= rows * 16);
         assert!(self.acc.len() >= rows * padded && padded % 16 == 0);
+        // With few rows, what comes next is asked for on the way.
+        match rows {
+            0 => return,
+            1 => return self.one_tile::<S, 1>(s),
+            2 => return self.one_tile::<S, 2>(s),
+            3 => return self.one_tile::<S, 3>(s),
+            4 => return self.one_tile::<S, 4>(s),
+            5 => return self.one_tile::<S, 5>(s),
+            6 => return self.one_tile::<S, 6>(s),
+            _ => {}
+        }
         let tiles = || (0..rows).step_by(TILE).map(|t| (t, (rows - t).min(TILE)));
         for (t, r) in tiles() {
             let any = self.keep[t..t + r].iter().fold(0, |a, b| a | b);
@@ -72,12 +84,12 @@ impl Kernel for Block<'_> {
             }
             let vectors = (64 - any.leading_zeros() as usize).div_ceil(16);
             match r {
-                1 => self.scores::<S, 1>(s, t, vectors),
-                2 => self.scores::<S, 2>(s, t, vectors),
-                3 => self.scores::<S, 3>(s, t, vectors),
-                4 => self.scores::<S, 4>(s, t, vectors),
-                5 => self.scores::<S, 5>(s, t, vectors),
-                _ => self.scores::<S, 6>(s, t, vectors),
+                1 => self.scores::<S, 1, false>(s, t, vectors),
+                2 => self.scores::<S, 2, false>(s, t, vectors),
+                3 => self.scores::<S, 3, false>(s, t, vectors),
+                4 => self.scores::<S, 4, false>(s, t, vectors),
+                5 => self.scores::<S, 5, false>(s, t, vectors),
+                _ => self.scores::<S, 6, false>(s, t, vectors),
             }
         }
         for (t, r) in tiles() {
@@ -87,60 +99,38 @@ impl Kernel for Block<'_> {
                 continue;
             }
             match r {
-                1 => self.values::<S, 1>(s, t),
-                2 => self.values::<S, 2>(s, t),
-                3 => self.values::<S, 3>(s, t),
-                4 => self.values::<S, 4>(s, t),
-                5 => self.values::<S, 5>(s, t),
-                _ => self.values::<S, 6>(s, t),
+                1 => self.values::<S, 1, false>(s, t),
+                2 => self.values::<S, 2, false>(s, t),
+                3 => self.values::<S, 3, false>(s, t),
+                4 => self.values::<S, 4, false>(s, t),
+                5 => self.values::<S, 5, false>(s, t),
+                _ => self.values::<S, 6, false>(s, t),
             }
         }
     }
 }
 
 impl Block<'_> {
-    /// Scores and softmax of `R` rows from row `t` on; keys from `16 * vectors` on are masked for all of them.
+    /// All of a call with `R` rows.
     #[inline(always)]
-    fn scores<S: Simd, const R: usize>(&mut self, s: S, t: usize, vectors: usize) {
-        // As many accumulators as the level has registers for, and enough of them to hide the latency.
-        if S::LEVEL == Level::Avx512 || R == 1 {
-            self.dots::<S, R, 4>(s, t, 0);
-        } else if R <= 3 {
-            for v in (0..vectors).step_by(2) {
-                self.dots::<S, R, 2>(s, t, v);
-            }
-        } else {
-            for v in 0..vectors {
-                self.dots::<S, R, 1>(s, t, v);
-            }
+    fn one_tile<S: Simd, const R: usize>(&mut self, s: S) {
+        let any = self.keep.iter().fold(0, |a, b| a | b);
+        if any != 0 {
+            self.scores::<S, R, true>(s, 0, (64 - any.leading_zeros() as usize).div_ceil(16));
+            self.values::<S, R, true>(s, 0);
         }
-        self.softmax::<S, R>(s, t);
     }
 
-    /// The dot products of `R` rows with `16 V` keys from `16 v` on.
+    /// Scores and softmax of `R` rows from row `t` on; keys from `16 * vectors` on are masked for all of them.
     #[inline(always)]
-    fn dots<S: Simd, const R: usize, const V: usize>(&mut self, s: S, t: usize, v: usize) {
-        let dim = self.dim;
-        let mut sum = [[s.splat(0.0); V]; R];
+    fn scores<S: Simd, const R: usize, const A: bool>(&mut self, s: S, t: usize, vectors: usize) {
         // SAFETY: `run` checked the lengths; the tile lies in them.
         unsafe {
-            let q = self.q.as_ptr().add(t * dim);
-            let keys = self.keys.as_ptr().add(16 * v);
-            for d in 0..dim {
-                let key: [S::F; V] = vectors!(V, |i| s.load(keys.add(d * BLOCK + 16 * i)));
-                for r in 0..R {
-                    let q = s.splat(*q.add(r * dim + d));
-                    for i in 0..V {
-                        sum[r][i] = s.fma(q, key[i], sum[r][i]);
-                    }
-                }
-            }
-            for r in 0..R {
-                for i in 0..V {
-                    s.store(self.p.as_mut_ptr().add((t + r) * BLOCK + 16 * (v + i)), sum[r][i]);
-                }
-            }
+            let q = Rows { at: self.q.as_ptr().add(t * self.dim), stride: self.dim };
+            let out = self.p.as_mut_ptr().add(t * BLOCK);
+            all_dots::<S, R, A>(s, q, self.dim, self.keys.as_ptr(), out, vectors, &mut self.ahead);
         }
+        self.softmax::<S, R>(s, t);
     }
 
     /// Turns the scores in `p` into weights and moves `m`, `c` and `l` on.
@@ -192,92 +182,15 @@ impl Block<'_> {
 
     /// The weighted values of `R` rows from row `t` on.
     #[inline(always)]
-    fn values<S: Simd, const R: usize>(&mut self, s: S, t: usize) {
-        let vectors = self.padded / 16;
+    fn values<S: Simd, const R: usize, const A: bool>(&mut self, s: S, t: usize) {
         let keep: [u64; R] = std::array::from_fn(|r| self.keep[t + r]);
-        let all = keep.iter().fold(u64::MAX, |a, b| a & b);
-        let some = keep.iter().fold(0, |a, b| a | b);
-        let mut w = 0;
-        if S::LEVEL == Level::Avx512 {
-            while R <= 2 && w + 8 <= vectors {
-                self.sums::<S, R, 8>(s, t, w, keep, all, some);
-                w += 8;
-            }
-            while w + 4 <= vectors {
-                self.sums::<S, R, 4>(s, t, w, keep, all, some);
-                w += 4;
-            }
-        }
-        while (S::LEVEL == Level::Avx512 || R <= 3) && w + 2 <= vectors {
-            self.sums::<S, R, 2>(s, t, w, keep, all, some);
-            w += 2;
-        }
-        while w < vectors {
-            self.sums::<S, R, 1>(s, t, w, keep, all, some);
-            w += 1;
-        }
-    }
-
-    /// `W` vectors of the value from vector `w` on; `all` and `some` are the keys that all or some of the rows see.
-    #[inline(always)]
-    fn sums<S: Simd, const R: usize, const W: usize>(
-        &mut self,
-        s: S,
-        t: usize,
-        w: usize,
-        keep: [u64; R],
-        all: u64,
-        some: u64,
-    ) {
-        // SAFETY: `run` checked the lengths, the tile lies in them, and values are read for seen keys only.
+        let c: [f32; R] = std::array::from_fn(|r| self.c[t + r]);
+        // SAFETY: `run` checked the lengths, the tile lies in them, and values are there for seen keys.
         unsafe {
-            let acc = self.acc.as_mut_ptr().add(t * self.padded + 16 * w);
-            let p = self.p.as_ptr().add(t * BLOCK);
-            let values = self.values.wrapping_add(16 * w);
-            let mut sum: [[S::F; W]; R] = [[s.splat(0.0); W]; R];
-            for r in 0..R {
-                let c = s.splat(self.c[t + r]);
-                for i in 0..W {
-                    sum[r][i] = s.mul(s.load(acc.add(r * self.padded + 16 * i)), c);
-                }
-            }
-            // Keys that every row sees come in a run from some key on; mixed ones are done row by row.
-            let mut j = some.trailing_zeros() as usize;
-            let end = 64 - some.leading_zeros() as usize;
-            while j < end {
-                let run = (!(all >> j)).trailing_zeros() as usize;
-                let stop = (j + run).min(end);
-                while j < stop {
-                    let row = values.wrapping_offset(j as isize * self.value_stride);
-                    let value: [S::F; W] = vectors!(W, |i| s.load(row.add(16 * i)));
-                    for r in 0..R {
-                        let p = s.splat(*p.add(r * BLOCK + j));
-                        for i in 0..W {
-                            sum[r][i] = s.fma(p, value[i], sum[r][i]);
-                        }
-                    }
-                    j += 1;
-                }
-                if j < end {
-                    if some >> j & 1 == 1 {
-                        let row = values.wrapping_offset(j as isize * self.value_stride);
-                        for r in 0..R {
-                            if keep[r] >> j & 1 == 1 {
-                                let p = s.splat(*p.add(r * BLOCK + j));
-                                for i in 0..W {
-                                    sum[r][i] = s.fma(p, s.load(row.add(16 * i)), sum[r][i]);
-                                }
-                            }
-                        }
-                    }
-                    j += 1;
-                }
-            }
-            for r in 0..R {
-                for i in 0..W {
-                    s.store(acc.add(r * self.padded + 16 * i), sum[r][i]);
-                }
-            }
+            let acc = Rows { at: self.acc.as_mut_ptr().add(t * self.padded), stride: self.padded };
+            let weights = Weights { at: self.p.as_ptr().add(t * BLOCK), row: BLOCK, term: 1 };
+            let values = (self.values, self.value_stride);
+            sums::<S, R, A>(s, acc, c, weights, values, self.padded / 16, keep, &mut self.ahead);
         }
     }
 }

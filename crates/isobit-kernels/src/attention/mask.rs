@@ -12,6 +12,24 @@ fn first_bits(n: usize) -> u64 {
     if n >= 64 { u64::MAX } else { (1 << n) - 1 }
 }
 
+/// Rows and columns of a 64 x 64 matrix of bits exchanged.
+///
+/// Six rounds; each exchanges the off-diagonal quarters of all squares of its size.
+pub(super) fn transpose_bits(x: &mut [u64; 64]) {
+    let (mut size, mut low) = (32, u64::MAX >> 32);
+    while size > 0 {
+        for first in (0..64).step_by(2 * size) {
+            for i in first..first + size {
+                let swap = (x[i] >> size ^ x[i + size]) & low;
+                x[i] ^= swap << size;
+                x[i + size] ^= swap;
+            }
+        }
+        size /= 2;
+        low ^= low << size;
+    }
+}
+
 impl<T> MaskOperand<'_, T> {
     /// The address of element `[b, head, query, key]`.
     #[inline(always)]

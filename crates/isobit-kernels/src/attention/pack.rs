@@ -6,6 +6,7 @@
 )]
 
 use super::BLOCK;
+use super::ahead::Ahead;
 use crate::float_lanes::{FloatLanes, vectors};
 use crate::simd::{Kernel, Simd};
 use crate::transpose16::{copy_transposed, transpose16};
@@ -44,15 +45,18 @@ pub(super) struct PackKeys<'a, T> {
     pub keys: usize,
     pub dim: usize,
     pub to: &'a mut [f32],
+    /// What will be read next.
+    pub ahead: Ahead,
 }
 
 impl<T: FloatLanes> Kernel for PackKeys<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let PackKeys { from, stride, keys, dim, to } = self;
+        let PackKeys { from, stride, keys, dim, to, mut ahead } = self;
         assert!(to.len() >= dim * BLOCK && keys <= BLOCK);
         let to = to.as_mut_ptr();
+        let lines = ahead.count().div_ceil(BLOCK / 16 * dim.div_ceil(16).max(1));
         for first in (0..BLOCK).step_by(16) {
             let n = keys.saturating_sub(first).min(16);
             let row = |j: usize| from.wrapping_offset((first + j) as isize * stride);
@@ -65,6 +69,7 @@ impl<T: FloatLanes> Kernel for PackKeys<'_, T> {
                     unsafe {
                         copy_transposed::<S, false>(s, row(0).add(d).cast(), step, to.add(d * BLOCK + first), BLOCK)
                     };
+                    ahead.step(lines);
                     d += 16;
                 }
             }
@@ -75,6 +80,7 @@ impl<T: FloatLanes> Kernel for PackKeys<'_, T> {
                     unsafe {
                         copy_transposed::<S, true>(s, row(0).add(d).cast(), step, to.add(d * BLOCK + first), BLOCK)
                     };
+                    ahead.step(2 * lines);
                     d += 32;
                 }
             }
@@ -89,6 +95,7 @@ impl<T: FloatLanes> Kernel for PackKeys<'_, T> {
                     // SAFETY: as above.
                     unsafe { s.store(to.add((d + i) * BLOCK + first), columns[i]) };
                 }
+                ahead.step(lines);
                 d += 16;
             }
         }

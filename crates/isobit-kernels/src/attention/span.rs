@@ -2,6 +2,7 @@
 //!
 //! A state is, for each row, `padded` sums, then the maximum, then the sum of weights.
 
+use super::ahead::Ahead;
 use super::block::Block;
 use super::pack::{PackKeys, PackQuery, PackValues};
 use super::scratch::Scratch;
@@ -12,6 +13,9 @@ use crate::math;
 use crate::simd::{Kernel, Simd, dispatch_at};
 use std::any::TypeId;
 use std::ops::Range;
+
+/// Up to so many rows a call is bound by reading keys and values.
+const FEW: usize = 8;
 
 /// The state before any span.
 pub(super) fn empty(rows: usize, padded: usize) -> Vec<f32> {
@@ -100,10 +104,13 @@ impl<'a, T: FloatLanes> Rows<'a, T> {
         let (dim, value_dim) = (x.shape.head_dim, x.shape.value_dim);
         // Keys behind the last one that somebody sees need not be read.
         let keys = keys.min(64 - seen.leading_zeros() as usize);
-        let from = x.k.row(b, h, key);
-        dispatch_at(level, PackKeys { from, stride: x.k.strides[2], keys, dim, to: self.keys });
-        let from = x.v.row(b, h, key);
-        let stride = x.v.strides[2];
+        // With few rows, what comes next is asked for early: the values while keys are packed, then the next keys.
+        let few = self.range.len() <= FEW;
+        let next = if few { BLOCK.min(x.shape.k_len.saturating_sub(key + BLOCK)) } else { 0 };
+        let (from, stride) = (x.v.row(b, h, key), x.v.strides[2]);
+        let ahead = Ahead::new(from, stride, if few { keys } else { 0 }, value_dim);
+        let pack = PackKeys { from: x.k.row(b, h, key), stride: x.k.strides[2], keys, dim, to: self.keys, ahead };
+        dispatch_at(level, pack);
         let (values, value_stride) = if TypeId::of::<T>() == TypeId::of::<f32>() && padded == value_dim {
             (from.cast::<f32>(), stride)
         } else {
@@ -124,6 +131,7 @@ impl<'a, T: FloatLanes> Rows<'a, T> {
             c: self.c,
             l: self.l,
             acc: self.acc,
+            ahead: Ahead::new(x.k.row(b, h, key + BLOCK), x.k.strides[2], next, dim),
         };
         block.at(level);
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::simd::{Kernel, Simd, dispatch_at};
 use crate::{math, test_settings};
 
-fn random(n: usize, seed: u32) -> Vec<f32> {
+pub(super) fn random(n: usize, seed: u32) -> Vec<f32> {
     let mut bytes = vec![0u8; 4 * n];
     crate::rng::random_bits(&[seed, 5], 4 * n, &mut bytes);
     bytes.as_chunks::<4>().0.iter().map(|&b| (u32::from_le_bytes(b) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
@@ -24,7 +24,7 @@ fn scalar(x: f32, log: bool) -> f32 {
     dispatch_at(crate::isa::Level::Scalar, One(x, log))
 }
 
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     scalar(x, false)
 }
 
@@ -33,7 +33,7 @@ fn max(a: f32, b: f32) -> f32 {
 }
 
 /// `-inf` as a maximum counts as zero.
-fn base(m: f32) -> f32 {
+pub(super) fn base(m: f32) -> f32 {
     if m == f32::NEG_INFINITY { 0.0 } else { m }
 }
 
@@ -94,7 +94,7 @@ fn ordered_row(
     (total.iter().map(|t| t / total_l + 0.0).collect(), total_m + scalar(total_l, true))
 }
 
-trait Sample: AttentionElement + FloatLanes + PartialEq {
+pub(super) trait Sample: AttentionElement + FloatLanes + PartialEq {
     const NAN: Self;
 }
 impl Sample for f32 {
@@ -108,13 +108,13 @@ impl Sample for bf16 {
 }
 
 /// A dense operand `[batch, heads, len, dim]` and ways to lay it out.
-struct Dense {
-    dims: [usize; 4],
-    data: Vec<f32>,
+pub(super) struct Dense {
+    pub dims: [usize; 4],
+    pub data: Vec<f32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Layout {
+pub(super) enum Layout {
     Contiguous,
     /// `[batch, len, heads, dim]` with a gap of NaNs after every row, off alignment.
     Gaps,
@@ -123,16 +123,16 @@ enum Layout {
 }
 
 impl Dense {
-    fn new(dims: [usize; 4], seed: u32) -> Dense {
+    pub fn new(dims: [usize; 4], seed: u32) -> Dense {
         Dense { dims, data: random(dims.iter().product(), seed) }
     }
-    fn row(&self, b: usize, h: usize, i: usize) -> &[f32] {
+    pub fn row(&self, b: usize, h: usize, i: usize) -> &[f32] {
         let [_, hs, n, d] = self.dims;
         let at = ((b * hs + h) * n + i) * d;
         &self.data[at..at + d]
     }
     /// The stored elements, the offset and the strides; everything that no index reaches is NaN.
-    fn store<T: Sample>(&self, layout: Layout) -> (Vec<T>, usize, [isize; 3]) {
+    pub fn store<T: Sample>(&self, layout: Layout) -> (Vec<T>, usize, [isize; 3]) {
         let [bs, hs, n, d] = self.dims;
         let (offset, strides) = match layout {
             Layout::Contiguous => (0, [hs * n * d, n * d, d].map(|s| s as isize)),
@@ -158,17 +158,17 @@ impl Dense {
     }
 }
 
-struct Case {
-    shape: AttentionShape,
-    q: Dense,
-    k: Dense,
-    v: Dense,
-    scale: f64,
-    sinks: Option<Vec<f32>>,
+pub(super) struct Case {
+    pub shape: AttentionShape,
+    pub q: Dense,
+    pub k: Dense,
+    pub v: Dense,
+    pub scale: f64,
+    pub sinks: Option<Vec<f32>>,
 }
 
 impl Case {
-    fn new(batch: usize, heads: [usize; 2], len: [usize; 2], dim: [usize; 2]) -> Case {
+    pub fn new(batch: usize, heads: [usize; 2], len: [usize; 2], dim: [usize; 2]) -> Case {
         let [q_heads, kv_heads] = heads;
         let [q_len, k_len] = len;
         let [head_dim, value_dim] = dim;
@@ -225,13 +225,13 @@ impl Case {
         (out, lse)
     }
 
-    fn causal(&self) -> impl Fn(usize, usize, usize, usize) -> Option<f32> + use<> {
+    pub fn causal(&self) -> impl Fn(usize, usize, usize, usize) -> Option<f32> + use<> {
         let (q, k) = (self.shape.q_len, self.shape.k_len);
         move |_, _, i, j| (j + q <= i + k).then_some(0.0)
     }
 }
 
-fn bits<T: Sample>(x: &[T]) -> Vec<u32> {
+pub(super) fn bits<T: Sample>(x: &[T]) -> Vec<u32> {
     x.iter().map(|x| x.widen().to_bits()).collect()
 }
 
