@@ -5,7 +5,7 @@ mod gpt;
 mod quantized;
 mod rows;
 
-use isobit::{Array, Dtype, Result, ops};
+use isobit::{Array, Dtype, Error, Result, ops};
 use rows::Row;
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -42,6 +42,12 @@ pub fn run(args: &Options) -> Result<ExitCode> {
 }
 
 fn table(args: &Options) -> Result<()> {
+    let filter = args.filter.as_deref().unwrap_or("");
+    let names: Vec<&str> = rows::NAMES.into_iter().chain(["gpt.step"]).filter(|n| n.contains(filter)).collect();
+    if names.is_empty() {
+        let all: Vec<&str> = rows::NAMES.into_iter().chain(["gpt.step"]).collect();
+        return Err(Error::value("bench", format!("no row is named like {filter:?}; the rows are {}", all.join(" "))));
+    }
     let threads = isobit_kernels::par::threads();
     let peak = isobit_kernels::limits::fma_gflops();
     let read = read_limit()?;
@@ -51,8 +57,7 @@ fn table(args: &Options) -> Result<()> {
         "{:<22} {:>10} {:>10} {:>9} {:>7} {:>9} {:>7}",
         "row", "median ms", "best ms", "GFLOP/s", "of FMA", "GB/s", "of read"
     );
-    let filter = args.filter.as_deref().unwrap_or("");
-    for name in rows::NAMES.into_iter().chain(["gpt.step"]).filter(|n| n.contains(filter)) {
+    for name in names {
         let Some(mut row) = rows::row(name)? else { continue };
         let warm = row.warm;
         let mut seconds = time(&mut row, args.calls.max(1), warm)?;

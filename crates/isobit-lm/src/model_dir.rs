@@ -77,6 +77,7 @@ pub(crate) fn model_of(config: Config, mut weights: Params) -> Result<Qwen3> {
             weights.remove(&format!("lm_head.{part}"));
         }
     }
+    check_depth(&config, &weights)?;
     stack_experts(&config, &mut weights)?;
     let quantization = config.quantization.clone();
     let mut model = Qwen3::zeros(config, Dtype::F32)?;
@@ -91,6 +92,18 @@ pub(crate) fn model_of(config: Config, mut weights: Params) -> Result<Qwen3> {
     }
     model.load(&weights)?;
     Ok(model)
+}
+
+/// Refuses a number of layers that the tensors do not have, before a model of that size is made.
+fn check_depth(config: &Config, weights: &Params) -> Result<()> {
+    let last = format!("model.layers.{}.", config.num_hidden_layers - 1);
+    match weights.keys().any(|name| name.starts_with(&last)) {
+        true => Ok(()),
+        false => Err(Error::value(
+            "load",
+            format!("num_hidden_layers: {}: missing tensors: {last}*", config.num_hidden_layers),
+        )),
+    }
 }
 
 /// As MLX decides it: a layer that config.json does not name is quantized if there are scales for it.
@@ -115,10 +128,8 @@ fn stack_experts(config: &Config, weights: &mut Params) -> Result<()> {
             if !weights.contains_key(&name(0)) {
                 continue;
             }
-            let missing: Vec<String> = (0..count).map(name).filter(|n| !weights.contains_key(n)).collect();
-            if let Some(first) = missing.first() {
-                let more = if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() };
-                return Err(Error::value("load", format!("missing tensors: {first}{more}")));
+            if let Some(first) = (0..count).map(name).find(|n| !weights.contains_key(n)) {
+                return Err(Error::value("load", format!("missing tensors: {first}, of {count} experts")));
             }
             let parts: Vec<Array> = (0..count).filter_map(|e| weights.remove(&name(e))).collect();
             let first = &parts[0];

@@ -136,6 +136,7 @@ fn a_config_of_another_model_is_refused() {
         ("\"hidden_size\": 48", "\"hidden_size\": 64", "expected shape"),
         ("\"vocab_size\": 320", "\"vocab_size\": 280", "the tokenizer has 320 tokens, the model only 280"),
         ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "missing tensors: model.layers.2"),
+        ("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 2000000000", "missing tensors: model.layers.1999999999"),
     ] {
         fs::write(&path, text.replace(from, to)).unwrap();
         let e = error(dir.path());
