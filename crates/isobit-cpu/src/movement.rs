@@ -16,12 +16,12 @@ pub use gather::gather;
 pub use ranges::{arange, linspace};
 pub use scatter::scatter;
 
-use copy::Plan;
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::ops::concatenate::Concatenate;
 use isobit_core::ops::pad::Pad;
 use isobit_core::ops::slice_update::SliceUpdate;
 use isobit_core::{Dtype, Result, Shape, Spec, Tensor};
+use isobit_kernels::copy::CopyPlan;
 use smallvec::{SmallVec, smallvec};
 
 /// A pointer that the tasks of one kernel share.
@@ -99,10 +99,10 @@ pub fn concatenate(p: &Concatenate, inputs: Inputs, outs: &[Spec]) -> Result<Ran
     let item = out.dtype().size();
     let mut at = 0;
     for x in &inputs {
-        let plan = Plan::new(x.shape(), x.strides(), out.strides(), item);
+        let plan = CopyPlan::new(item, x.shape(), x.strides(), out.strides());
         let skip = at * out.strides()[p.axis()] as usize * item;
         // SAFETY: the input's elements, and the part of the fresh output that begins at `at` along the axis.
-        unsafe { plan.run_parallel(x.as_byte_ptr(), out.as_mut_byte_ptr().add(skip)) };
+        unsafe { plan.run(x.as_byte_ptr(), out.as_mut_byte_ptr().add(skip)) };
         at += x.shape()[p.axis()];
     }
     done(out)
@@ -119,9 +119,9 @@ pub fn slice_update(p: &SliceUpdate, mut inputs: Inputs) -> Result<Ran> {
     let item = out.dtype().size();
     let strides: SmallVec<[isize; 4]> = out.strides().iter().zip(region.step()).map(|(s, k)| s * k).collect();
     let skip: isize = out.strides().iter().zip(region.start()).map(|(s, k)| s * k).sum();
-    let plan = Plan::new(update.shape(), update.strides(), &strides, item);
+    let plan = CopyPlan::new(item, update.shape(), update.strides(), &strides);
     // SAFETY: `infer` has checked that the region lies inside the output, which this kernel alone holds.
-    unsafe { plan.run_parallel(update.as_byte_ptr(), out.as_mut_byte_ptr().offset(skip * item as isize)) };
+    unsafe { plan.run(update.as_byte_ptr(), out.as_mut_byte_ptr().offset(skip * item as isize)) };
     done(out)
 }
 
@@ -134,10 +134,10 @@ pub fn pad(p: &Pad, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
     let still: SmallVec<[isize; 4]> = smallvec![0; out.ndim()];
     let fill = |start: &[usize], shape: &[usize]| {
         let skip: usize = start.iter().zip(out.strides()).map(|(&k, &s)| k * s as usize).sum();
-        let plan = Plan::new(shape, &still, out.strides(), item);
+        let plan = CopyPlan::new(item, shape, &still, out.strides());
         if !shape.contains(&0) {
             // SAFETY: one element read again and again; a block inside the fresh output.
-            unsafe { plan.run_parallel(value.as_byte_ptr(), out.as_mut_byte_ptr().add(skip * item)) };
+            unsafe { plan.run(value.as_byte_ptr(), out.as_mut_byte_ptr().add(skip * item)) };
         }
     };
     // Before and after the array along each axis; earlier axes only where the array is, later ones whole.
@@ -154,9 +154,9 @@ pub fn pad(p: &Pad, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
     }
     if x.size() > 0 {
         let skip: usize = low.iter().zip(out.strides()).map(|(&k, &s)| k * s as usize).sum();
-        let plan = Plan::new(x.shape(), x.strides(), out.strides(), item);
+        let plan = CopyPlan::new(item, x.shape(), x.strides(), out.strides());
         // SAFETY: the array's elements, and the block of the fresh output that is left.
-        unsafe { plan.run_parallel(x.as_byte_ptr(), out.as_mut_byte_ptr().add(skip * item)) };
+        unsafe { plan.run(x.as_byte_ptr(), out.as_mut_byte_ptr().add(skip * item)) };
     }
     done(out)
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! 1. A transposition block is 16x16 for 4-byte elements and 32x32 for 2-byte ones (as 16x16 pairs, then the pairs are
-//!    split); bands of 64 output rows keep each input page in use for several cache lines.
+//!    split). Blocks go along strips of four cache lines per output row: each input line is read once and each output
+//!    line written once, whole, with its three neighbours, which is within a fifth of the speed of a flat copy.
 //! 2. Work is cut by the shape only and shared among threads when large.
 
 use crate::elementwise::{STREAM_BYTES, StreamOut};
@@ -32,15 +33,86 @@ struct Axis {
 const TASK_BYTES: usize = 128 << 10;
 /// Elements of a row that one task copies at most.
 const SEGMENT: usize = 32_768;
+/// Bytes of an output row in one strip of a transposition.
+const STRIP_BYTES: usize = 256;
 /// Output rows per transposition task.
-const BAND: usize = 64;
+const BAND: usize = 4096;
 
-/// Copies a strided view into a strided view; strides are in elements of `size` bytes (1, 2, 4 or 8), and may be zero (in
-/// the input only) or negative.
+/// How to copy between two views of one shape, for any number of places that they may begin at.
+#[derive(Clone, Debug)]
+pub struct CopyPlan {
+    size: usize,
+    axes: Vec<Axis>,
+    /// Elements to the first one copied, where an axis is run backwards.
+    src_shift: isize,
+    dst_shift: isize,
+}
+
+impl CopyPlan {
+    /// A plan for elements of `size` bytes (1, 2, 4 or 8). Strides are in elements, and may be zero (in the input only) or
+    /// negative.
+    pub fn new(size: usize, shape: &[usize], src_strides: &[isize], dst_strides: &[isize]) -> CopyPlan {
+        let mut plan = CopyPlan { size, axes: Vec::with_capacity(shape.len().max(1)), src_shift: 0, dst_shift: 0 };
+        for (&n, (&src, &dst)) in shape.iter().zip(src_strides.iter().zip(dst_strides)) {
+            if n != 1 {
+                // The output is written forwards.
+                let back = if dst < 0 { n as isize - 1 } else { 0 };
+                plan.src_shift += back * src;
+                plan.dst_shift += back * dst;
+                plan.axes.push(if dst < 0 { Axis { n, src: -src, dst: -dst } } else { Axis { n, src, dst } });
+            }
+        }
+        plan.axes.sort_by_key(|a| std::cmp::Reverse(a.dst));
+        plan.axes.dedup_by(|a, outer| {
+            let merges = outer.src == a.src * a.n as isize && outer.dst == a.dst * a.n as isize;
+            if merges {
+                *outer = Axis { n: outer.n * a.n, src: a.src, dst: a.dst };
+            }
+            merges
+        });
+        if plan.axes.is_empty() {
+            plan.axes.push(Axis { n: 1, src: 1, dst: 1 });
+        }
+        plan
+    }
+
+    /// Copies, on the pool's threads if that is worth it.
+    ///
+    /// # Safety
+    /// With index 0 of the views at `src` and `dst`: every element of either view is valid; the views do not overlap; no
+    /// two elements of the output share an address; addresses are aligned to the size.
+    pub unsafe fn run(&self, src: *const u8, dst: *mut u8) {
+        let (size, axes) = (self.size, &self.axes[..]);
+        if axes.iter().any(|a| a.n == 0) {
+            return;
+        }
+        let src = Origin(offset(src, self.src_shift, size));
+        let dst = Target(offset(dst, self.dst_shift, size).cast_mut());
+        let last = axes.len() - 1;
+        let inner = axes[last];
+        if axes.len() == 1 && inner.src == 1 && inner.dst == 1 {
+            return flat(src, dst, inner.n * size);
+        }
+        let across = axes[..last].iter().position(|a| a.src == 1 && a.n >= 4);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match across {
+                Some(r) if inner.dst == 1 && inner.src != 1 && inner.src != 0 && inner.n >= 4 => {
+                    let mut outer = axes.to_vec();
+                    outer.remove(last);
+                    let band = outer.remove(r);
+                    transpose(size, &outer, band, inner, src, dst);
+                }
+                _ => rows(size, axes, src, dst),
+            }
+        }
+    }
+}
+
+/// Copies a strided view into a strided view: a [`CopyPlan`] that is used once.
 ///
 /// # Safety
-/// `shape` and both strides have one length; every element of either view is valid; the views do not overlap; no two
-/// elements of the output share an address; addresses are aligned to `size`.
+/// `shape` and both strides have one length; the rest as for [`CopyPlan::run`].
 pub unsafe fn copy_strided(
     size: usize,
     shape: &[usize],
@@ -49,29 +121,8 @@ pub unsafe fn copy_strided(
     dst: *mut u8,
     dst_strides: &[isize],
 ) {
-    let axes = simplify(shape, src_strides, dst_strides);
-    let (src, dst) = (Origin(src), Target(dst));
-    if axes.iter().any(|a| a.n == 0) {
-        return;
-    }
-    let last = axes.len() - 1;
-    let inner = axes[last];
-    if axes.len() == 1 && inner.src == 1 && inner.dst == 1 {
-        return flat(src, dst, inner.n * size);
-    }
-    let across = axes[..last].iter().position(|a| a.src == 1 && a.n >= 4);
     // SAFETY: the caller's promise.
-    unsafe {
-        match across {
-            Some(r) if inner.dst == 1 && inner.src != 1 && inner.src != 0 && inner.n >= 4 => {
-                let mut outer = axes.clone();
-                outer.remove(last);
-                let band = outer.remove(r);
-                transpose(size, &outer, band, inner, src, dst);
-            }
-            _ => rows(size, &axes, src, dst),
-        }
-    }
+    unsafe { CopyPlan::new(size, shape, src_strides, dst_strides).run(src, dst) }
 }
 
 /// [`copy_strided`] into a contiguous output.
@@ -87,26 +138,6 @@ pub unsafe fn copy_to_contiguous(size: usize, shape: &[usize], src: *const u8, s
     }
     // SAFETY: the caller's promise.
     unsafe { copy_strided(size, shape, src, src_strides, dst, &strides) }
-}
-
-/// The axes that matter, by falling output stride; at least one.
-fn simplify(shape: &[usize], src: &[isize], dst: &[isize]) -> Vec<Axis> {
-    let axes = shape.iter().zip(src.iter().zip(dst));
-    let mut axes: Vec<Axis> = axes.filter(|(n, _)| **n != 1).map(|(&n, (&src, &dst))| Axis { n, src, dst }).collect();
-    axes.sort_by_key(|a| std::cmp::Reverse(a.dst.unsigned_abs()));
-    let mut merged: Vec<Axis> = Vec::with_capacity(axes.len());
-    for a in axes {
-        match merged.last_mut() {
-            Some(o) if o.src == a.src * a.n as isize && o.dst == a.dst * a.n as isize => {
-                *o = Axis { n: o.n * a.n, src: a.src, dst: a.dst };
-            }
-            _ => merged.push(a),
-        }
-    }
-    if merged.is_empty() {
-        merged.push(Axis { n: 1, src: 1, dst: 1 });
-    }
-    merged
 }
 
 /// A flat copy of bytes.
@@ -233,21 +264,21 @@ unsafe fn rows(size: usize, axes: &[Axis], src: Origin<u8>, dst: Target<u8>) {
 /// # Safety
 /// As for [`copy_strided`].
 unsafe fn transpose(size: usize, outer: &[Axis], band: Axis, inner: Axis, src: Origin<u8>, dst: Target<u8>) {
-    const COLUMNS: usize = 4096;
-    let (bands, strips) = (band.n.div_ceil(BAND), inner.n.div_ceil(COLUMNS));
+    let strip = STRIP_BYTES / size;
+    let (bands, strips) = (band.n.div_ceil(BAND), inner.n.div_ceil(strip));
     let slabs = product(outer);
     let bytes = slabs * band.n * inner.n * size;
     let stream = bytes >= STREAM_BYTES;
     let task = |i: usize| {
         let walk = Walk::at(outer, i / (bands * strips));
-        let (r, c) = (i / strips % bands * BAND, i % strips * COLUMNS);
+        let (r, c) = (i / strips % bands * BAND, i % strips * strip);
         let s = walk.src + r as isize + c as isize * inner.src;
         let d = walk.dst + r as isize * band.dst + c as isize;
         let t = block::Transpose {
             src: offset(src.at(0), s, size),
             dst: offset(dst.at(0).cast_const(), d, size).cast_mut(),
             rows: BAND.min(band.n - r),
-            columns: COLUMNS.min(inner.n - c),
+            columns: strip.min(inner.n - c),
             src_stride: inner.src,
             dst_stride: band.dst,
             stream,

@@ -2,12 +2,12 @@
 //!
 //! Cost: a row of an embedding table is one memcpy; single elements are one load and store each.
 
-use super::copy::Plan;
 use super::{Indices, Shared, begin, by_size, done};
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::layout::contiguous_strides;
 use isobit_core::ops::gather::Gather;
 use isobit_core::{Result, Spec, Tensor};
+use isobit_kernels::copy::CopyPlan;
 use isobit_kernels::par;
 
 /// How many indices are resolved at a time.
@@ -66,11 +66,11 @@ pub fn gather(p: &Gather, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
     let each: usize = window.iter().product();
     let count = out.size() / each;
     let starts = Starts::new(&inputs[1..], p.axes(), x.shape(), &window, x.strides())?;
-    let plan = Plan::new(&window, x.strides(), &contiguous_strides(&window), item);
+    let plan = CopyPlan::new(item, &window, x.strides(), &contiguous_strides(&window));
     let (from, to) = (Shared::new(x.as_byte_ptr()), Shared::new(out.as_mut_byte_ptr()));
     if count == 1 {
         // SAFETY: offsets are clamped so that the slice lies inside the input; the output has one slice.
-        starts.each(0, 1, |_, o| unsafe { plan.run_parallel(from.ptr().offset(o * item as isize), to.ptr()) });
+        starts.each(0, 1, |_, o| unsafe { plan.run(from.ptr().offset(o * item as isize), to.ptr()) });
         return done(out);
     }
     let chunk = ((64 << 10) / (each * item)).max(1).next_multiple_of(16);

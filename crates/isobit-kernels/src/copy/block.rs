@@ -89,11 +89,12 @@ pub(super) unsafe fn transpose(size: usize, t: Transpose) {
 unsafe fn plain<T: Copy>(t: Transpose, rows_done: usize, columns_done: usize) {
     const SIDE: usize = 16;
     let (src, dst) = (t.src.cast::<T>(), t.dst.cast::<T>());
-    for c0 in (0..t.columns).step_by(SIDE) {
-        let c1 = (c0 + SIDE).min(t.columns);
-        let first = if c1 <= columns_done { rows_done } else { 0 };
-        for r0 in (first..t.rows).step_by(SIDE) {
-            for r in r0..(r0 + SIDE).min(t.rows) {
+    for r0 in (0..t.rows).step_by(SIDE) {
+        let r1 = (r0 + SIDE).min(t.rows);
+        let first = if r1 <= rows_done { columns_done } else { 0 };
+        for c0 in (first..t.columns).step_by(SIDE) {
+            let c1 = (c0 + SIDE).min(t.columns);
+            for r in r0..r1 {
                 for c in c0..c1 {
                     // SAFETY: the caller's promise.
                     unsafe {
@@ -131,10 +132,10 @@ impl Kernel for Words {
         let stream = lines(&t, 4);
         let (rows, columns) = (t.rows / LANES * LANES, t.columns / LANES * LANES);
         let (src, dst) = (t.src.cast::<f32>(), t.dst.cast::<f32>());
-        let mut c = 0;
-        while c < columns {
-            let mut r = 0;
-            while r < rows {
+        let mut r = 0;
+        while r < rows {
+            let mut c = 0;
+            while c < columns {
                 // SAFETY: a whole block; vector moves keep every bit.
                 unsafe {
                     let from = src.offset(c as isize * t.src_stride + r as isize);
@@ -152,9 +153,9 @@ impl Kernel for Words {
                         i += 1;
                     }
                 }
-                r += LANES;
+                c += LANES;
             }
-            c += LANES;
+            r += LANES;
         }
         if stream {
             s.stream_fence();
@@ -177,10 +178,10 @@ impl Kernel for Pairs {
         let stream = lines(&t, 2);
         let (rows, columns) = (t.rows / SIDE * SIDE, t.columns / SIDE * SIDE);
         let (src, dst) = (t.src.cast::<u16>(), t.dst.cast::<u16>());
-        let mut c = 0;
-        while c < columns {
-            let mut r = 0;
-            while r < rows {
+        let mut r = 0;
+        while r < rows {
+            let mut c = 0;
+            while c < columns {
                 // SAFETY: a whole block; vector moves and integer operations keep every bit.
                 unsafe {
                     let from = src.offset(c as isize * t.src_stride + r as isize);
@@ -210,9 +211,9 @@ impl Kernel for Pairs {
                         i += 1;
                     }
                 }
-                r += SIDE;
+                c += SIDE;
             }
-            c += SIDE;
+            r += SIDE;
         }
         if stream {
             s.stream_fence();
