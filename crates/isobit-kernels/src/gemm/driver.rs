@@ -31,8 +31,8 @@ pub(super) const FORK_WORK: usize = 1 << 18;
 const ROWS: usize = 2048;
 /// Columns packed at a time.
 const COLS: usize = 2048;
-/// Bytes of A's packed panels at a time, about.
-const SPAN: usize = 1 << 20;
+/// Bytes of A's packed panels at a time, about: read panel by panel in order, they may come from L3.
+const SPAN: usize = 8 << 20;
 /// Bytes of A's panels that may stay in L2 while columns go by.
 const L2: usize = 1 << 20;
 /// Row panels up to which K may run inside.
@@ -61,6 +61,8 @@ enum Right<T, W> {
     Words(*const W),
     /// As a [`PackedB`] keeps it, for a kernel that widens on the way.
     Stored(*const u8),
+    /// Several of these, bytes from one to the next; so many columns.
+    Panels(*const u8, usize, usize),
 }
 
 /// What a block of a chunk of B is packed from: runs of bytes, so far apart.
@@ -400,37 +402,63 @@ impl<'a, S: Scheme> Run<'a, S> {
         }
     }
 
-    /// Columns that a streaming kernel reads in place at a time, 0 where none does.
+    /// Columns that a kernel for few rows reads in place at a time, from a matrix or from several kept panels; 0 where
+    /// none does.
     fn stream_width(&self, s: &Stage<S>) -> usize {
-        match self.b {
-            Source::Strided(m) if s.whole && m.col_stride == 1 && s.row_panels == 1 => {
-                S::stream_width(self.level, s.rows)
-            }
-            _ => 0,
+        if !s.whole || s.row_panels > 1 {
+            return 0;
         }
+        match self.b {
+            Source::Strided(m) if m.col_stride == 1 => S::stream_width(self.level, s.rows),
+            Source::Strided(_) => 0,
+            Source::Packed(_) => match S::thin_panels(self.level, s.rows) {
+                1 => 0,
+                panels => panels * S::NR,
+            },
+        }
+    }
+
+    /// The right operand's next columns in one block, for [`Run::stream_width`].
+    fn in_place(&self, s: &Stage<S>, block: usize, panel: usize, width: usize) -> Right<S::T, S::Word> {
+        if let Source::Packed(packed) = self.b {
+            let stored = packed.block(s.col / S::NR + panel, s.k + block * KB);
+            return Right::Panels(stored, <S::T as Element>::kept_bytes(packed.k()), width);
+        }
+        let lanes = self.right_lanes(s, block, panel);
+        Right::Rows(lanes.ptr, lanes.k, width)
+    }
+
+    /// Runs of column panels for the tasks, long ones first: the last to finish is a short one. `unit` panels go together.
+    fn guided(panels: usize, unit: usize, threads: usize) -> Vec<Range<usize>> {
+        let mut runs = Vec::new();
+        let mut from = 0;
+        while from < panels {
+            let parts = if threads > 1 { 2 * threads } else { 1 };
+            let units = ((panels - from) / (parts * unit)).max(1);
+            let to = if panels - from < (units + 1) * unit { panels } else { from + units * unit };
+            runs.push(from..to);
+            from = to;
+        }
+        runs
     }
 
     /// Multiplies the stage's panels.
     unsafe fn multiply(&self, stage: &Shared<Stage<S>>) {
         let s = stage.get();
         let threads = if self.fork { par::threads() } else { 1 };
-        let (mut row_tasks, mut col_tasks) = (1, 1);
-        if threads > 1 {
-            // Enough tasks that the last one to finish does not matter, but no smaller than a panel (or what a
-            // streaming kernel takes at a time). Rows are split only where columns do not suffice.
-            let wanted = 4 * threads;
-            let unit = (self.stream_width(s) / S::NR).max(1);
-            col_tasks = (s.col_panels / unit).clamp(1, wanted);
-            row_tasks = (s.row_panels / TASK_ROWS).clamp(1, wanted.div_ceil(col_tasks));
-        }
-        self.each(row_tasks * col_tasks, |t| {
+        // What a kernel for few rows takes at a time.
+        let unit = (self.stream_width(s) / S::NR).max(1);
+        let runs = Self::guided(s.col_panels, unit, threads);
+        // Rows are split only where columns do not suffice.
+        let wanted = if threads > 1 { (4 * threads).div_ceil(runs.len()) } else { 1 };
+        let row_tasks = (s.row_panels / TASK_ROWS).clamp(1, wanted);
+        self.each(row_tasks * runs.len(), |t| {
             let s = stage.get();
-            let (r, c) = (t / col_tasks, t % col_tasks);
+            let (r, c) = (t % row_tasks, t / row_tasks);
             let rows = cut(s.row_panels, row_tasks, r)..cut(s.row_panels, row_tasks, r + 1);
-            let cols = cut(s.col_panels, col_tasks, c)..cut(s.col_panels, col_tasks, c + 1);
             let flush = Flush::begin(self.level, S::FLUSH);
             // SAFETY: tasks have disjoint tiles of the stage; the caller promised the operands.
-            unsafe { self.task(s, rows, cols, &flush) };
+            unsafe { self.task(s, rows, runs[c].clone(), &flush) };
         });
     }
 
@@ -450,8 +478,7 @@ impl<'a, S: Scheme> Run<'a, S> {
         let width = self.stream_width(s);
         while width > 0 && from < cols.end && (s.cols - from * S::NR).min((cols.end - from) * S::NR) >= width {
             for block in 0..s.blocks() {
-                let lanes = self.right_lanes(s, block, from);
-                let right = Right::Rows(lanes.ptr, lanes.k, width);
+                let right = self.in_place(s, block, from, width);
                 // SAFETY: the operand has `width` more columns; totals fit, as `rows * width` is at most 384.
                 unsafe { self.tile(s, block, (0, s.rows), from, right, Ahead::NONE, own, flush) };
             }
@@ -525,13 +552,13 @@ impl<'a, S: Scheme> Run<'a, S> {
         let p = self.p;
         let first = s.k == 0 && block == 0;
         let last = s.k + block * KB + s.block_len(block) == p.k;
-        let width = if let Right::Rows(_, _, width) = b { width } else { S::NR };
+        let width = if let Right::Rows(_, _, width) | Right::Panels(_, _, width) = b { width } else { S::NR };
         let n = width.min(s.cols - panel * S::NR);
         let mut tile = Tile {
             a: s.a(block, start),
             b: match b {
                 Right::Words(b) => b,
-                Right::Stored(b) => b.cast(),
+                Right::Stored(b) | Right::Panels(b, ..) => b.cast(),
                 Right::Rows(b, ..) => b.cast(),
             },
             ldb: S::NR,
@@ -550,7 +577,8 @@ impl<'a, S: Scheme> Run<'a, S> {
             unsafe {
                 match b {
                     Right::Words(_) => S::micro(self.level, count, tile),
-                    Right::Stored(_) => S::thin(self.level, count, tile),
+                    Right::Stored(_) => S::thin(self.level, count, tile, 1, 0),
+                    Right::Panels(_, apart, width) => S::thin(self.level, count, tile, width / S::NR, apart),
                     Right::Rows(_, stride, _) => S::stream(self.level, count, tile, stride, s.block_len(block)),
                 }
             }

@@ -60,8 +60,8 @@ impl Ahead {
 /// AVX-512: up to 14 rows of two vectors. Cost per step at 14 rows: 28 FMAs, 14 broadcasts, 2 loads.
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512 {
-    use super::super::pack::avx512::{load_bf16, load_f16, load_f32};
-    use super::Tile;
+    use super::super::pack::avx512::{load_bf16, load_f16};
+    use super::{Tile, few};
     use half::{bf16, f16};
     use std::arch::x86_64::*;
 
@@ -286,214 +286,82 @@ pub(super) mod avx512 {
 
     /// Rows up to which a kept 16-bit panel is widened in registers.
     pub(in super::super) const THIN: usize = 12;
+    /// Lanes of a vector.
+    const LANES: usize = 16;
 
-    /// Steps of a thin kernel along K: as many as there are pairs of lines to prefetch, then the rest. A macro, since the
-    /// accumulators must not be passed by address: they would live in memory.
-    macro_rules! steps {
-        ($t:ident, $count:expr, $step:block) => {
-            let (mut next, mut run) = ($t.ahead.ptr, $t.ahead.left);
-            let pairs = $t.ahead.count.min($count);
-            for _ in 0..pairs {
-                $step
-                _mm_prefetch::<_MM_HINT_T0>(next.cast());
-                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64).cast());
-                run -= 1;
-                next = next.wrapping_offset(if run == 0 { $t.ahead.jump } else { 128 });
-                run = if run == 0 { $t.ahead.run } else { run };
-            }
-            for _ in pairs..$count {
-                $step
-            }
-        };
+    use _mm512_loadu_ps as load_words;
+    use _mm512_setzero_ps as zero;
+    use step_f32 as step;
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load_half(p: *const f16) -> __m512 {
+        // SAFETY: the caller's row holds sixteen elements.
+        unsafe { _mm512_castsi512_ps(load_f16(p, 16)) }
     }
 
-    /// The end of a tile: adds what came before, makes NaNs canonical, stores the columns that exist.
-    macro_rules! finish {
-        ($t:ident, $c:ident, $rows:ident) => {
-            for i in 0..$rows {
-                for v in 0..2 {
-                    let left = $t.n.saturating_sub(16 * v);
-                    let mask: __mmask16 = if left >= 16 { !0 } else { (1 << left) - 1 };
-                    let mut x = $c[i][v];
-                    if !$t.prev.is_null() {
-                        let p = $t.prev.offset(i as isize * $t.ldp).wrapping_add(v * 16);
-                        x = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, p), x);
-                    }
-                    if $t.canon {
-                        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
-                        x = _mm512_mask_blend_ps(nan, x, _mm512_set1_ps(f32::NAN));
-                    }
-                    _mm512_mask_storeu_ps($t.dst.offset(i as isize * $t.ldd).wrapping_add(v * 16), mask, x);
-                }
-            }
-        };
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load_brain(p: *const bf16) -> __m512 {
+        // SAFETY: the caller's row holds sixteen elements.
+        unsafe { _mm512_castsi512_ps(load_bf16(p, 16)) }
     }
 
-    /// f16 widened on the way: `b` points at `[k][32]` f16.
+    #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn f16_rows<const R: usize>(t: &Tile<f32, f32>) {
-        // SAFETY: the caller's tile describes panels that exist; prefetches read nothing.
+    unsafe fn load_odd(p: *const u32) -> __m512 {
+        // SAFETY: the caller's panel holds sixteen pairs.
+        unsafe { _mm512_castsi512_ps(_mm512_and_si512(load_pair(p), _mm512_set1_epi32(0xffff_0000u32 as i32))) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load_even(p: *const u32) -> __m512 {
+        // SAFETY: the caller's panel holds sixteen pairs.
+        unsafe { _mm512_castsi512_ps(_mm512_slli_epi32::<16>(load_pair(p))) }
+    }
+
+    /// The end of a tile, sixteen columns of one row.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn put(t: &Tile<f32, f32>, row: usize, column: usize, x: __m512) {
+        let left = t.n.saturating_sub(column);
+        let mask: __mmask16 = if left >= LANES { !0 } else { (1 << left) - 1 };
+        // SAFETY: the caller's tile describes rows that exist; columns that do not are masked.
         unsafe {
-            let mut c = [[_mm512_setzero_ps(); 2]; R];
-            let (mut a, mut b) = (t.a, t.b.cast::<u16>());
-            macro_rules! one {
-                ($at:literal) => {
-                    let (a, b) = (a.add($at * R), b.add($at * 32));
-                    let b0 = _mm512_cvtph_ps(_mm256_loadu_si256(b.cast()));
-                    let b1 = _mm512_cvtph_ps(_mm256_loadu_si256(b.add(16).cast()));
-                    for i in 0..R {
-                        c[i][0] = step_f32(a.add(i), b0, c[i][0]);
-                        c[i][1] = step_f32(a.add(i), b1, c[i][1]);
-                    }
-                };
+            let mut x = x;
+            if !t.prev.is_null() {
+                let prev = t.prev.wrapping_offset(row as isize * t.ldp).wrapping_add(column);
+                x = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, prev), x);
             }
-            steps!(t, t.words / 2, {
-                one!(0);
-                one!(1);
-                a = a.add(2 * R);
-                b = b.add(64);
-            });
-            if t.words % 2 == 1 {
-                one!(0);
+            if t.canon {
+                x = _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x), x, _mm512_set1_ps(f32::NAN));
             }
-            finish!(t, c, R);
+            _mm512_mask_storeu_ps(t.dst.wrapping_offset(row as isize * t.ldd).wrapping_add(column), mask, x);
         }
     }
 
-    /// bf16 pairs widened on the way: `b` points at `[k / 2][32]` pairs, `a` is widened and swapped.
-    #[target_feature(enable = "avx512f")]
-    unsafe fn bf16_rows<const R: usize>(t: &Tile<f32, f32>) {
-        // SAFETY: the caller's tile describes panels that exist; `words` is even; prefetches read nothing.
-        unsafe {
-            let high = _mm512_set1_epi32(0xffff_0000u32 as i32);
-            let mut c = [[_mm512_setzero_ps(); 2]; R];
-            let (mut a, mut b) = (t.a, t.b.cast::<u32>());
-            steps!(t, t.words / 2, {
-                let p1 = _mm512_castsi512_ps(_mm512_and_si512(load_pair(b), high));
-                let q1 = _mm512_castsi512_ps(_mm512_and_si512(load_pair(b.add(16)), high));
-                for i in 0..R {
-                    c[i][0] = step_f32(a.add(i), p1, c[i][0]);
-                    c[i][1] = step_f32(a.add(i), q1, c[i][1]);
-                }
-                let p0 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(load_pair(b)));
-                let q0 = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(load_pair(b.add(16))));
-                for i in 0..R {
-                    c[i][0] = step_f32(a.add(R + i), p0, c[i][0]);
-                    c[i][1] = step_f32(a.add(R + i), q0, c[i][1]);
-                }
-                a = a.add(2 * R);
-                b = b.add(32);
-            });
-            finish!(t, c, R);
+    /// Kept panels that a thin kernel reads side by side for so many rows.
+    pub(in super::super) fn panels(rows: usize) -> usize {
+        match rows {
+            1..=3 => 4,
+            4..=6 => 2,
+            _ => 1,
         }
     }
 
     macro_rules! thin {
-        ($name:ident, $rows:ident) => {
-            /// # Safety
-            /// The tile's pointers are valid for `rows <= THIN` rows, `b` for the stored block.
-            #[target_feature(enable = "avx512f")]
-            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>) {
-                // SAFETY: as promised by the caller.
-                unsafe {
-                    match rows {
-                        1 => $rows::<1>(t),
-                        2 => $rows::<2>(t),
-                        3 => $rows::<3>(t),
-                        4 => $rows::<4>(t),
-                        5 => $rows::<5>(t),
-                        6 => $rows::<6>(t),
-                        7 => $rows::<7>(t),
-                        8 => $rows::<8>(t),
-                        9 => $rows::<9>(t),
-                        10 => $rows::<10>(t),
-                        11 => $rows::<11>(t),
-                        _ => $rows::<12>(t),
-                    }
-                }
-            }
+        ($($args:tt)*) => {
+            few::thin!($($args)*, "avx512f,avx512bw,avx512vl",
+                (1, 4), (1, 8), (2, 4), (2, 8), (3, 4), (3, 8), (4, 2), (4, 4), (5, 2), (5, 4), (6, 2), (6, 4),
+                (1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2), (4, 1), (4, 2), (5, 1), (5, 2), (6, 1), (6, 2),
+                (7, 1), (7, 2), (8, 1), (8, 2), (9, 1), (9, 2), (10, 1), (10, 2), (11, 1), (11, 2), (12, 1), (12, 2));
         };
     }
 
-    thin!(f16_thin, f16_rows);
-    thin!(bf16_thin, bf16_rows);
-
-    /// Rows that the streaming kernels prefetch ahead: the hardware does not follow rows that are pages apart.
-    const AHEAD: isize = 8;
-
-    macro_rules! stream {
-        ($name:ident, $rows:ident, $elem:ty, $load:ident, $pairs:literal) => {
-            /// Columns straight from memory, lanes contiguous: `b` points at the matrix, `ldb` is its row stride.
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-            unsafe fn $rows<const R: usize, const V: usize>(t: &Tile<f32, f32>, stride: isize, len: usize) {
-                // SAFETY: the caller's matrix has `16 * V` columns and `len` rows here.
-                unsafe {
-                    let mut c = [[_mm512_setzero_ps(); V]; R];
-                    let (mut a, mut b) = (t.a, t.b.cast::<$elem>());
-                    let step = if $pairs { 2 } else { 1 };
-                    let mut k = 0;
-                    while k < len {
-                        for line in 0..V * 16 * size_of::<$elem>() / 64 {
-                            for row in 0..step {
-                                let next = b.wrapping_offset((AHEAD + row) * stride).cast::<u8>();
-                                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(line * 64).cast());
-                            }
-                        }
-                        if $pairs {
-                            // The odd k first; where K ends on an even one, its partner is an exact zero.
-                            let odd = b.wrapping_offset(stride);
-                            let there = if k + 1 < len { 16 } else { 0 };
-                            for v in 0..V {
-                                let x = _mm512_castsi512_ps($load(odd.wrapping_add(16 * v), there));
-                                for i in 0..R {
-                                    c[i][v] = step_f32(a.add(i), x, c[i][v]);
-                                }
-                            }
-                            a = a.add(R);
-                        }
-                        for v in 0..V {
-                            let x = _mm512_castsi512_ps($load(b.wrapping_add(16 * v), 16));
-                            for i in 0..R {
-                                c[i][v] = step_f32(a.add(i), x, c[i][v]);
-                            }
-                        }
-                        a = a.add(R);
-                        b = b.wrapping_offset(step * stride);
-                        k += step as usize;
-                    }
-                    for i in 0..R {
-                        for v in 0..V {
-                            let mut x = c[i][v];
-                            if !t.prev.is_null() {
-                                x = _mm512_add_ps(_mm512_loadu_ps(t.prev.offset(i as isize * t.ldp).add(16 * v)), x);
-                            }
-                            if t.canon {
-                                let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
-                                x = _mm512_mask_blend_ps(nan, x, _mm512_set1_ps(f32::NAN));
-                            }
-                            _mm512_storeu_ps(t.dst.offset(i as isize * t.ldd).add(16 * v), x);
-                        }
-                    }
-                }
-            }
-
-            /// # Safety
-            /// The tile's pointers are valid for `rows <= 4` rows; `b` has `t.n` columns (a multiple of 32, see
-            /// [`stream_width`]) and `len` rows `stride` apart.
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>, stride: isize, len: usize) {
-                // SAFETY: as promised by the caller.
-                unsafe {
-                    match rows {
-                        1 => $rows::<1, 16>(t, stride, len),
-                        2 => $rows::<2, 8>(t, stride, len),
-                        3 => $rows::<3, 8>(t, stride, len),
-                        _ => $rows::<4, 6>(t, stride, len),
-                    }
-                }
-            }
-        };
-    }
+    thin!(f32_thin, f32_thins, f32, load_words);
+    thin!(f16_thin, f16_thins, f16, load_half);
+    thin!(bf16_thin, bf16_thins, u32, load_odd load_even);
 
     /// Columns that the streaming kernels take at a time, 0 if there is none for so many rows.
     pub(in super::super) fn stream_width(rows: usize) -> usize {
@@ -505,10 +373,19 @@ pub(super) mod avx512 {
         }
     }
 
-    stream!(f32_stream, f32_streams, f32, load_f32, false);
-    stream!(f16_stream, f16_streams, f16, load_f16, false);
-    stream!(bf16_stream, bf16_streams, bf16, load_bf16, true);
+    macro_rules! stream {
+        ($($args:tt)*) => {
+            few::stream!($($args)*, "avx512f,avx512bw,avx512vl", (1, 16), (2, 8), (3, 8), (4, 6));
+        };
+    }
+
+    stream!(f32_stream, f32_streams, f32, load_words, false);
+    stream!(f16_stream, f16_streams, f16, load_half, false);
+    stream!(bf16_stream, bf16_streams, bf16, load_brain, true);
 }
+
+#[cfg(target_arch = "x86_64")]
+mod few;
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;

@@ -16,7 +16,7 @@
 mod driver;
 pub(crate) mod flush;
 mod micro;
-mod pack;
+pub(crate) mod pack;
 mod packed;
 mod scheme;
 pub(crate) mod scratch;

@@ -219,7 +219,7 @@ pub(super) unsafe fn bf16_expand(level: Level, stored: *const u8, len: usize, ds
 
 /// Sixteen-by-sixteen transposes and masked rows.
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx512 {
+pub(crate) mod avx512 {
     use super::Lanes;
     use half::{bf16, f16};
     use std::arch::x86_64::*;
@@ -227,7 +227,7 @@ pub(super) mod avx512 {
     /// Transposes a 16x16 block of 32-bit words in place: 64 shuffles.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub(in super::super) fn transpose(r: &mut [__m512i; 16]) {
+    pub(crate) fn transpose(r: &mut [__m512i; 16]) {
         let mut t = [_mm512_setzero_si512(); 16];
         for i in 0..8 {
             t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);

@@ -79,11 +79,16 @@ pub(super) trait Scheme: Sized + 'static {
     unsafe fn expand(level: Level, stored: *const u8, len: usize, dst: *mut Self::Word);
     /// Up to how many rows [`Scheme::thin`] exists.
     fn thin_rows(level: Level) -> usize;
-    /// A micro-kernel that widens a kept panel on the way; the tile's `b` is the stored block.
+    /// How many kept panels [`Scheme::thin`] reads side by side for so many rows.
+    fn thin_panels(_level: Level, _rows: usize) -> usize {
+        1
+    }
+    /// A micro-kernel that widens kept panels on the way: the tile's `b` is the first one's stored block, the others are
+    /// `apart` bytes from each other.
     ///
     /// # Safety
-    /// As for [`Scheme::micro`], with `rows <= thin_rows(level)`.
-    unsafe fn thin(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>);
+    /// As for [`Scheme::micro`], with `rows <= thin_rows(level)` and one panel, or with `thin_panels(level, rows)` panels.
+    unsafe fn thin(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>, panels: usize, apart: usize);
 
     /// How many columns [`Scheme::stream`] takes at a time for so many rows; 0 if it does not exist.
     fn stream_width(_level: Level, _rows: usize) -> usize {
@@ -124,9 +129,9 @@ macro_rules! streamed {
     };
 }
 
-/// For schemes whose kept panels are words.
+/// For schemes whose kept panels are words, with or without a thin kernel for several of them.
 macro_rules! stored_words {
-    () => {
+    ($($panels:ident $thin:ident)?) => {
         const STORED: bool = true;
 
         unsafe fn expand(_level: Level, _stored: *const u8, _len: usize, _dst: *mut Self::Word) {
@@ -137,9 +142,45 @@ macro_rules! stored_words {
             0
         }
 
-        unsafe fn thin(level: Level, rows: usize, tile: &Tile<Self::Word, Self::Acc>) {
-            // SAFETY: as promised by the caller.
-            unsafe { Self::micro(level, rows, tile) }
+        $($panels!();)?
+
+        unsafe fn thin(
+            _level: Level,
+            _rows: usize,
+            _tile: &Tile<Self::Word, Self::Acc>,
+            _panels: usize,
+            _apart: usize,
+        ) {
+            $(thin!($thin, _level, _rows, _tile, _panels, _apart);)?
+        }
+    };
+}
+
+/// How many kept panels a thin kernel reads side by side.
+macro_rules! thin_panels {
+    () => {
+        fn thin_panels(level: Level, _rows: usize) -> usize {
+            match level {
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512 => micro::avx512::panels(_rows),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => micro::avx2::panels(_rows),
+                _ => 1,
+            }
+        }
+    };
+}
+
+/// A call of the level's thin kernel; only the vector levels of x86-64 have one.
+macro_rules! thin {
+    ($thin:ident, $level:ident, $rows:ident, $tile:ident, $panels:ident, $apart:ident) => {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as promised by the caller.
+        unsafe {
+            match $level {
+                Level::Avx512 => micro::avx512::$thin($rows, $tile, $panels, $apart),
+                _ => micro::avx2::$thin($rows, $tile, $panels, $apart),
+            }
         }
     };
 }
@@ -164,15 +205,10 @@ macro_rules! stored_narrow {
             }
         }
 
-        unsafe fn thin(_level: Level, _rows: usize, _tile: &Tile<f32, f32>) {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as promised by the caller; only the vector levels of x86-64 have thin rows.
-            unsafe {
-                match _level {
-                    Level::Avx512 => micro::avx512::$thin(_rows, _tile),
-                    _ => micro::avx2::$thin(_rows, _tile),
-                }
-            }
+        thin_panels!();
+
+        unsafe fn thin(_level: Level, _rows: usize, _tile: &Tile<f32, f32>, _panels: usize, _apart: usize) {
+            thin!($thin, _level, _rows, _tile, _panels, _apart);
         }
     };
 }
@@ -237,7 +273,7 @@ macro_rules! wide_scheme {
 
 wide_scheme!(
     /// f32 by f32 FMAs.
-    F32, f32, f32, 32, f32, stored_words!(); streamed!(f32_stream);
+    F32, f32, f32, 32, f32, stored_words!(thin_panels f32_thin); streamed!(f32_stream);
 );
 wide_scheme!(
     /// f64 by f64 FMAs.

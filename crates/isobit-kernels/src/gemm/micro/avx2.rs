@@ -1,7 +1,7 @@
 //! AVX2: up to 6 rows of two vectors, a panel being walked in strips of that width; up to 3 rows of a panel's whole
 //! width, so that memory is read in order.
 
-use super::Tile;
+use super::{Tile, few};
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
@@ -127,6 +127,11 @@ micro!(
 
 /// Rows up to which a whole panel's width is multiplied at once, with kept 16-bit panels widened in registers.
 pub(in super::super) const THIN: usize = 3;
+/// Lanes of a vector.
+const LANES: usize = 8;
+
+use _mm256_loadu_ps as load_words;
+use _mm256_setzero_ps as zero;
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
@@ -136,17 +141,17 @@ unsafe fn step(x: *const f32, b: __m256, acc: __m256) -> __m256 {
 }
 
 #[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn load_words(p: *const f32) -> __m256 {
-    // SAFETY: the caller's panel holds eight words.
-    unsafe { _mm256_loadu_ps(p) }
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn load_half(p: *const f16) -> __m256 {
+    // SAFETY: the caller's row holds eight elements.
+    unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
 }
 
 #[inline]
-#[target_feature(enable = "avx2,f16c")]
-unsafe fn load_f16(p: *const u16) -> __m256 {
-    // SAFETY: the caller's panel holds eight words.
-    unsafe { _mm256_cvtph_ps(_mm_loadu_si128(p.cast())) }
+#[target_feature(enable = "avx2")]
+unsafe fn load_brain(p: *const bf16) -> __m256 {
+    // SAFETY: the caller's row holds eight elements.
+    unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast())))) }
 }
 
 #[inline]
@@ -166,175 +171,58 @@ unsafe fn load_even(p: *const u32) -> __m256 {
     unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_loadu_si256(p.cast()))) }
 }
 
-/// One row of a tile, 32 totals: adds what came before, makes NaNs canonical, stores the columns that exist.
+/// The end of a tile, eight columns of one row.
+#[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn finish(t: &Tile<f32, f32>, row: usize, c: [__m256; 4]) {
-    let mut totals = [0.0f32; 32];
-    // SAFETY: the caller's tile describes rows that exist; partial rows go through the local.
+unsafe fn put(t: &Tile<f32, f32>, row: usize, column: usize, x: __m256) {
+    let left = t.n.saturating_sub(column).min(LANES);
+    let mut x = x;
+    // SAFETY: the caller's tile describes rows that exist; vectors that do not go through the local.
     unsafe {
-        let dst = t.dst.offset(row as isize * t.ldd);
-        let to = if t.n == 32 { dst } else { totals.as_mut_ptr() };
-        let mut prev = t.prev.wrapping_offset(row as isize * t.ldp);
-        if !t.prev.is_null() && t.n < 32 {
-            std::ptr::copy_nonoverlapping(prev, to, t.n);
-            prev = to;
-        }
-        for v in 0..4 {
-            let mut x = c[v];
-            if !t.prev.is_null() {
-                x = _mm256_add_ps(_mm256_loadu_ps(prev.add(8 * v)), x);
+        let mut local = [0.0f32; LANES];
+        let mut prev = t.prev.wrapping_offset(row as isize * t.ldp).wrapping_add(column);
+        let dst = t.dst.wrapping_offset(row as isize * t.ldd).wrapping_add(column);
+        if !t.prev.is_null() {
+            if left < LANES {
+                std::ptr::copy_nonoverlapping(prev, local.as_mut_ptr(), left);
+                prev = local.as_ptr();
             }
-            if t.canon {
-                x = _mm256_blendv_ps(x, _mm256_set1_ps(f32::NAN), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
-            }
-            _mm256_storeu_ps(to.add(8 * v), x);
+            x = _mm256_add_ps(_mm256_loadu_ps(prev), x);
         }
-        if t.n < 32 {
-            std::ptr::copy_nonoverlapping(to, dst, t.n);
+        if t.canon {
+            x = _mm256_blendv_ps(x, _mm256_set1_ps(f32::NAN), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+        }
+        if left < LANES {
+            _mm256_storeu_ps(local.as_mut_ptr(), x);
+            std::ptr::copy_nonoverlapping(local.as_ptr(), dst, left);
+        } else {
+            _mm256_storeu_ps(dst, x);
         }
     }
 }
 
-macro_rules! thin {
-    ($name:ident, $rows:ident, $elem:ty, $per:literal, $($load:ident)+) => {
-        #[target_feature(enable = "avx2,fma,f16c")]
-        unsafe fn $rows<const R: usize>(t: &Tile<f32, f32>) {
-            // SAFETY: the caller's tile describes panels that exist; prefetches read nothing.
-            unsafe {
-                let mut c = [[_mm256_setzero_ps(); 4]; R];
-                let (mut a, mut b) = (t.a, t.b.cast::<$elem>());
-                let (mut next, mut run, mut pairs) = (t.ahead.ptr, t.ahead.left, t.ahead.count);
-                for _ in 0..t.words / $per {
-                    $(
-                        for v in 0..4 {
-                            let x = $load(b.add(8 * v));
-                            for i in 0..R {
-                                c[i][v] = step(a.add(i), x, c[i][v]);
-                            }
-                        }
-                        a = a.add(R);
-                    )+
-                    b = b.add(32);
-                    if pairs > 0 {
-                        _mm_prefetch::<_MM_HINT_T0>(next.cast());
-                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(64).cast());
-                        run -= 1;
-                        next = next.wrapping_offset(if run == 0 { t.ahead.jump } else { 128 });
-                        run = if run == 0 { t.ahead.run } else { run };
-                        pairs -= 1;
-                    }
-                }
-                for i in 0..R {
-                    finish(t, i, c[i]);
-                }
-            }
-        }
+/// Kept panels that a thin kernel reads side by side for so many rows.
+pub(in super::super) fn panels(rows: usize) -> usize {
+    if rows == 1 { 2 } else { 1 }
+}
 
-        /// A whole panel's width at a time: `b` points at `[k][32]` elements (pairs along K).
-        ///
-        /// # Safety
-        /// The tile's pointers are valid for `rows <= THIN` rows, `b` for the stored block.
-        #[target_feature(enable = "avx2,fma,f16c")]
-        pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>) {
-            // SAFETY: as promised by the caller.
-            unsafe {
-                match rows {
-                    1 => $rows::<1>(t),
-                    2 => $rows::<2>(t),
-                    _ => $rows::<3>(t),
-                }
-            }
-        }
+macro_rules! thin {
+    ($($args:tt)*) => {
+        few::thin!($($args)*, "avx2,fma,f16c", (1, 2), (1, 8), (1, 1), (1, 4), (2, 1), (2, 4), (3, 1), (3, 4));
     };
 }
 
-thin!(f32_thin, f32_thins, f32, 1, load_words);
-thin!(f16_thin, f16_thins, u16, 1, load_f16);
-thin!(bf16_thin, bf16_thins, u32, 2, load_odd load_even);
+thin!(f32_thin, f32_thins, f32, load_words);
+thin!(f16_thin, f16_thins, f16, load_half);
+thin!(bf16_thin, bf16_thins, u32, load_odd load_even);
 
 /// # Safety
 /// The tile's pointers are valid for `rows` rows and the machine has the features.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(in super::super) unsafe fn f32(rows: usize, t: &Tile<f32, f32>) {
     // SAFETY: as promised by the caller.
-    unsafe { if rows <= THIN { f32_thin(rows, t) } else { f32_strips(rows, t) } }
+    unsafe { if rows <= THIN { f32_thin(rows, t, 1, 0) } else { f32_strips(rows, t) } }
 }
-
-macro_rules! stream {
-    ($name:ident, $rows:ident, $elem:ty, $load:ident, $pairs:literal) => {
-        /// Columns straight from memory, lanes contiguous.
-        #[target_feature(enable = "avx2,fma,f16c")]
-        unsafe fn $rows<const R: usize, const V: usize>(t: &Tile<f32, f32>, stride: isize, len: usize) {
-            // SAFETY: the caller's matrix has `8 * V` columns and `len` rows here; prefetches read nothing.
-            unsafe {
-                let mut c = [[_mm256_setzero_ps(); V]; R];
-                let (mut a, mut b) = (t.a, t.b.cast::<$elem>());
-                let mut k = 0;
-                while k < len {
-                    if $pairs {
-                        // The odd k first; where K ends on an even one, its partner is an exact zero.
-                        let odd = b.wrapping_offset(stride);
-                        let next = odd.wrapping_offset(AHEAD * stride).cast::<u8>();
-                        for v in 0..V {
-                            if v * 8 * size_of::<$elem>() % 64 == 0 {
-                                _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(v * 8 * size_of::<$elem>()).cast());
-                            }
-                            let x = if k + 1 < len { $load(odd.wrapping_add(8 * v)) } else { _mm256_setzero_ps() };
-                            for i in 0..R {
-                                c[i][v] = step(a.add(i), x, c[i][v]);
-                            }
-                        }
-                        a = a.add(R);
-                    }
-                    let next = b.wrapping_offset(AHEAD * stride).cast::<u8>();
-                    for v in 0..V {
-                        if v * 8 * size_of::<$elem>() % 64 == 0 {
-                            _mm_prefetch::<_MM_HINT_T0>(next.wrapping_add(v * 8 * size_of::<$elem>()).cast());
-                        }
-                        let x = $load(b.wrapping_add(8 * v));
-                        for i in 0..R {
-                            c[i][v] = step(a.add(i), x, c[i][v]);
-                        }
-                    }
-                    a = a.add(R);
-                    let step = if $pairs { 2 } else { 1 };
-                    b = b.wrapping_offset(step * stride);
-                    k += step as usize;
-                }
-                for i in 0..R {
-                    for v in 0..V {
-                        let mut x = c[i][v];
-                        if !t.prev.is_null() {
-                            x = _mm256_add_ps(_mm256_loadu_ps(t.prev.offset(i as isize * t.ldp).add(8 * v)), x);
-                        }
-                        if t.canon {
-                            x = _mm256_blendv_ps(x, _mm256_set1_ps(f32::NAN), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
-                        }
-                        _mm256_storeu_ps(t.dst.offset(i as isize * t.ldd).add(8 * v), x);
-                    }
-                }
-            }
-        }
-
-        /// # Safety
-        /// The tile's pointers are valid for `rows <= 3` rows; `b` has `t.n` columns (see [`stream_width`]) and
-        /// `len` rows `stride` apart.
-        #[target_feature(enable = "avx2,fma,f16c")]
-        pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>, stride: isize, len: usize) {
-            // SAFETY: as promised by the caller.
-            unsafe {
-                match rows {
-                    1 => $rows::<1, 12>(t, stride, len),
-                    2 => $rows::<2, 4>(t, stride, len),
-                    _ => $rows::<3, 4>(t, stride, len),
-                }
-            }
-        }
-    };
-}
-
-/// Rows that the streaming kernels prefetch ahead.
-const AHEAD: isize = 8;
 
 /// Columns that the streaming kernels take at a time, 0 if there is none for so many rows.
 pub(in super::super) fn stream_width(rows: usize) -> usize {
@@ -345,20 +233,12 @@ pub(in super::super) fn stream_width(rows: usize) -> usize {
     }
 }
 
-#[inline]
-#[target_feature(enable = "avx2,f16c")]
-unsafe fn load_half(p: *const f16) -> __m256 {
-    // SAFETY: the caller's row holds eight elements.
-    unsafe { load_f16(p.cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn load_bf16(p: *const bf16) -> __m256 {
-    // SAFETY: the caller's row holds eight elements.
-    unsafe { _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(p.cast())))) }
+macro_rules! stream {
+    ($($args:tt)*) => {
+        few::stream!($($args)*, "avx2,fma,f16c", (1, 12), (2, 4), (3, 4));
+    };
 }
 
 stream!(f32_stream, f32_streams, f32, load_words, false);
 stream!(f16_stream, f16_streams, f16, load_half, false);
-stream!(bf16_stream, bf16_streams, bf16, load_bf16, true);
+stream!(bf16_stream, bf16_streams, bf16, load_brain, true);
