@@ -143,6 +143,51 @@ fn long_rows_and_many_rows_over_threads() {
     par::set_threads(before);
 }
 
+/// Rows that are hard on pivots: in order, in reverse, up and down, few values, one value and an outlier.
+#[test]
+fn patterns_at_every_level() {
+    fn check_sort<T: Less>(row: &[T], what: &str) {
+        let mut out = vec![row[0]; row.len()];
+        sort(row, &mut out, row.len());
+        let want: Vec<u64> = naive_argsort(row).iter().map(|&i| row[i as usize].bits()).collect();
+        assert!(out.iter().map(|x| x.bits()).eq(want), "{} of {} {what}", std::any::type_name::<T>(), row.len());
+    }
+    let _guard = test_settings::lock();
+    let noise = random(5000, 1);
+    for n in (1..600).step_by(13).chain([1000, 5000]) {
+        let patterns: [&dyn Fn(usize) -> i32; 7] = [
+            &|i| i as i32,
+            &|i| -(i as i32),
+            &|i| i.min(n - i) as i32,
+            &|i| (noise[i] % 3) as i32 - 1,
+            &|i| (noise[i] % 50) as i32,
+            &|i| if i == n / 2 { i32::MAX } else { i32::MIN },
+            &|i| noise[i] as i32,
+        ];
+        test_settings::each_level(|level| {
+            for (k, pattern) in patterns.iter().enumerate() {
+                let row: Vec<i32> = (0..n).map(pattern).collect();
+                check_sort(&row, &format!("pattern {k}, {level}"));
+                // Zeros of both signs and NaNs among them.
+                let float = |(i, &x): (usize, &i32)| match noise[i] >> 60 {
+                    0 => f32::from_bits(0x7fc0_0000 | (noise[i] as u32 & 0x8000_0fff)),
+                    1 => -0.0,
+                    _ => x as f32,
+                };
+                check_sort(&row.iter().enumerate().map(float).collect::<Vec<_>>(), &format!("pattern {k}, {level}"));
+            }
+        });
+    }
+    // Long rows, shared among threads.
+    test_settings::each(|how| {
+        let n = PARALLEL_ROW + 77;
+        let many = random(n, 3);
+        check_sort(&many.iter().map(|&x| x as i32).collect::<Vec<_>>(), how);
+        check_sort(&many.iter().map(|&x| (x % 9) as f32 - 4.0).collect::<Vec<_>>(), how);
+        check_sort(&many.iter().map(|&x| f32::from_random(x)).collect::<Vec<_>>(), how);
+    });
+}
+
 #[test]
 fn zeros_keep_their_order_and_nans_come_last() {
     let src = [0.0f32, -f32::NAN, -0.0, f32::INFINITY, f32::NAN, -1.0, 0.0];
