@@ -53,9 +53,10 @@ fn collect(source: &str, prefix: &str, docs: &mut BTreeMap<String, String>) {
 /// Rust's headings as words with a colon; `[name](path)` as `name`; examples, which are Rust, left out.
 fn text(doc: &[&str]) -> String {
     let mut out = String::new();
-    let mut in_examples = false;
+    let (mut in_examples, mut in_code) = (false, false);
     for line in doc {
-        if let Some(heading) = line.strip_prefix("# ") {
+        in_code ^= line.starts_with("```");
+        if let Some(heading) = line.strip_prefix("# ").filter(|_| !in_code) {
             in_examples = heading == "Examples";
             if !in_examples {
                 out.push_str(&format!("{heading}:\n"));

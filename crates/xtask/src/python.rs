@@ -1,12 +1,15 @@
 //! `cargo xtask python`: the Python package built from this tree into `target/python`, and its tests.
 //!
-//! The package there is the files of `python/isobit` beside the library that `cargo build` makes; pytest and NumPy come
-//! from the package index into an environment of their own, `target/python/venv`. What users do, `pip install .`, gives
+//! The package there is the files of `python/isobit` beside the library that `cargo build` makes; pytest, NumPy and what
+//! else the tests need come from the package index into an environment of their own, `target/python/venv`. What users do, `pip install .`, gives
 //! the same files by way of maturin.
 
 use crate::root;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What the tests need.
+const PACKAGES: [&str; 4] = ["ml_dtypes", "mypy", "numpy", "pytest"];
 
 /// Builds the package and runs `python/tests`.
 pub fn test() -> Result<(), String> {
@@ -38,14 +41,14 @@ pub fn build() -> Result<(PathBuf, PathBuf), String> {
 fn environment(at: &Path) -> Result<PathBuf, String> {
     let python = at.join("bin/python");
     let complete = at.join("complete");
-    if !complete.exists() {
+    if std::fs::read_to_string(&complete).ok().as_deref() != Some(&PACKAGES.join(" ")) {
         let found = Command::new("python3").args(["-c", "import sys; sys.exit(sys.version_info < (3, 11))"]).status();
         if !found.is_ok_and(|s| s.success()) {
             return Err("the Python tests need CPython 3.11 or newer as `python3`".into());
         }
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(at))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "numpy", "pytest"]))?;
-        std::fs::write(&complete, "").map_err(|e| e.to_string())?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+        std::fs::write(&complete, PACKAGES.join(" ")).map_err(|e| e.to_string())?;
     }
     Ok(python)
 }
