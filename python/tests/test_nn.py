@@ -91,3 +91,15 @@ def test_checkpointed_layer():
     (a, ga), (b, gb) = (nn.value_and_grad(m, loss)(m) for m in (model, plain))
     assert a.item() == b.item()
     assert all(mx.array_equal(x, y).item() for (_, x), (_, y) in zip(tree_flatten(ga), tree_flatten(gb)))
+
+
+def test_layers_of_one_process_are_whole():
+    x = mx.random.normal((2, 64))
+    layer = nn.Linear(64, 32)
+    for kind in (nn.AllToShardedLinear, nn.ShardedToAllLinear):
+        part = kind.from_linear(layer)
+        assert mx.array_equal(part(x), layer(x)).item() and repr(part) == f"{kind.__name__}(input_dims=64, output_dims=32, bias=True)"
+        assert kind(64, 32, bias=False).weight.shape == (32, 64)
+    quantized = layer.to_quantized(32, 4)
+    for kind in (nn.QuantizedAllToShardedLinear, nn.QuantizedShardedToAllLinear):
+        assert mx.array_equal(kind.from_quantized_linear(quantized)(x), quantized(x)).item()

@@ -90,3 +90,64 @@ def test_printing():
     with mx.printoptions(precision=3):
         assert str(x) == "array([1.123], dtype=float32)"
     assert str(x) == "array([1.12346], dtype=float32)"
+
+
+def test_minmax_and_transposed_matrices():
+    a = mx.array([[3, 1], [2, 5]])
+    assert [x.item() for x in mx.minmax(a)] == [1, 5]
+    assert [x.tolist() for x in mx.minmax(a, axis=0, keepdims=True)] == [[[2, 1]], [[3, 5]]]
+    assert mx.zeros((2, 3, 4)).mT.shape == (2, 4, 3)
+    with pytest.raises(ValueError):
+        mx.zeros(3).mT
+
+
+def test_keywords_are_mlxs():
+    a = mx.arange(4)
+    assert mx.roll(a, 1, axis=0).tolist() == mx.roll(a=a, shift=1).tolist() == [3, 0, 1, 2]
+    assert mx.astype(a, dtype=mx.float32).dtype == mx.float32
+
+
+def test_softmax_of_one_number():
+    assert mx.softmax(mx.array(3.0)).item() == 1 and np.isnan(mx.softmax(mx.array(float("nan"))).item())
+
+
+def test_masks_take_as_many_updates_as_they_need():
+    a = mx.zeros((4,), mx.int32)
+    a[mx.array([True, False, True, False])] = mx.array([1, 2, 3])
+    assert a.tolist() == [1, 0, 2, 0]
+    with pytest.raises(ValueError):
+        a[mx.array([True, True, True, False])] = mx.array([1, 2])
+
+
+def test_complex_arrays_go_to_files_and_back(tmp_path):
+    a = mx.array([1 + 2j, 3j])
+    mx.save(str(tmp_path / "a.npy"), a)
+    mx.save_safetensors(str(tmp_path / "a.safetensors"), {"a": a})
+    assert np.load(tmp_path / "a.npy").tolist() == [1 + 2j, 3j]
+    for b in (mx.load(str(tmp_path / "a.npy")), mx.load(str(tmp_path / "a.safetensors"))["a"]):
+        assert b.dtype == mx.complex64 and b.tolist() == [1 + 2j, 3j]
+
+
+def test_complex_elements_are_not_combined_yet():
+    with pytest.raises(ValueError, match="complex64"):
+        mx.array([1j, 2j]).at[mx.array([0, 0])].add(mx.array([1j, 1j]))
+
+
+def test_tangents_of_comparisons_are_floats():
+    _, (t,) = mx.jvp(lambda x: x > 0, [mx.array([1.0], mx.float16)], [mx.ones((1,), mx.float16)])
+    assert t.dtype == mx.float16 and t.tolist() == [0]
+
+
+def test_sizes_of_buffers():
+    a = mx.zeros((1024,))
+    with pytest.raises(ValueError):
+        mx.get_array_buffer_size(a)
+    part = a[2:]
+    mx.eval(a, part)
+    assert mx.get_array_buffer_size(a, {"b": part, "c": 1}) == mx.get_array_buffer_size(a) == 4096
+
+
+def test_one_process_alone():
+    with pytest.raises(RuntimeError):
+        mx.distributed.send(mx.ones(1), 1)
+    assert mx.distributed.all_sum(mx.ones(2)).tolist() == [1, 1]

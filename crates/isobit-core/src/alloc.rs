@@ -337,14 +337,14 @@ pub fn active_memory() -> usize {
     ACTIVE.load(Ordering::Relaxed)
 }
 
-/// The largest [`active_memory`] since the start or [`reset_peak_memory`].
+/// The largest [`active_memory`] after an allocation since the start or [`reset_peak_memory`].
 pub fn peak_memory() -> usize {
     PEAK.load(Ordering::Relaxed)
 }
 
 /// Starts a new measurement of [`peak_memory`].
 pub fn reset_peak_memory() {
-    PEAK.store(ACTIVE.load(Ordering::Relaxed), Ordering::Relaxed);
+    PEAK.store(0, Ordering::Relaxed);
 }
 
 /// Bytes in freed buffers kept for reuse.

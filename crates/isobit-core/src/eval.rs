@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
 /// How many transforms are recording right now, on any thread. While there are any, evaluated nodes that depend on a
 /// transform's argument keep their graph, since a rule may still need it.
@@ -34,8 +35,53 @@ pub(crate) fn live_traces() -> bool {
     LIVE_TRACES.load(Ordering::SeqCst) > 0
 }
 
+/// Asked now and then between two primitives of an evaluation; an error ends the evaluation with that error. What has
+/// been computed stays, the rest stays lazy and can be evaluated again.
+pub type Interrupt = fn() -> Result<()>;
+
+static INTERRUPT: OnceLock<Interrupt> = OnceLock::new();
+
+/// Lets the program that isobit is part of stop long evaluations. The first call in a process decides.
+pub fn set_interrupt(check: Interrupt) {
+    let _ = INTERRUPT.set(check);
+}
+
+/// How long an evaluation goes on before it asks, and asks again.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// When an evaluation asks next.
+#[derive(Default)]
+struct Patience {
+    asked: Option<Instant>,
+    never: bool,
+}
+
+impl Patience {
+    /// Of an evaluation that must not be left half done.
+    fn completing() -> Patience {
+        Patience { asked: None, never: true }
+    }
+
+    #[inline]
+    fn check(&mut self) -> Result<()> {
+        let Some(interrupted) = INTERRUPT.get().filter(|_| !self.never) else { return Ok(()) };
+        let now = Instant::now();
+        match self.asked {
+            Some(asked) if now - asked < PATIENCE => return Ok(()),
+            Some(_) => interrupted()?,
+            None => {}
+        }
+        self.asked = Some(now);
+        Ok(())
+    }
+}
+
 /// Computes the values of all these arrays.
 pub fn eval(arrays: &[Array]) -> Result<()> {
+    eval_patiently(arrays, &mut Patience::default())
+}
+
+fn eval_patiently(arrays: &[Array], patience: &mut Patience) -> Result<()> {
     if arrays.iter().all(|a| a.node.is_ready()) {
         return Ok(());
     }
@@ -46,7 +92,7 @@ pub fn eval(arrays: &[Array]) -> Result<()> {
         _ => arrays.iter().filter(|a| fuse::is_large(&a.node)).map(Array::node_key).collect(),
     };
     for a in arrays {
-        run_graph(backend, &a.node, &wanted)?;
+        run_graph(backend, &a.node, &wanted, patience)?;
     }
     for a in arrays {
         if let State::Failed(e) = &*a.node.state.lock() {
@@ -97,29 +143,29 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
 /// Waits until everything that [`async_eval`] has started is done.
 ///
 /// # Errors
-/// None today: errors stay with the arrays and are reported to whoever asks for their values.
+/// An interruption ([`set_interrupt`]). Errors of computations stay with the arrays and are reported to whoever asks for
+/// their values.
 pub fn synchronize() -> Result<()> {
-    let idle = || STARTED.load(Ordering::Acquire) == FINISHED.load(Ordering::Acquire);
-    let mut guard = DONE.0.lock();
-    WAITING.fetch_add(1, Ordering::SeqCst);
-    while !idle() {
-        DONE.1.wait(&mut guard);
-    }
-    WAITING.fetch_sub(1, Ordering::SeqCst);
-    Ok(())
+    wait_until(|| STARTED.load(Ordering::Acquire) == FINISHED.load(Ordering::Acquire))
 }
 
 /// Runs the unevaluated nodes behind `root` and `root` itself, inputs before users. Takes no recursion, so a graph may be
 /// arbitrarily deep. A node that has run is ready, so nothing else needs to be remembered of where the walk has been.
-fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>, wanted: &Wanted) -> Result<()> {
+fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>, wanted: &Wanted, patience: &mut Patience) -> Result<()> {
     let fuses = backend.fuses();
     /// A node, and whether its inputs are done.
     type Visit = (Arc<Node>, bool);
     let mut stack: Vec<Visit> = vec![(Arc::clone(root), false)];
+    let mut steps = 0usize;
     while let Some((node, entered)) = stack.pop() {
         if node.is_ready() {
             continue;
         }
+        // The first node alone needs no clock: most evaluations of a few numbers are one node.
+        if steps > 0 {
+            patience.check()?;
+        }
+        steps += 1;
         if fuses && fuse::is_large(&node) {
             match fuse::run(backend, &node, wanted)? {
                 Fused::Done => continue,
@@ -182,14 +228,25 @@ pub(crate) fn publish(node: &Node, state: State) {
     }
 }
 
-fn wait_for(node: &Node) {
+/// Waits until no thread runs the node any more.
+fn wait_for(node: &Node) -> Result<()> {
+    wait_until(|| !matches!(&*node.state.lock(), State::Running))
+}
+
+/// Waits for other threads; the wait can be interrupted like an evaluation.
+fn wait_until(done: impl Fn() -> bool) -> Result<()> {
     WAITING.fetch_add(1, Ordering::SeqCst);
+    let mut interrupted = Ok(());
+    let mut patience = Patience::default();
     let mut guard = DONE.0.lock();
-    while matches!(&*node.state.lock(), State::Running) {
-        DONE.1.wait(&mut guard);
+    while interrupted.is_ok() && !done() {
+        DONE.1.wait_for(&mut guard, PATIENCE);
+        // Whoever is asked may evaluate something else.
+        interrupted = parking_lot::MutexGuard::unlocked(&mut guard, || patience.check());
     }
     drop(guard);
     WAITING.fetch_sub(1, Ordering::SeqCst);
+    interrupted
 }
 
 fn run_node(backend: &'static dyn Backend, node: &Node) -> Result<()> {
@@ -201,7 +258,7 @@ fn run_node(backend: &'static dyn Backend, node: &Node) -> Result<()> {
             State::Placeholder(_) => return Ok(()),
             State::Running => {
                 drop(state);
-                wait_for(node);
+                wait_for(node)?;
                 return match &*node.state.lock() {
                     State::Failed(e) => Err(e.clone()),
                     _ => Ok(()),
@@ -258,7 +315,8 @@ fn run_call(backend: &'static dyn Backend, node: &Node, call: Call) -> Result<Ou
             let arrays: Vec<Array> = tensors.into_iter().map(Array::from_tensor).collect();
             let outs = prim.decompose(&arrays)?;
             drop(arrays);
-            eval(&outs)?;
+            // This node is running: it is completed even if an interruption waits.
+            eval_patiently(&outs, &mut Patience::completing())?;
             outs.into_iter().map(take_tensor).collect()
         }
     }

@@ -6,6 +6,7 @@
 pub mod alloc;
 pub mod array;
 pub mod backend;
+pub mod dot;
 pub mod dtype;
 pub mod error;
 pub mod eval;

@@ -111,6 +111,13 @@ impl PyArray {
         out(ops::transpose(&self.array(), ..))
     }
 
+    /// The array with its last two axes exchanged.
+    #[getter]
+    #[pyo3(name = "mT")]
+    fn matrix_transposed(&self) -> Out {
+        out(ops::swapaxes(&self.array(), -1, -2))
+    }
+
     /// The array in another dtype.
     #[pyo3(signature = (dtype, stream=None))]
     fn astype(&self, dtype: DtypeArg, stream: Option<StreamArg>) -> Out {

@@ -12,7 +12,7 @@ use crate::error::Res;
 use isobit::{Array, Dtype, ops};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{IntoPyDict, PyList, PyTuple};
 
 /// Anything that can be an array: of `dtype`, else of what suits the elements.
 pub fn array(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Res<Array> {
@@ -42,8 +42,11 @@ pub fn foreign(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Option<
     if let Some(a) = buffer::import(obj, dtype)? {
         return Ok(Some(a));
     }
+    if let Some(a) = extended(obj, dtype)? {
+        return Ok(Some(a));
+    }
     if obj.hasattr("__dlpack__")? {
-        return Ok(Some(dlpack::import(obj, dtype)?));
+        return Ok(Some(dlpack::import(obj, dtype, Some(true))?));
     }
     Ok(None)
 }
@@ -53,7 +56,20 @@ pub fn variadic(args: &Bound<'_, PyTuple>) -> PyResult<Ints> {
     if args.len() == 1 { args.get_item(0)?.extract() } else { args.extract() }
 }
 
-/// A NumPy array of the values: a view of the same memory if `copy` is false.
+/// An array of bfloat16 as the package ml_dtypes gives NumPy that type, for which there is neither a buffer nor DLPack.
+fn extended(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Option<Array>> {
+    let Ok(name) = obj.getattr("dtype").and_then(|d| d.getattr("name")).and_then(|n| n.extract::<String>()) else {
+        return Ok(None);
+    };
+    let Some(own) = Dtype::parse(&name).filter(|d| d.format().is_none()) else { return Ok(None) };
+    let bits = obj.call_method1("view", ("uint16",))?;
+    let bits = buffer::import(&bits, None)?;
+    let made = bits.map(|b| ops::astype(&ops::view(&b, own)?, dtype.unwrap_or(own)));
+    Ok(made.transpose().map_err(crate::error::Failure::Core)?)
+}
+
+/// A NumPy array of the values: a copy unless `copy` is false. NumPy itself asks for the buffer first, and for this only
+/// if there is none.
 pub fn to_numpy<'py>(
     a: &Bound<'py, PyArray>,
     dtype: Option<Bound<'py, PyAny>>,
@@ -62,21 +78,25 @@ pub fn to_numpy<'py>(
     let py = a.py();
     let numpy = py.import("numpy")?;
     let array = a.get().array();
-    let Some(format) = array.dtype().format() else {
-        // NumPy has no bfloat16: its values fit float32.
-        if copy == Some(false) {
-            return Err(PyValueError::new_err("NumPy has no bfloat16: a copy is needed").into());
-        }
-        let wide = Bound::new(py, PyArray::from(ops::astype(&array, Dtype::F32)?))?;
-        return to_numpy(&wide, dtype, None);
+    let as_dtype = |x: &Bound<'py, PyAny>, dtype: Option<Bound<'py, PyAny>>, copy| -> PyResult<Bound<'py, PyAny>> {
+        let kwargs = [("copy", copy)].into_py_dict(py)?;
+        x.call_method("astype", (dtype.map_or_else(|| x.getattr("dtype"), Ok)?,), Some(&kwargs))
     };
-    let _ = format;
-    let view = numpy.call_method1("asarray", (buffer::memory_view(a)?,))?;
-    let kwargs = PyDict::new(py);
-    kwargs.set_item("copy", copy.unwrap_or(true))?;
-    let dtype = dtype.unwrap_or(view.getattr("dtype")?);
-    if copy == Some(false) {
-        return Ok(view.call_method("astype", (dtype,), Some(&kwargs))?);
+    if array.dtype().format().is_some() {
+        let view = numpy.call_method1("asarray", (buffer::memory_view(a)?,))?;
+        return Ok(as_dtype(&view, dtype, copy.unwrap_or(true))?);
     }
-    Ok(view.call_method("astype", (dtype,), Some(&kwargs))?)
+    // NumPy has no bfloat16 of its own. A package may have given it one, for the same bits; else its values fit float32.
+    let dtype = dtype.map(|d| numpy.call_method1("dtype", (d,))).transpose()?;
+    if let Some(d) = &dtype
+        && d.getattr("name")?.extract::<String>()? == array.dtype().name()
+    {
+        let bits = Bound::new(py, PyArray::from(ops::view(&array, Dtype::U16)?))?;
+        return Ok(to_numpy(&bits, None, copy)?.call_method1("view", (d,))?);
+    }
+    if copy == Some(false) {
+        return Err(PyValueError::new_err("NumPy has no bfloat16: a copy is needed").into());
+    }
+    let wide = Bound::new(py, PyArray::from(ops::astype(&array, Dtype::F32)?))?;
+    to_numpy(&wide, dtype, Some(true))
 }

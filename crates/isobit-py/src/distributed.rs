@@ -1,6 +1,6 @@
 //! `mlx.core.distributed` for the group that there is: this process alone.
 
-use crate::args::{ArrayLike, StreamArg};
+use crate::args::{ArrayLike, DtypeArg, ShapeArg, StreamArg};
 use crate::array::{Out, PyArray};
 use crate::error::Res;
 use crate::ops::functions as module_functions;
@@ -33,7 +33,7 @@ impl PyGroup {
 
 mod functions {
     use super::*;
-    module_functions! { is_available init all_sum all_max all_min all_gather sum_scatter }
+    module_functions! { is_available init all_sum all_max all_min all_gather sum_scatter send recv recv_like }
 }
 
 /// Whether processes can work together.
@@ -74,6 +74,40 @@ collectives! {
     all_min "The least of all processes' elements."
     all_gather "All processes' arrays, one after the other along axis 0."
     sum_scatter "This process's part, along axis 0, of the sum of all processes' arrays."
+}
+
+fn alone() -> Res<PyArray> {
+    Err(Error::runtime("distributed", "there is no other process to send to or to receive from").into())
+}
+
+/// An array that is sent to another process when it is evaluated; there is none.
+#[pyfunction]
+#[pyo3(signature = (x, dst, *, group=None, stream=None))]
+fn send(x: ArrayLike, dst: usize, group: Option<Bound<'_, PyGroup>>, stream: Option<StreamArg>) -> Out {
+    let _ = (x, dst, group, stream);
+    alone()
+}
+
+/// An array that another process sends; there is none.
+#[pyfunction]
+#[pyo3(signature = (shape, dtype, src, *, group=None, stream=None))]
+fn recv(
+    shape: ShapeArg,
+    dtype: DtypeArg,
+    src: usize,
+    group: Option<Bound<'_, PyGroup>>,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = (shape, dtype, src, group, stream);
+    alone()
+}
+
+/// An array with the shape and dtype of `x` that another process sends; there is none.
+#[pyfunction]
+#[pyo3(signature = (x, src, *, group=None, stream=None))]
+fn recv_like(x: ArrayLike, src: usize, group: Option<Bound<'_, PyGroup>>, stream: Option<StreamArg>) -> Out {
+    let _ = (x, src, group, stream);
+    alone()
 }
 
 /// Fills the submodule.

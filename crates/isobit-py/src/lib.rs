@@ -53,9 +53,28 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     submodule(m, "linalg", linalg::register)?;
     submodule(m, "fft", fft::register)?;
     submodule(m, "distributed", distributed::register)?;
+    m.add("matrix_norm", m.getattr("linalg")?.getattr("norm")?)?;
     submodule(m, "metal", no_gpu)?;
-    submodule(m, "cuda", no_gpu)
+    submodule(m, "cuda", no_gpu)?;
+    // Older programs look for the functions of memory there.
+    let metal = m.getattr("metal")?;
+    for name in METAL {
+        metal.setattr(name, m.getattr(name)?)?;
+    }
+    Ok(())
 }
+
+const METAL: [&str; 9] = [
+    "get_active_memory",
+    "get_peak_memory",
+    "reset_peak_memory",
+    "get_cache_memory",
+    "set_memory_limit",
+    "set_cache_limit",
+    "set_wired_limit",
+    "clear_cache",
+    "device_info",
+];
 
 /// Whether there is such a device: there is not.
 #[pyfunction]

@@ -110,12 +110,39 @@ fn async_eval(py: Python<'_>, args: &Bound<'_, PyTuple>) -> Res<()> {
     Ok(py.detach(|| isobit::async_eval(&arrays))?)
 }
 
+/// Writes the graph behind arrays, by position or by name, in Graphviz's language to a path or an open text file.
+#[pyfunction]
+#[pyo3(signature = (file, *args, **kwargs))]
+fn export_to_dot(
+    file: &Bound<'_, PyAny>,
+    args: Vec<Bound<'_, PyArray>>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+) -> Res<()> {
+    let mut named: Vec<(String, Array)> = args.iter().map(|a| (String::new(), a.get().array())).collect();
+    for (name, a) in kwargs.iter().flat_map(|k| k.iter()) {
+        named.push((name.extract()?, a.cast::<PyArray>()?.get().array()));
+    }
+    let borrowed: Vec<(&str, &Array)> = named.iter().map(|(n, a)| (n.as_str(), a)).collect();
+    let text = isobit::dot::graph(&borrowed);
+    match file.extract::<std::path::PathBuf>() {
+        Ok(path) => std::fs::write(path, text).map_err(|e| PyErr::from(e).into()),
+        Err(_) => Ok(file.call_method1("write", (text,)).map(|_| ())?),
+    }
+}
+
+/// Lets Python's signal handlers run during an evaluation: an exception of theirs, such as KeyboardInterrupt, ends it.
+fn interrupted() -> isobit::Result<()> {
+    Python::attach(|py| py.check_signals()).map_err(stash)
+}
+
 /// Adds the transforms.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    isobit::eval::set_interrupt(interrupted);
     m.add_function(wrap_pyfunction!(vjp, m)?)?;
     m.add_function(wrap_pyfunction!(jvp, m)?)?;
     m.add_function(wrap_pyfunction!(eval, m)?)?;
     m.add_function(wrap_pyfunction!(async_eval, m)?)?;
+    m.add_function(wrap_pyfunction!(export_to_dot, m)?)?;
     gradients::register(m)?;
     callables::register(m)?;
     m.add_class::<PyCustomFunction>()

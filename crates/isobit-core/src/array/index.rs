@@ -515,10 +515,10 @@ fn masked(
         // The k-th selected element takes update k: its number is the count of those before it.
         let along = (updates.ndim() - behind - 1) as isize;
         if let Some(count) = known_count(mask)?
-            && count != updates.shape()[along as usize]
+            && count > updates.shape()[along as usize]
         {
             let got = updates.shape()[along as usize];
-            return Err(Error::value("at", format!("expected 1 or {count} updates for the mask, got {got}")));
+            return Err(Error::value("at", format!("expected 1 or at least {count} updates for the mask, got {got}")));
         }
         if updates.size() == 0 {
             return Ok(a.clone());

@@ -1,9 +1,14 @@
-//! Elements in memory that is not ours, described the way DLPack and buffer protocols do: copied in.
+//! Elements in memory that is not ours, described the way DLPack and buffer protocols do: copied in, or used where they
+//! are if they may not change.
 
+use crate::alloc::Buffer;
 use crate::array::Array;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::layout::Strides;
 use crate::tensor::Tensor;
+use std::any::Any;
+use std::sync::Arc;
 
 /// What kind of element foreign memory holds (DLPack's type codes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +127,75 @@ impl Foreign<'_> {
         }
     }
 
+    /// The dtype of an array of these elements if none is asked for: float64 becomes float32, as in MLX.
+    fn natural(stored: Dtype) -> Dtype {
+        if stored == Dtype::F64 { Dtype::F32 } else { stored }
+    }
+
+    /// Dtype, strides in elements and number of elements from the first to the last one, if the elements are an array of
+    /// `dtype` as they lie there.
+    fn layout(&self, dtype: Option<Dtype>) -> Option<(Dtype, Strides, usize)> {
+        let stored = self.stored()?;
+        let size = stored.size();
+        // Bytes of bools might be others than 0 and 1.
+        let same = dtype.unwrap_or(Self::natural(stored)) == stored && stored != Dtype::Bool && self.itemsize == size;
+        if !same || self.shape.contains(&0) || !self.data.addr().is_multiple_of(size) {
+            return None;
+        }
+        let mut strides = Strides::new();
+        let mut span = 1;
+        for (&n, &s) in self.shape.iter().zip(self.strides) {
+            // The stride of an axis of one element means nothing and may be anything.
+            let step = if n == 1 { 0 } else { usize::try_from(s).ok().filter(|s| s.is_multiple_of(size))? / size };
+            span += (n - 1) * step;
+            strides.push(if n == 1 { (s / size as isize).max(0) } else { step as isize });
+        }
+        Some((stored, strides, span))
+    }
+
+    /// Whether [`Foreign::adopt`] can use the elements where they are.
+    pub fn is_adoptable(&self, dtype: Option<Dtype>) -> bool {
+        self.layout(dtype).is_some()
+    }
+
+    /// The elements where they are, as an array, without a copy.
+    ///
+    /// # Safety
+    /// Every element from the first to the last one must be readable and must not change as long as `keep` lives.
+    ///
+    /// # Errors
+    /// Elements that are not of `dtype`, not aligned, or run backwards: see [`Foreign::is_adoptable`].
+    pub unsafe fn adopt(&self, dtype: Option<Dtype>, keep: Box<dyn Any + Send + Sync>) -> Result<Array> {
+        let Some((stored, strides, span)) = self.layout(dtype) else {
+            return Err(Error::value("array", "the elements cannot be used where they are: a copy is needed"));
+        };
+        // SAFETY: the caller answers for the memory.
+        let buffer = unsafe { Buffer::foreign(self.data, span * stored.size(), keep) };
+        let t = Tensor::from_buffer(Arc::new(buffer), &[span], stored);
+        Ok(Array::from_tensor(t.with_layout(self.shape.into(), strides, 0)))
+    }
+
+    /// As [`Foreign::to_array`]; strides are kept unless most of what lies between the elements would be copied for nothing.
+    ///
+    /// # Safety
+    /// Every element from the first to the last one must be readable.
+    ///
+    /// # Errors
+    /// As [`Foreign::to_array`].
+    pub unsafe fn to_array_as_laid_out(&self, dtype: Option<Dtype>) -> Result<Array> {
+        let n: usize = self.shape.iter().product();
+        match self.layout(dtype).filter(|(_, _, span)| *span <= 2 * n) {
+            Some((stored, strides, span)) => {
+                let t = Tensor::alloc(&[span], stored)?;
+                // SAFETY: the caller answers for the memory; the tensor has room for the span.
+                unsafe { std::ptr::copy_nonoverlapping(self.data, t.as_mut_byte_ptr(), span * stored.size()) };
+                Ok(Array::from_tensor(t.with_layout(self.shape.into(), strides, 0)))
+            }
+            // SAFETY: as above.
+            None => unsafe { self.to_array(dtype) },
+        }
+    }
+
     /// A copy as an array: of `dtype`, else of the elements' own, except that float64 becomes float32 (and complex128
     /// complex64), as in MLX.
     ///
@@ -151,8 +225,7 @@ impl Foreign<'_> {
             bytes.iter_mut().for_each(|b| *b = u8::from(*b != 0));
         }
         let a = Array::from_tensor(t);
-        let wanted = dtype.unwrap_or(if stored == Dtype::F64 { Dtype::F32 } else { stored });
-        crate::ops::astype(&a, wanted)
+        crate::ops::astype(&a, dtype.unwrap_or(Self::natural(stored)))
     }
 
     /// Copies every element to dense memory; a `wide` complex number as two float32.

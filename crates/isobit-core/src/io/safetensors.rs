@@ -123,12 +123,13 @@ fn dtype_of(stored: Stored) -> Option<Dtype> {
         Stored::BF16 => Dtype::BF16,
         Stored::F32 => Dtype::F32,
         Stored::F64 => Dtype::F64,
+        Stored::C64 => Dtype::C64,
         _ => return None,
     })
 }
 
-fn name_of(dtype: Dtype) -> Option<&'static str> {
-    Some(match dtype {
+fn name_of(dtype: Dtype) -> &'static str {
+    match dtype {
         Dtype::Bool => "BOOL",
         Dtype::U8 => "U8",
         Dtype::U16 => "U16",
@@ -142,8 +143,8 @@ fn name_of(dtype: Dtype) -> Option<&'static str> {
         Dtype::BF16 => "BF16",
         Dtype::F32 => "F32",
         Dtype::F64 => "F64",
-        Dtype::C64 => return None,
-    })
+        Dtype::C64 => "C64",
+    }
 }
 
 /// Writes arrays and metadata as a safetensors file, replacing the file of that name only when the new one is complete.
@@ -210,9 +211,7 @@ fn header(order: &[(&String, &Array)], metadata: &BTreeMap<String, String>) -> R
     json.push('}');
     let mut at = 0;
     for (name, a) in order {
-        let Some(dtype) = name_of(a.dtype()) else {
-            return Err(Error::dtype(SAVE, format!("{name:?}: {} has no counterpart in the format", a.dtype())));
-        };
+        let dtype = name_of(a.dtype());
         if name.as_str() == "__metadata__" {
             return Err(Error::value(SAVE, "expected other names than \"__metadata__\", which the format reserves"));
         }

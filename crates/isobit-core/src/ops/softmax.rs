@@ -35,7 +35,8 @@ pub fn softmax(a: &Array, axes: impl Into<Axes>, precise: bool) -> Result<Array>
     let axes = axes.into().resolve("softmax", a.ndim())?;
     let a = super::astype(a, a.dtype().at_least_float())?;
     if axes.is_empty() {
-        return super::ones_like(&a);
+        // Every element for itself: one, and NaN where there is no number to compare with.
+        return super::exp(&super::subtract(&a, &a)?);
     }
     apply(Softmax { axes }, &[&a])
 }

@@ -1,6 +1,7 @@
 //! Elements along one axis, chosen separately for every other index.
 
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::ops::put_along_axis::{PutAlongAxis, check_shapes};
 use crate::ops::scatter::Reduce;
@@ -42,6 +43,9 @@ pub(crate) fn along(
     indices: &Array,
     axis: Option<isize>,
 ) -> Result<(Array, Array, usize)> {
+    // Where there is no index, its dtype does not matter: `array([])` is float32.
+    let none = (indices.size() == 0).then(|| super::astype(indices, Dtype::I32)).transpose()?;
+    let indices = none.as_ref().unwrap_or(indices);
     super::gather::require_integer(op, indices)?;
     let Some(axis) = axis else {
         return Ok((super::reshape(a, &[-1])?, super::reshape(indices, &[-1])?, 0));

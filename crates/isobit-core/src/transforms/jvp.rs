@@ -3,6 +3,7 @@
 use super::tape;
 use super::vjp::{check_like, tracers};
 use crate::array::Array;
+use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::eval::{TraceGuard, release_graph};
 use crate::ops;
@@ -48,11 +49,15 @@ pub fn jvp(
             }
         }
     }
+    let floating =
+        args.iter().map(Array::dtype).filter(|d| d.is_inexact()).reduce(Dtype::promote).unwrap_or(Dtype::F32);
     let out_tangents = outputs
         .iter()
         .map(|o| match known.get(&o.key()) {
             Some(t) => Ok(t.clone()),
-            None => ops::zeros_like(o),
+            // A result that moves in jumps has no tangent space of its own: zeros of the dtype that came in.
+            None if o.dtype().is_inexact() => ops::zeros_like(o),
+            None => ops::zeros(o.shape(), floating),
         })
         .collect::<Result<Vec<_>>>()?;
     drop(guard);

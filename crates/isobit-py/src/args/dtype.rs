@@ -73,6 +73,7 @@ impl PyCategory {
 
 #[pymethods]
 impl PyCategory {
+    /// The category's name.
     #[getter]
     fn name(&self) -> &'static str {
         self.label()

@@ -68,11 +68,15 @@ struct Held {
     strides: Vec<ffi::Py_ssize_t>,
 }
 
-/// An array's value; if elements share memory, as in a broadcast one, a copy in which they do not, since whoever gets it
-/// may write to it.
+/// Whether elements share memory, as in a broadcast array, so that nobody may write to them.
+pub fn repeats(tensor: &Tensor) -> bool {
+    tensor.shape().iter().zip(tensor.strides()).any(|(&n, &s)| n > 1 && s == 0)
+}
+
+/// An array's value; if elements share memory a copy in which they do not, for somebody who may write to it.
 pub fn dense_if_repeated(a: &Array) -> isobit::Result<Tensor> {
     let tensor = a.tensor()?;
-    if tensor.shape().iter().zip(tensor.strides()).any(|(&n, &s)| n > 1 && s == 0) {
+    if repeats(&tensor) {
         return isobit::backend::current()?.contiguous(tensor);
     }
     Ok(tensor)
@@ -86,15 +90,16 @@ pub unsafe fn fill(owner: Bound<'_, PyAny>, a: Array, view: *mut ffi::Py_buffer,
     if view.is_null() {
         return Err(PyBufferError::new_err("the view is null"));
     }
-    let tensor = dense_if_repeated(&a).map_err(Failure::Core)?;
+    let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
+    let as_it_is = strided && flags & ffi::PyBUF_WRITABLE == 0;
+    let tensor = if as_it_is { a.tensor() } else { dense_if_repeated(&a) }.map_err(Failure::Core)?;
     let Some(format) = tensor.dtype().format() else {
         return Err(PyBufferError::new_err(format!("the buffer protocol has no {}", tensor.dtype())));
     };
-    let writable = tensor.buffer().is_writable();
+    let writable = tensor.buffer().is_writable() && !repeats(&tensor);
     if flags & ffi::PyBUF_WRITABLE != 0 && !writable {
         return Err(PyBufferError::new_err("the array's memory is read-only"));
     }
-    let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
     if !strided && !tensor.is_contiguous() {
         return Err(PyBufferError::new_err("the array is not contiguous"));
     }

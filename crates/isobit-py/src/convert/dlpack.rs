@@ -3,9 +3,10 @@
 use crate::error::{Failure, Res};
 use isobit::host::foreign::{Foreign, Kind};
 use isobit::{Array, Dtype, Tensor};
-use pyo3::exceptions::{PyBufferError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::IntoPyDict;
 use std::ffi::{CStr, c_void};
 
 /// DLPack's code for host memory, and the device's number.
@@ -56,20 +57,87 @@ struct Held {
     strides: Vec<i64>,
 }
 
-/// A copy of an object that speaks DLPack.
-pub fn import(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Array> {
+/// A tensor that was taken out of its capsule: freed by its own deleter.
+enum Taken {
+    Plain(*mut Managed),
+    Versioned(*mut ManagedVersioned),
+}
+
+// SAFETY: whoever exports a tensor says that it may be used and freed on any thread.
+unsafe impl Send for Taken {}
+// SAFETY: the memory is only read.
+unsafe impl Sync for Taken {}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // SAFETY: taken once, freed once; a deleter may be missing.
+        unsafe {
+            match *self {
+                Taken::Plain(m) => {
+                    if let Some(delete) = (*m).deleter {
+                        delete(m)
+                    }
+                }
+                Taken::Versioned(m) => {
+                    if let Some(delete) = (*m).deleter {
+                        delete(m)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Taken {
+    /// What a capsule holds, which is marked as used.
+    fn out_of(capsule: &Bound<'_, PyAny>) -> PyResult<Taken> {
+        let raw = capsule.as_ptr();
+        // SAFETY: the protocol says what capsules of these names point to and how they are marked.
+        unsafe {
+            let versioned = ffi::PyCapsule_IsValid(raw, VERSIONED.as_ptr()) == 1;
+            let name = if versioned { VERSIONED } else { PLAIN };
+            let managed = ffi::PyCapsule_GetPointer(raw, name.as_ptr());
+            let used = if versioned { c"used_dltensor_versioned" } else { c"used_dltensor" };
+            if managed.is_null() || ffi::PyCapsule_SetName(raw, used.as_ptr()) != 0 {
+                return Err(PyErr::fetch(capsule.py()));
+            }
+            Ok(if versioned { Taken::Versioned(managed.cast()) } else { Taken::Plain(managed.cast()) })
+        }
+    }
+
+    fn tensor(&self) -> &DlTensor {
+        // SAFETY: valid until the deleter is called.
+        unsafe {
+            match self {
+                Taken::Plain(m) => &(**m).tensor,
+                Taken::Versioned(m) => &(**m).tensor,
+            }
+        }
+    }
+
+    /// Whether nobody may write to the memory.
+    fn is_read_only(&self) -> bool {
+        // SAFETY: as above.
+        matches!(self, Taken::Versioned(m) if unsafe { (**m).flags } & READ_ONLY != 0)
+    }
+}
+
+/// The elements of an object that speaks DLPack. Read-only memory is shared and other memory copied, unless `copy` says
+/// what to do: whoever shares writable memory must not write to it any more.
+pub fn import(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>, copy: Option<bool>) -> PyResult<Array> {
+    let py = obj.py();
     let device: (i32, i32) = obj.call_method0("__dlpack_device__")?.extract()?;
     if device.0 != CPU.0 {
         return Err(PyValueError::new_err(format!("expected an array in host memory, got DLPack device {device:?}")));
     }
-    let capsule = obj.call_method0("__dlpack__")?;
-    // SAFETY: asks the capsule for the pointer that it holds under that name.
-    let managed = unsafe { ffi::PyCapsule_GetPointer(capsule.as_ptr(), PLAIN.as_ptr()) };
-    if managed.is_null() {
-        return Err(PyErr::fetch(obj.py()));
-    }
-    // SAFETY: the protocol says what a capsule of that name points to; the capsule frees it, since it keeps its name.
-    let t = unsafe { &(*managed.cast::<Managed>()).tensor };
+    let versioned = [("max_version", (1, 0))].into_py_dict(py)?;
+    let capsule = match obj.call_method("__dlpack__", (), Some(&versioned)) {
+        // An exporter of before version 1.
+        Err(e) if e.is_instance_of::<PyTypeError>(py) => obj.call_method0("__dlpack__")?,
+        made => made?,
+    };
+    let taken = Taken::out_of(&capsule)?;
+    let t = taken.tensor();
     let n = usize::try_from(t.ndim).unwrap_or(0);
     let list = |p: *const i64| -> Option<&[i64]> {
         // SAFETY: `ndim` numbers, unless the pointer is null.
@@ -81,17 +149,22 @@ pub fn import(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Array> {
         Some(s) => s.iter().map(|&s| s as isize * itemsize as isize).collect(),
         None => isobit::layout::contiguous_strides(&shape).iter().map(|&s| s * itemsize as isize).collect(),
     };
+    if shape.iter().zip(&strides).any(|(&n, &s)| n > 1 && s < 0) {
+        return Err(PyValueError::new_err(format!("expected strides of at least 0, got {strides:?} bytes")));
+    }
     let Some(kind) = Kind::of_dlpack(t.dtype.code).filter(|_| t.dtype.lanes == 1) else {
         return Err(PyBufferError::new_err(format!("an array has no dtype for DLPack type code {}", t.dtype.code)));
     };
     // SAFETY: the offset lies in the tensor's memory.
     let data = unsafe { t.data.cast::<u8>().add(t.byte_offset as usize) };
     let foreign = Foreign { data, kind, itemsize, shape: &shape, strides: &strides };
-    // Unlike NumPy's float64 by default, a dtype that comes with a tensor of another library is kept.
-    // SAFETY: the exporter answers for the memory as long as the capsule lives.
-    let a = unsafe { foreign.to_array(dtype) }.map_err(Failure::Core)?;
-    drop(capsule);
-    Ok(a)
+    let share = match copy {
+        Some(copy) => !copy,
+        None => taken.is_read_only() && foreign.is_adoptable(dtype),
+    };
+    // SAFETY: the exporter answers for the memory as long as the tensor is not freed, and nobody writes to it.
+    let a = unsafe { if share { foreign.adopt(dtype, Box::new(taken)) } else { foreign.to_array_as_laid_out(dtype) } };
+    Ok(a.map_err(Failure::Core)?)
 }
 
 /// A capsule with an evaluated array's memory, or a copy of it.
@@ -107,10 +180,12 @@ pub fn export<'py>(
     }
     let tensor = match copy {
         Some(true) => Array::from_bytes(&a.to_bytes()?, a.shape(), a.dtype())?.tensor()?,
+        // Only a newer consumer can be told not to write.
+        _ if max_version.is_some_and(|v| v.0 >= 1) => a.tensor()?,
         _ => super::buffer::dense_if_repeated(a)?,
     };
     let (code, bits) = tensor.dtype().dlpack();
-    let read_only = !tensor.buffer().is_writable();
+    let read_only = !tensor.buffer().is_writable() || super::buffer::repeats(&tensor);
     let data = tensor.as_byte_ptr().cast_mut().cast();
     let mut held = Box::new(Held {
         shape: tensor.shape().iter().map(|&n| n as i64).collect(),

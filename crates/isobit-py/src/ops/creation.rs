@@ -5,7 +5,7 @@ use crate::args::{ArrayLike, DtypeArg, Numbers, ShapeArg, StreamArg};
 use crate::array::{Out, PyArray, out};
 use crate::convert;
 use crate::error::Res;
-use isobit::{Dtype, ops};
+use isobit::{Array, Dtype, ops};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -17,6 +17,13 @@ functions! {
 
 fn or_float(dtype: Option<DtypeArg>) -> Dtype {
     dtype.map_or(Dtype::F32, |d| d.0)
+}
+
+/// A constant with memory of its own for every element, which strides and figures of memory show; inside isobit
+/// constants are views of one element.
+fn dense(a: isobit::Result<Array>) -> Out {
+    let a = a?;
+    out(if a.size() > 1 { ops::contiguous(&a) } else { Ok(a) })
 }
 
 #[doc = docstring!("arange")]
@@ -63,7 +70,7 @@ fn linspace(
 #[pyo3(signature = (shape, dtype=None, *, stream=None))]
 fn zeros(shape: ShapeArg, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::zeros(&shape.0, or_float(dtype)))
+    dense(ops::zeros(&shape.0, or_float(dtype)))
 }
 
 #[doc = docstring!("zeros_like")]
@@ -72,7 +79,7 @@ fn zeros(shape: ShapeArg, dtype: Option<DtypeArg>, stream: Option<StreamArg>) ->
 fn zeros_like(a: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     let a = a.array();
-    out(ops::zeros(a.shape(), dtype.map_or(a.dtype(), |d| d.0)))
+    dense(ops::zeros(a.shape(), dtype.map_or(a.dtype(), |d| d.0)))
 }
 
 #[doc = docstring!("ones")]
@@ -80,7 +87,7 @@ fn zeros_like(a: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) 
 #[pyo3(signature = (shape, dtype=None, *, stream=None))]
 fn ones(shape: ShapeArg, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::ones(&shape.0, or_float(dtype)))
+    dense(ops::ones(&shape.0, or_float(dtype)))
 }
 
 #[doc = docstring!("ones_like")]
@@ -89,7 +96,7 @@ fn ones(shape: ShapeArg, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> 
 fn ones_like(a: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     let a = a.array();
-    out(ops::ones(a.shape(), dtype.map_or(a.dtype(), |d| d.0)))
+    dense(ops::ones(a.shape(), dtype.map_or(a.dtype(), |d| d.0)))
 }
 
 #[doc = docstring!("full")]
@@ -98,8 +105,8 @@ fn ones_like(a: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -
 fn full(shape: ShapeArg, vals: ArrayLike, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     match (vals.number(), dtype) {
-        (Some(n), Some(d)) => out(ops::full(&shape.0, n, d.0)),
-        _ => out(ops::full::filled(&shape.0, &vals.array(), dtype.map(|d| d.0))),
+        (Some(n), Some(d)) => dense(ops::full(&shape.0, n, d.0)),
+        _ => dense(ops::full::filled(&shape.0, &vals.array(), dtype.map(|d| d.0))),
     }
 }
 
@@ -110,7 +117,7 @@ fn full_like(a: ArrayLike, vals: ArrayLike, dtype: Option<DtypeArg>, stream: Opt
     let _ = stream;
     let a = a.array();
     let dtype = dtype.map_or(a.dtype(), |d| d.0);
-    out(ops::full::filled(a.shape(), &vals.beside(dtype)?, Some(dtype)))
+    dense(ops::full::filled(a.shape(), &vals.beside(dtype)?, Some(dtype)))
 }
 
 #[doc = docstring!("eye")]
@@ -179,17 +186,15 @@ fn asarray(a: &Bound<'_, PyAny>, dtype: Option<DtypeArg>, copy: Option<bool>) ->
     Ok(convert::array(a, dtype.map(|d| d.0))?.into())
 }
 
-/// A copy of an array of another library that speaks DLPack.
+/// An array of another library that speaks DLPack. By default read-only memory is shared and other memory copied; with
+/// `copy=False` all memory is shared, and must not be written to any more, or it is an error.
 #[pyfunction]
 #[pyo3(signature = (x, /, *, copy=None))]
 fn from_dlpack(x: &Bound<'_, PyAny>, copy: Option<bool>) -> Out {
     if let Ok(a) = x.cast::<PyArray>() {
         return Ok(a.get().array().into());
     }
-    if copy == Some(false) {
-        return Err(PyValueError::new_err("[from_dlpack] a copy is needed").into());
-    }
-    Ok(convert::dlpack::import(x, None)?.into())
+    Ok(convert::dlpack::import(x, None, copy)?.into())
 }
 
 #[doc = docstring!("diag")]

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 functions! {
-    addmm tensordot vecdot divmod array_equal allclose isclose r#where clip nan_to_num round softmax einsum einsum_path
+    addmm tensordot vecdot divmod minmax array_equal allclose isclose r#where clip nan_to_num round softmax einsum einsum_path
 }
 
 #[doc = docstring!("addmm")]
@@ -56,6 +56,15 @@ fn divmod(a: ArrayLike, b: ArrayLike, stream: Option<StreamArg>) -> Res<(PyArray
     let (a, b) = pair(a, b)?;
     let (q, r) = ops::divmod(&a, &b)?;
     Ok((q.into(), r.into()))
+}
+
+/// The least and the greatest elements over `axis`, as from `min` and `max`.
+#[pyfunction]
+#[pyo3(signature = (a, /, axis=None, keepdims=false, *, stream=None))]
+fn minmax(a: ArrayLike, axis: Option<AxesArg>, keepdims: bool, stream: Option<StreamArg>) -> Res<(PyArray, PyArray)> {
+    let _ = stream;
+    let (a, axes) = (a.array(), axes(axis));
+    Ok((ops::min(&a, axes.clone(), keepdims)?.into(), ops::max(&a, axes, keepdims)?.into()))
 }
 
 #[doc = docstring!("array_equal")]

@@ -79,7 +79,7 @@ fn flip(a: ArrayLike, axis: Option<AxesArg>, stream: Option<StreamArg>) -> Out {
 
 #[doc = docstring!("roll")]
 #[pyfunction]
-#[pyo3(signature = (a, shift, axis=None, /, *, stream=None))]
+#[pyo3(signature = (a, shift, axis=None, *, stream=None))]
 fn roll(a: ArrayLike, shift: Ints, axis: Option<AxesArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     out(ops::roll(&a.array(), &shift.list, axes(axis)))
@@ -271,7 +271,7 @@ fn pad(
 
 #[doc = docstring!("astype")]
 #[pyfunction]
-#[pyo3(signature = (a, dtype, /, *, stream=None))]
+#[pyo3(signature = (a, /, dtype, *, stream=None))]
 fn astype(a: ArrayLike, dtype: DtypeArg, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     out(ops::astype(&a.array(), dtype.0))

@@ -3,13 +3,14 @@
 use super::Call;
 use super::gradients::Wanted;
 use crate::args::Tree;
+use crate::array::PyArray;
 use crate::error::{Res, stash};
 use isobit::Array;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -210,6 +211,10 @@ impl PyCompiled {
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        if COMPILE.load(Ordering::Relaxed) {
+            args.iter().try_for_each(|x| check_constant(&x))?;
+            kwargs.map_or(Ok(()), |k| k.values().iter().try_for_each(|x| check_constant(&x)))?;
+        }
         self.fun.bind(args.py()).call(args, kwargs)
     }
 
@@ -225,6 +230,28 @@ impl PyCompiled {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.fun)
     }
+}
+
+/// An error for an argument that a compiled function cannot be kept for: neither a tree of arrays nor a constant.
+fn check_constant(x: &Bound<'_, PyAny>) -> PyResult<()> {
+    if x.is_instance_of::<PyArray>() || x.is_none() || x.is_instance_of::<PyString>() || x.is_instance_of::<PyBytes>() {
+        return Ok(());
+    }
+    if let Ok(list) = x.cast::<PyList>() {
+        return list.iter().try_for_each(|x| check_constant(&x));
+    }
+    if let Ok(tuple) = x.cast::<PyTuple>() {
+        return tuple.iter().try_for_each(|x| check_constant(&x));
+    }
+    if let Ok(dict) = x.cast::<PyDict>() {
+        return dict.values().iter().try_for_each(|x| check_constant(&x));
+    }
+    if crate::args::number(x.as_borrowed())?.is_some() {
+        return Ok(());
+    }
+    let got = x.get_type().name()?;
+    let message = format!("[compile] expected trees of arrays, numbers, strings and None as arguments, got a {got}");
+    Err(PyValueError::new_err(message))
 }
 
 /// A function of batches: `in_axes` and `out_axes` say, for each argument and result or for trees of them, which axis

@@ -3,6 +3,12 @@
 from isobit.nn.layers.activations import *  # noqa: F403
 from isobit.nn.layers.base import Module
 from isobit.nn.layers.containers import Sequential
+from isobit.nn.layers.distributed import (
+    AllToShardedLinear,
+    QuantizedAllToShardedLinear,
+    QuantizedShardedToAllLinear,
+    ShardedToAllLinear,
+)
 from isobit.nn.layers.dropout import Dropout, Dropout2d, Dropout3d
 from isobit.nn.layers.embedding import Embedding
 from isobit.nn.layers.linear import Bilinear, Identity, Linear

@@ -129,7 +129,7 @@ class QuantizedEmbedding(_Quantized):
 def _linear_to_quantized(self, group_size=None, bits=None, mode="affine", quantize_input=False):
     """This layer with its weight quantized."""
     if quantize_input:
-        raise ValueError("quantized inputs are not supported yet")
+        raise NotImplementedError("quantized inputs are not supported yet")
     return QuantizedLinear.from_linear(self, group_size, bits, mode)
 
 
@@ -157,7 +157,8 @@ def quantize(model, group_size=None, bits=None, *, mode="affine", quantize_input
             raise ValueError(f"a {type(layer).__name__} cannot be quantized")
         if isinstance(wanted, dict):
             return layer.to_quantized(**wanted)
-        return layer.to_quantized(group_size=group_size, bits=bits, mode=mode, quantize_input=quantize_input)
+        how = {"quantize_input": True} if quantize_input else {}
+        return layer.to_quantized(group_size=group_size, bits=bits, mode=mode, **how)
 
     leaves = model.leaf_modules()
     model.update_modules(tree_map_with_path(maybe, leaves, is_leaf=Module.is_module))
