@@ -103,3 +103,26 @@ def test_layers_of_one_process_are_whole():
     quantized = layer.to_quantized(32, 4)
     for kind in (nn.QuantizedAllToShardedLinear, nn.QuantizedShardedToAllLinear):
         assert mx.array_equal(kind.from_quantized_linear(quantized)(x), quantized(x)).item()
+
+
+def test_upsample():
+    x = mx.arange(1, 5).reshape(1, 2, 2, 1)
+    nearest = nn.Upsample(2)(x)
+    assert nearest.dtype == x.dtype and nearest.squeeze().tolist() == [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+    linear = nn.Upsample((2, 1), mode="linear")(x)
+    assert linear.squeeze().tolist() == [[1, 2], [1.5, 2.5], [2.5, 3.5], [3, 4]]
+    corners = nn.Upsample(2, mode="linear", align_corners=True)(x)[0, 0, :, 0]
+    assert mx.allclose(corners, mx.array([1, 4 / 3, 5 / 3, 2])).item()
+    # A constant stays one, however it is filtered, and a line that is halved keeps its middle.
+    for mode in ("linear", "cubic"):
+        for scale in (3.0, 0.5, 0.3):
+            out = nn.Upsample(scale, mode=mode, antialias=True)(mx.ones((1, 9, 9, 1)))
+            assert mx.allclose(out, mx.ones_like(out)).item()
+    line = mx.arange(8.0).reshape(1, 8, 1)
+    assert nn.Upsample(0.5, mode="linear", antialias=True)(line)[0, 1:3, 0].tolist() == [2.5, 4.5]
+    assert mx.grad(lambda a: nn.Upsample(2, mode="cubic")(a).sum())(line).sum().item() == pytest.approx(16)
+    for bad in (dict(mode="area"), dict(antialias=True), dict(mode="linear", antialias=True, align_corners=True)):
+        with pytest.raises(ValueError):
+            nn.Upsample(2, **bad)
+    with pytest.raises(ValueError):
+        nn.Upsample((2, 2))(line)

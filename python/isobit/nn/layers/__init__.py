@@ -25,3 +25,4 @@ from isobit.nn.layers.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )
+from isobit.nn.layers.upsample import Upsample
