@@ -18,10 +18,11 @@ _AXES = "int | Sequence[int] | None"
 _STREAM = "Stream | Device | DeviceType | None"
 _BOOLS = """allow_col_major copy endpoint equal_nan force_fused inclusive keepdims precise return_metadata reverse shapeless
 sorted_indices sparse strict traditional transpose"""
-_INTS = """M axis1 axis2 color ddof decimals destination dims end_axis k key_size kth limit m n num num_samples offset precision
+_INTS = """M block_size dst src axis1 axis2 color ddof decimals destination dims end_axis k key_size kth limit m n num num_samples offset precision
 repeats seed source start_axis"""
 _FLOATS = "alpha atol base beta d eps nan neginf posinf rtol scale"
-_ARRAYS = """a a_max a_min b bias biases c condition constant_values freqs global_scale high indices lhs_indices loc logits
+_ARRAYS = """a a_max a_min b bias biases c condition constant_values freqs global_scale global_scale_w global_scale_x high
+indices lhs_indices loc logits mask_lhs mask_out mask_rhs segments
 lower low p q rhs_indices scales sinks sorted_sequence start_indices update upper v vals value values w weight x y"""
 _TYPES = {
     **dict.fromkeys(_BOOLS.split(), "bool"),

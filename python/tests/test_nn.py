@@ -126,3 +126,21 @@ def test_upsample():
             nn.Upsample(2, **bad)
     with pytest.raises(ValueError):
         nn.Upsample((2, 2))(line)
+
+
+def test_layers_that_quantize_their_inputs():
+    linear, x = nn.Linear(64, 32, bias=False), mx.random.normal((3, 64), key=mx.random.key(3))
+    layer = linear.to_quantized(32, 8, "mxfp8", quantize_input=True)
+    trained = layer(x)
+    assert isinstance(layer, nn.QQLinear) and mx.abs(trained - linear(x)).max().item() < 0.1
+    grads = nn.value_and_grad(layer, lambda m: m(x).sum())(layer)[1]
+    assert grads["weight"].shape == (32, 64) and mx.abs(grads["weight"]).sum().item() > 0
+    layer.eval()
+    assert layer.weight.dtype == mx.uint32 and mx.array_equal(layer(x), trained).item()
+    assert repr(layer) == "QQLinear(input_dims=64, output_dims=32, group_size=32, bits=8, mode=mxfp8)"
+    layer.train()
+    assert layer.weight.shape == (32, 64) and "scales" not in layer
+    with pytest.raises(ValueError):
+        linear.to_quantized(quantize_input=True)
+    with pytest.raises(NotImplementedError):
+        nn.Linear(64, 32).to_quantized(mode="mxfp8", quantize_input=True)

@@ -166,7 +166,7 @@ class _Compiled:
 class _Transformed:
     ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...
-__all__ = ['__version__', 'Dtype', 'DtypeCategory', 'finfo', 'iinfo', 'bool_', 'uint8', 'uint16', 'uint32', 'uint64', 'int8', 'int16', 'int32', 'int64', 'float16', 'bfloat16', 'float32', 'float64', 'complex64', 'complexfloating', 'floating', 'inexact', 'signedinteger', 'unsignedinteger', 'integer', 'number', 'generic', '_dtype', 'issubdtype', 'result_type', 'can_cast', 'isdtype', 'Device', 'DeviceType', 'Stream', 'StreamContext', 'ThreadLocalStream', 'cpu', 'gpu', 'default_device', 'set_default_device', 'is_available', 'device_count', 'device_info', 'default_stream', 'set_default_stream', 'new_stream', 'new_thread_unsafe_stream', 'new_thread_local_stream', 'clear_streams', 'stream', 'synchronize', 'array', 'ArrayAt', 'ArrayIterator', '_unpickle', 'abs', 'arccos', 'arccosh', 'arcsin', 'arcsinh', 'arctan', 'arctanh', 'bitwise_invert', 'ceil', 'conj', 'cos', 'cosh', 'degrees', 'erf', 'erfinv', 'exp', 'expm1', 'floor', 'imag', 'isfinite', 'isinf', 'isnan', 'isneginf', 'isposinf', 'log', 'log10', 'log1p', 'log2', 'logical_not', 'negative', 'radians', 'real', 'reciprocal', 'rsqrt', 'sigmoid', 'sign', 'sin', 'sinh', 'sqrt', 'square', 'stop_gradient', 'tan', 'tanh', 'trunc', 'add', 'arctan2', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'divide', 'equal', 'floor_divide', 'greater', 'greater_equal', 'inner', 'kron', 'left_shift', 'less', 'less_equal', 'logaddexp', 'logical_and', 'logical_or', 'logical_xor', 'matmul', 'maximum', 'minimum', 'multiply', 'not_equal', 'outer', 'power', 'remainder', 'right_shift', 'subtract', 'all', 'any', 'count_nonzero', 'logsumexp', 'max', 'mean', 'median', 'min', 'prod', 'sum', 'std', 'var', 'argmax', 'argmin', 'cummax', 'cummin', 'cumprod', 'cumsum', 'logcumsumexp', 'argsort', 'sort', 'argpartition', 'partition', 'bartlett', 'blackman', 'hamming', 'hanning', 'positive', 'acos', 'acosh', 'asin', 'asinh', 'atan', 'atan2', 'atanh', 'bitwise_left_shift', 'bitwise_right_shift', 'conjugate', 'cumulative_prod', 'cumulative_sum', 'pow', 'arange', 'linspace', 'zeros', 'zeros_like', 'ones', 'ones_like', 'full', 'full_like', 'eye', 'identity', 'tri', 'tril', 'triu', 'meshgrid', 'asarray', 'from_dlpack', 'diag', 'diagonal', 'trace', 'empty', 'empty_like', 'reshape', 'flatten', 'unflatten', 'squeeze', 'expand_dims', 'flip', 'roll', 'transpose', 'permute_dims', 'moveaxis', 'swapaxes', 'matrix_transpose', 'broadcast_to', 'broadcast_arrays', 'broadcast_shapes', 'concatenate', 'concat', 'stack', 'unstack', 'split', 'repeat', 'tile', 'pad', 'astype', 'view', 'contiguous', 'atleast_1d', 'atleast_2d', 'atleast_3d', 'take', 'take_along_axis', 'put_along_axis', 'topk', 'searchsorted', 'diff', 'depends', 'as_strided', 'slice', 'slice_update', 'addmm', 'tensordot', 'vecdot', 'divmod', 'minmax', 'array_equal', 'allclose', 'isclose', 'where', 'clip', 'nan_to_num', 'round', 'softmax', 'einsum', 'einsum_path', 'quantize', 'dequantize', 'quantized_matmul', 'gather_mm', 'gather_qmm', 'to_fp8', 'from_fp8', 'vjp', 'jvp', 'eval', 'async_eval', 'export_to_dot', 'grad', 'value_and_grad', '_Transformed', '_Compiled', 'vmap', 'checkpoint', 'compile', 'disable_compile', 'enable_compile', 'custom_function', 'get_active_memory', 'get_peak_memory', 'reset_peak_memory', 'get_cache_memory', 'set_memory_limit', 'set_cache_limit', 'set_wired_limit', 'clear_cache', 'get_memory_limit', 'get_array_buffer_size', 'load', 'save', 'savez', 'savez_compressed', 'save_safetensors', 'PrintOptions', 'set_printoptions', 'get_printoptions', 'printoptions', 'AxisError', 'e', 'pi', 'euler_gamma', 'inf', 'nan', 'newaxis', '__path__', 'random', 'fast', 'linalg', 'fft', 'distributed', 'matrix_norm', 'metal', 'cuda']
+__all__ = ['__version__', 'Dtype', 'DtypeCategory', 'finfo', 'iinfo', 'bool_', 'uint8', 'uint16', 'uint32', 'uint64', 'int8', 'int16', 'int32', 'int64', 'float16', 'bfloat16', 'float32', 'float64', 'complex64', 'complexfloating', 'floating', 'inexact', 'signedinteger', 'unsignedinteger', 'integer', 'number', 'generic', '_dtype', 'issubdtype', 'result_type', 'can_cast', 'isdtype', 'Device', 'DeviceType', 'Stream', 'StreamContext', 'ThreadLocalStream', 'cpu', 'gpu', 'default_device', 'set_default_device', 'is_available', 'device_count', 'device_info', 'default_stream', 'set_default_stream', 'new_stream', 'new_thread_unsafe_stream', 'new_thread_local_stream', 'clear_streams', 'stream', 'synchronize', 'array', 'ArrayAt', 'ArrayIterator', '_unpickle', 'abs', 'arccos', 'arccosh', 'arcsin', 'arcsinh', 'arctan', 'arctanh', 'bitwise_invert', 'ceil', 'conj', 'cos', 'cosh', 'degrees', 'erf', 'erfinv', 'exp', 'expm1', 'floor', 'imag', 'isfinite', 'isinf', 'isnan', 'isneginf', 'isposinf', 'log', 'log10', 'log1p', 'log2', 'logical_not', 'negative', 'radians', 'real', 'reciprocal', 'rsqrt', 'sigmoid', 'sign', 'sin', 'sinh', 'sqrt', 'square', 'stop_gradient', 'tan', 'tanh', 'trunc', 'add', 'arctan2', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'divide', 'equal', 'floor_divide', 'greater', 'greater_equal', 'inner', 'kron', 'left_shift', 'less', 'less_equal', 'logaddexp', 'logical_and', 'logical_or', 'logical_xor', 'matmul', 'maximum', 'minimum', 'multiply', 'not_equal', 'outer', 'power', 'remainder', 'right_shift', 'subtract', 'all', 'any', 'count_nonzero', 'logsumexp', 'max', 'mean', 'median', 'min', 'prod', 'sum', 'std', 'var', 'argmax', 'argmin', 'cummax', 'cummin', 'cumprod', 'cumsum', 'logcumsumexp', 'argsort', 'sort', 'argpartition', 'partition', 'bartlett', 'blackman', 'hamming', 'hanning', 'positive', 'acos', 'acosh', 'asin', 'asinh', 'atan', 'atan2', 'atanh', 'bitwise_left_shift', 'bitwise_right_shift', 'conjugate', 'cumulative_prod', 'cumulative_sum', 'pow', 'arange', 'linspace', 'zeros', 'zeros_like', 'ones', 'ones_like', 'full', 'full_like', 'eye', 'identity', 'tri', 'tril', 'triu', 'meshgrid', 'asarray', 'from_dlpack', 'diag', 'diagonal', 'trace', 'empty', 'empty_like', 'reshape', 'flatten', 'unflatten', 'squeeze', 'expand_dims', 'flip', 'roll', 'transpose', 'permute_dims', 'moveaxis', 'swapaxes', 'matrix_transpose', 'broadcast_to', 'broadcast_arrays', 'broadcast_shapes', 'concatenate', 'concat', 'stack', 'unstack', 'split', 'repeat', 'tile', 'pad', 'astype', 'view', 'contiguous', 'atleast_1d', 'atleast_2d', 'atleast_3d', 'take', 'take_along_axis', 'put_along_axis', 'topk', 'searchsorted', 'diff', 'depends', 'as_strided', 'slice', 'slice_update', 'addmm', 'tensordot', 'vecdot', 'divmod', 'minmax', 'array_equal', 'allclose', 'isclose', 'where', 'clip', 'nan_to_num', 'round', 'softmax', 'einsum', 'einsum_path', 'quantize', 'dequantize', 'quantized_matmul', 'qqmm', 'gather_mm', 'gather_qmm', 'gather_qqmm', 'block_masked_mm', 'segmented_mm', 'to_fp8', 'from_fp8', 'vjp', 'jvp', 'eval', 'async_eval', 'export_to_dot', 'grad', 'value_and_grad', '_Transformed', '_Compiled', 'vmap', 'checkpoint', 'compile', 'disable_compile', 'enable_compile', 'custom_function', 'get_active_memory', 'get_peak_memory', 'reset_peak_memory', 'get_cache_memory', 'set_memory_limit', 'set_cache_limit', 'set_wired_limit', 'clear_cache', 'get_memory_limit', 'get_array_buffer_size', 'load', 'save', 'savez', 'savez_compressed', 'save_safetensors', 'PrintOptions', 'set_printoptions', 'get_printoptions', 'printoptions', 'AxisError', 'e', 'pi', 'euler_gamma', 'inf', 'nan', 'newaxis', '__path__', 'random', 'fast', 'linalg', 'fft', 'distributed', 'matrix_norm', 'metal', 'cuda']
 __version__: str
 
 def _dtype(name: Any) -> array:
@@ -1151,6 +1151,25 @@ def bitwise_xor(a: _ArrayLike, b: _ArrayLike, stream: Stream | Device | DeviceTy
 
 def blackman(M: int, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The Blackman window: `0.42 - 0.5 cos(2 pi i / (n - 1)) + 0.08 cos(4 pi i / (n - 1))`."""
+
+def block_masked_mm(a: _ArrayLike, b: _ArrayLike, /, block_size: int = ..., mask_out: _ArrayLike | None = ..., mask_lhs: _ArrayLike | None = ..., mask_rhs: _ArrayLike | None = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array:
+    """`((a where mask_lhs) @ (b where mask_rhs)) where mask_out`, each mask with one entry per block of `block` by `block`
+    elements (the last ones of a row or column may be smaller).
+
+    A bool mask selects: what it hides is zero, NaN or not. A mask of numbers multiplies.
+
+    Shapes:
+    `a`: `[..., M, K]`, `b`: `[..., K, N]` (or 1-d, as in `matmul`); `mask_lhs`: `[..., ceil(M / block), ceil(K / block)]`,
+    `mask_rhs` and `mask_out` likewise for `K` by `N` and `M` by `N`. Leading axes broadcast. Result `[..., M, N]`.
+
+    Dtypes:
+    `a` and `b`: floats, promoted; numbers in masks are converted to that dtype.
+
+    Gradients:
+    With respect to `a`, `b` and masks of floats.
+
+    Errors:
+    A block of size 0, a mask that has not one entry per block, and what `matmul` refuses."""
 bool_: Dtype
 
 def broadcast_arrays(*arrays: _ArrayLike, stream: Stream | Device | DeviceType | None = ...) -> tuple[array, ...]:
@@ -1433,7 +1452,8 @@ def dequantize(w: _ArrayLike, /, scales: _ArrayLike, biases: _ArrayLike | None =
     With respect to affine scales and biases.
 
     Errors:
-    Shapes or dtypes that do not fit the format, biases where there are none or none where there must be."""
+    Shapes or dtypes that do not fit the format, biases where there are none or none where there must be, a result that
+    is not floating."""
 
 def device_count(device_type: DeviceType) -> int:
     """How many devices of a kind there are."""
@@ -1714,7 +1734,7 @@ def gather_mm(a: _ArrayLike, b: _ArrayLike, /, lhs_indices: _ArrayLike | None = 
     Errors:
     Operands of fewer than two axes, inner sizes that differ, indices that do not broadcast, other dtypes."""
 
-def gather_qmm(x: _ArrayLike, w: _ArrayLike, /, scales: _ArrayLike, biases: _ArrayLike | None = ..., lhs_indices: _ArrayLike | None = ..., rhs_indices: _ArrayLike | None = ..., transpose: bool = ..., group_size: int | None = ..., bits: int | None = ..., mode: str = ..., *, sorted_indices: bool = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+def gather_qmm(x: _ArrayLike, w: _ArrayLike, /, scales: _ArrayLike, biases: _ArrayLike | None = ..., lhs_indices: _ArrayLike | None = ..., rhs_indices: _ArrayLike | None = ..., transpose: bool = ..., group_size: int | None = ..., bits: int | None = ..., mode: str = ..., global_scale: _ArrayLike | None = ..., *, sorted_indices: bool = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """`x[lhs[i]] @ w[rhs[i]].T` (or `@ w[rhs[i]]`) for every index pair `i`, with a quantized `w`: the leading axes of `x` and
     of the matrix, flattened, are what is indexed.
 
@@ -1735,6 +1755,26 @@ def gather_qmm(x: _ArrayLike, w: _ArrayLike, /, scales: _ArrayLike, biases: _Arr
 
     Errors:
     Shapes that do not fit the format or one another, other dtypes."""
+
+def gather_qqmm(x: _ArrayLike, w: _ArrayLike, /, scales: _ArrayLike | None = ..., lhs_indices: _ArrayLike | None = ..., rhs_indices: _ArrayLike | None = ..., group_size: int | None = ..., bits: int | None = ..., mode: str = ..., global_scale_x: _ArrayLike | None = ..., global_scale_w: _ArrayLike | None = ..., *, sorted_indices: bool = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+    """`qqmm` of `x[lhs[i]]` and `w[rhs[i]]` for every index pair `i`: the leading axes of `x` and of
+    `w`, flattened, are what is indexed.
+
+    A row has the bits that `qqmm` gives it, whatever the indices and their order.
+
+    Shapes:
+    `x`: `[..., M, K]`, `w` as for `qqmm`, with leading axes; `lhs` and `rhs` broadcast together, to `[I...]`. Without `lhs`
+    or `rhs` each matrix of that operand is used once, in order. Result `[I..., M, N]`.
+
+    Dtypes:
+    As for `qqmm`; indices are integers. Negative ones count from the end, and one that is out of range is clamped. The
+    global scale of `w` is one number or one per matrix.
+
+    Gradients:
+    As for `qqmm`.
+
+    Errors:
+    As for `qqmm`; indices that do not broadcast."""
 generic: DtypeCategory
 
 def get_active_memory() -> int:
@@ -2410,6 +2450,29 @@ def put_along_axis(a: _ArrayLike, /, indices: _ArrayLike, values: _ArrayLike, ax
     Errors:
     An axis out of range, indices that are not integers or of another number of axes, shapes that do not broadcast."""
 
+def qqmm(x: _ArrayLike, w: _ArrayLike, scales: _ArrayLike | None = ..., group_size: int | None = ..., bits: int | None = ..., mode: str = ..., global_scale_x: _ArrayLike | None = ..., global_scale_w: _ArrayLike | None = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array:
+    """`x @ w.T` with both operands quantized: `x` on the way in, `w` too unless its `scales` are given.
+
+    The product is that of the values that codes and scales stand for, with the bits of
+    `quantized_matmul` for those values of `x`: weights quantized beforehand or on the
+    way in give the same bits.
+
+    Shapes:
+    `x`: `[..., M, K]` (or `[K]`), `w`: `[..., N, K]`, or codes `[..., N, K * bits / 32]` with scales
+    `[..., N, K / group_size]`. `K` is a multiple of the group size. Result `[..., M, N]`; leading axes broadcast.
+
+    Dtypes:
+    `x` (and `w`, if it is not quantized): float32, float16 or bfloat16; the result has the dtype of `x`. Formats without
+    biases: nvfp4, mxfp8, mxfp4. Global scales (nvfp4) are single float32 numbers, both or none; the product is then taken
+    in float32.
+
+    Gradients:
+    Rounding is seen through (a straight-through estimator): those of a product of the rounded operands with respect to `x`
+    and to a `w` that is not quantized. With respect to the global scale of quantized weights.
+
+    Errors:
+    Shapes that do not fit the format or one another, other dtypes, one global scale alone."""
+
 def quantize(w: _ArrayLike, /, group_size: int | None = ..., bits: int | None = ..., mode: str = ..., *, global_scale: _ArrayLike | None = ..., stream: Stream | Device | DeviceType | None = ...) -> tuple[array, ...]:
     """Quantizes groups of consecutive elements of the last axis.
 
@@ -2598,6 +2661,24 @@ def searchsorted(sorted_sequence: _ArrayLike, values: _ArrayLike, /, side: str =
 
     Errors:
     A sequence that is not one-dimensional."""
+
+def segmented_mm(a: _ArrayLike, b: _ArrayLike, /, segments: _ArrayLike, *, stream: Stream | Device | DeviceType | None = ...) -> array:
+    """`a[:, start:end] @ b[start:end, :]` for every pair `(start, end)` in `segments`.
+
+    A product has the bits that `matmul` gives those two slices. Pairs are read as Python's slices:
+    negative numbers count from the end, numbers beyond it are cut, and an empty segment gives zeros.
+
+    Shapes:
+    `a`: `[M, K]`, `b`: `[K, N]`, `segments`: `[..., 2]`; result `[..., M, N]`.
+
+    Dtypes:
+    `a` and `b`: floats, promoted; `segments`: integers.
+
+    Gradients:
+    Of both operands; what an element gets from several segments is added up in float32 (float64) in ascending order.
+
+    Errors:
+    Operands that are no matrices (`vmap` batches them), inner sizes that differ, segments that are no pairs of integers."""
 
 def set_cache_limit(limit: int) -> int:
     """Bounds the bytes kept for reuse; returns the previous bound."""

@@ -36,13 +36,13 @@ def init(strict: bool = ..., backend: str = ..., *, all_gather_factory: Any = ..
 def is_available(backend: str = ...) -> bool:
     """Whether processes can work together."""
 
-def recv(shape: int | Sequence[int], dtype: Dtype, src: Any, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+def recv(shape: int | Sequence[int], dtype: Dtype, src: int, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """An array that another process sends; there is none."""
 
-def recv_like(x: _ArrayLike, src: Any, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+def recv_like(x: _ArrayLike, src: int, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """An array with the shape and dtype of `x` that another process sends; there is none."""
 
-def send(x: _ArrayLike, dst: Any, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+def send(x: _ArrayLike, dst: int, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """An array that is sent to another process when it is evaluated; there is none."""
 
 def sum_scatter(x: _ArrayLike, *, group: Group | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:

@@ -58,8 +58,8 @@ def permutation(x: int | array, axis: int = ..., key: array | None = ..., stream
 def randint(low: _ArrayLike, high: _ArrayLike, shape: int | Sequence[int] | None = ..., dtype: Dtype | None = ..., key: array | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """Integers uniform in `[low, high)`; `low` where the interval is empty.
 
-    Bounds that are numbers of at most 2^24 in size: the floor of a float32 `uniform`, as MLX 0.32 does it. There a
-    float32 cannot tell larger bounds apart, so for those, and for arrays, random words are reduced modulo the range.
+    The floor of a float32 `uniform`, then clamped to `[low, high - 1]` in `dtype`: MLX's algorithm, with its bits. So not
+    every integer can come up where bounds or their distance are beyond 2^24, up to which every integer is a float32.
 
     Errors:
     A dtype that is not an integer; bounds that do not broadcast to `shape`."""

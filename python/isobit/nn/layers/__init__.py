@@ -15,7 +15,7 @@ from isobit.nn.layers.linear import Bilinear, Identity, Linear
 from isobit.nn.layers.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from isobit.nn.layers.pooling import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from isobit.nn.layers.positional_encoding import ALiBi, RoPE, SinusoidalPositionalEncoding
-from isobit.nn.layers.quantized import QuantizedEmbedding, QuantizedLinear, quantize
+from isobit.nn.layers.quantized import QQLinear, QuantizedEmbedding, QuantizedLinear, quantize
 from isobit.nn.layers.recurrent import GRU, LSTM, RNN
 from isobit.nn.layers.transformer import (
     MultiHeadAttention,

@@ -85,6 +85,68 @@ class QuantizedLinear(_Quantized):
         return layer
 
 
+class QQLinear(_Quantized):
+    """``x @ weight.T`` with both factors quantized. In training mode the weight is kept as it is and quantized for every
+    product, so that it has gradients; in evaluation mode it is codes and scales. The mode may change as often as wanted, but
+    a weight that was quantized once stays rounded."""
+
+    def __init__(self, input_dims, output_dims, group_size=None, bits=None, mode="nvfp4"):
+        super().__init__()
+        self._format_of_both(group_size, bits, mode)
+        limit = math.sqrt(1 / input_dims)
+        self.weight = mx.random.uniform(-limit, limit, (output_dims, input_dims))
+
+    def _format_of_both(self, group_size, bits, mode):
+        if mode not in ("nvfp4", "mxfp8"):
+            raise ValueError(f"inputs are quantized in the modes nvfp4 and mxfp8, got {mode!r}")
+        self._format(group_size, bits, mode)
+        self._quantized = False
+
+    def _extra_repr(self):
+        outputs, inputs = self.weight.shape
+        return f"input_dims={inputs * 32 // self.bits if self._quantized else inputs}, output_dims={outputs}, {self._kind()}"
+
+    def quantize(self):
+        """Keeps the weight as codes and scales."""
+        if not self._quantized:
+            self._take(self.weight)
+            self._quantized = True
+
+    def dequantize(self):
+        """Keeps the weight as numbers."""
+        if self._quantized:
+            how = dict(group_size=self.group_size, bits=self.bits, mode=self.mode)
+            self.weight = mx.dequantize(self.weight, scales=self.scales, **how)
+            del self.scales
+            self._quantized = False
+
+    def _set_training_mode(self, mode):
+        super()._set_training_mode(mode)
+        self.dequantize() if mode else self.quantize()
+
+    def unfreeze(self, *args, **kwargs):
+        """As every module's; codes are not trained all the same."""
+        Module.unfreeze(self, *args, **kwargs)
+        if self._quantized:
+            self.freeze(recurse=False, keys=["weight", "scales"])
+        return self
+
+    def __call__(self, x):
+        how = dict(group_size=self.group_size, bits=self.bits, mode=self.mode)
+        return mx.qqmm(x, self["weight"], scales=self.get("scales"), **how)
+
+    @classmethod
+    def from_linear(cls, linear_layer, group_size=None, bits=None, mode="nvfp4"):
+        """The layer of a linear layer's weight."""
+        if "bias" in linear_layer:
+            raise NotImplementedError("a layer that quantizes its inputs has no bias")
+        layer = cls.__new__(cls)
+        Module.__init__(layer)
+        layer._format_of_both(group_size, bits, mode)
+        layer.weight = linear_layer.weight
+        return layer
+
+
 class QuantizedEmbedding(_Quantized):
     """A quantized table of vectors."""
 
@@ -129,7 +191,7 @@ class QuantizedEmbedding(_Quantized):
 def _linear_to_quantized(self, group_size=None, bits=None, mode="affine", quantize_input=False):
     """This layer with its weight quantized."""
     if quantize_input:
-        raise NotImplementedError("quantized inputs are not supported yet")
+        return QQLinear.from_linear(self, group_size, bits, mode)
     return QuantizedLinear.from_linear(self, group_size, bits, mode)
 
 
