@@ -102,3 +102,14 @@ def test_masked_blocks_and_segments():
     assert mx.array_equal(parts[0], a[:, :30] @ b[:30])
     assert mx.array_equal(parts[1], a[:, 30:] @ b[30:])
     assert mx.array_equal(parts[2], mx.zeros((40, 33)))
+
+
+def test_strict_mode():
+    assert not mx.numerical_strict_mode()
+    with mx.numerical_strict_mode(True) as mode:
+        assert mode and mx.numerical_strict_mode()
+        x = mx.random.normal((3, 64), key=mx.random.key(0))
+        strict = mx.quantized_matmul(x, *mx.quantize(x))
+        mx.eval(strict)
+    assert not mx.numerical_strict_mode()
+    assert mx.array_equal(strict, mx.quantized_matmul(x, *mx.quantize(x)))

@@ -3,6 +3,7 @@
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::fuse::{self, Program};
+use crate::numerics::Level;
 use crate::prim::Prim;
 use crate::spec::Spec;
 use crate::tensor::Tensor;
@@ -28,6 +29,10 @@ pub enum Ran {
 pub trait Backend: Send + Sync {
     /// Name, as `ISOBIT_BACKEND` spells it.
     fn name(&self) -> &'static str;
+
+    /// What it guarantees of a primitive whose first input (output, if it has no input) is of that dtype. Where it computes
+    /// elementwise primitives by [`Backend::scalar`] or [`Backend::run_fused`], it guarantees [`Level::Shape`] of them.
+    fn level(&self, prim: &Prim, dtype: Dtype) -> Level;
 
     /// Runs one primitive. Shapes and dtypes have been checked when the graph was built; `outs` is what `infer` said.
     fn run(&self, prim: &Prim, inputs: Inputs, outs: &[Spec]) -> Result<Ran>;

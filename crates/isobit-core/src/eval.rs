@@ -4,6 +4,7 @@ use crate::array::{Array, Call, Node, State};
 use crate::backend::{self, Backend, Inputs, Outputs, Ran};
 use crate::error::{Error, Result};
 use crate::fuse::{self, Fused, Wanted};
+use crate::numerics;
 use crate::tensor::Tensor;
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
@@ -108,12 +109,13 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
     if todo.is_empty() {
         return Ok(());
     }
-    type Job = (Vec<Array>, &'static dyn Backend);
+    type Job = (Vec<Array>, &'static dyn Backend, bool);
     static QUEUE: OnceLock<Option<Mutex<mpsc::Sender<Job>>>> = OnceLock::new();
     let queue = QUEUE.get_or_init(|| {
         let (send, receive) = mpsc::channel::<Job>();
         let worker = move || {
-            for (arrays, backend) in receive {
+            for (arrays, backend, strict) in receive {
+                let _strict = numerics::Strict::set(strict);
                 // An error stays in the node and is reported to whoever asks for the value.
                 let _ = backend::with(backend, || eval(&arrays));
                 drop(arrays);
@@ -128,9 +130,9 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
     match queue {
         Some(q) => {
             STARTED.fetch_add(1, Ordering::AcqRel);
-            match q.lock().send((todo, backend)) {
+            match q.lock().send((todo, backend, numerics::strict())) {
                 Ok(()) => Ok(()),
-                Err(mpsc::SendError((todo, _))) => {
+                Err(mpsc::SendError((todo, ..))) => {
                     STARTED.fetch_sub(1, Ordering::AcqRel);
                     eval(&todo)
                 }
@@ -264,10 +266,15 @@ fn run_node(backend: &'static dyn Backend, node: &Node) -> Result<()> {
                     _ => Ok(()),
                 };
             }
-            State::Lazy(_) => match std::mem::replace(&mut *state, State::Running) {
-                State::Lazy(call) => call,
-                _ => return Ok(()),
-            },
+            // Refused before it is taken out: the node can still be evaluated later.
+            State::Lazy(call) => {
+                let first = call.inputs.first().map_or(node.specs[0].dtype, Array::dtype);
+                numerics::check(backend, &call.prim, first)?;
+                match std::mem::replace(&mut *state, State::Running) {
+                    State::Lazy(call) => call,
+                    _ => return Ok(()),
+                }
+            }
         }
     };
     /// A kernel that panics must not leave other threads waiting for this node.

@@ -15,6 +15,7 @@ pub mod fuse;
 pub mod host;
 pub mod io;
 pub mod layout;
+pub mod numerics;
 pub mod ops;
 pub mod prim;
 pub mod quant;

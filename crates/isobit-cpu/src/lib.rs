@@ -8,6 +8,7 @@ pub use isobit_kernels::{isa, par};
 
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Outputs, Ran};
 use isobit_core::fuse::Program;
+use isobit_core::numerics::Level;
 use isobit_core::{Dtype, Error, Prim, Result, Spec, Tensor};
 use isobit_kernels::reduce::ReduceOp;
 use isobit_kernels::scan::ScanOp;
@@ -41,6 +42,14 @@ static ENTRY: fn() -> &'static dyn Backend = || &CPU;
 impl Backend for Cpu {
     fn name(&self) -> &'static str {
         "cpu"
+    }
+
+    // The matrix of checks holds every primitive to it: `layout`, `vmap` and `large`, then `bits`.
+    fn level(&self, prim: &Prim, _dtype: Dtype) -> Level {
+        match prim {
+            Prim::Custom(c) => c.0.level(),
+            _ => Level::Isa,
+        }
     }
 
     unsafe fn scalar(

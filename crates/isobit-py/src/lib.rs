@@ -14,6 +14,7 @@ mod fft;
 mod io;
 mod linalg;
 mod memory;
+mod numerics;
 mod ops;
 mod printing;
 mod random;
@@ -33,6 +34,7 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     ops::register(m)?;
     transforms::register(m)?;
     memory::register(m)?;
+    numerics::register(m)?;
     io::register(m)?;
     printing::register(m)?;
     m.add("AxisError", error::axis_error(py)?)?;

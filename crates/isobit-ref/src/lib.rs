@@ -14,7 +14,8 @@ mod sort;
 mod value;
 
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Outputs, Ran};
-use isobit_core::{Prim, Result, Spec, Tensor};
+use isobit_core::numerics::Level;
+use isobit_core::{Dtype, Prim, Result, Spec, Tensor};
 use smallvec::smallvec;
 use value::{Values, load, store};
 
@@ -30,6 +31,13 @@ static ENTRY: fn() -> &'static dyn Backend = || &REFERENCE;
 impl Backend for Reference {
     fn name(&self) -> &'static str {
         "ref"
+    }
+
+    fn level(&self, prim: &Prim, _dtype: Dtype) -> Level {
+        match prim {
+            Prim::Custom(c) => c.0.level(),
+            _ => Level::Isa,
+        }
     }
 
     fn copy(&self, t: &Tensor) -> Result<Tensor> {

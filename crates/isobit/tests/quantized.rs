@@ -138,6 +138,92 @@ fn a_row_has_its_bits_in_any_company() -> Result<()> {
     Ok(())
 }
 
+/// The same rows through every way that there is to a matrix: batches, stacks, parts and views of operands, indices in any
+/// order, blocks that are kept and the layout of files.
+#[test]
+fn a_row_has_its_bits_however_its_matrix_is_reached() -> Result<()> {
+    for (i, (mode, group, bits)) in FORMATS.into_iter().enumerate() {
+        for dtype in [Dtype::F32, Dtype::BF16, Dtype::F16] {
+            let transpose = i % 3 != 1;
+            let f = format(mode, group, bits);
+            let (along, across) = (4 * 128, 150);
+            let (k, n) = if transpose { (along, across) } else { (across, along) };
+            let q = ops::quantize(&normal(&[across, along], 3, dtype), f, None)?;
+            isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
+            let x = normal(&[512, k], 4, dtype);
+            let place = format!("{mode:?} {bits} bits {dtype} transpose {transpose}");
+            let by = |x: &Array, q: &ops::Quantized| {
+                ops::quantized_matmul(x, &q.codes, &q.scales, q.biases.as_ref(), transpose, f)?.to_bytes()
+            };
+            let want = by(&x, &q)?;
+            let row = n * dtype.size();
+            let part = |from: usize, to: usize| ops::slice(&x, &[from as isize], &[to as isize], &[1]);
+            // Again and again: from the third thin use on the matrix is kept in blocks. Every number of rows with them.
+            for m in (1..=16).chain([1, 2, 33, 130]) {
+                assert_eq!(by(&part(7, 7 + m)?, &q)?, want[7 * row..(7 + m) * row], "{place}: {m} rows, kept");
+            }
+            // A batch, a batch with a stack of one matrix, rows that lie apart, rows from a wider array.
+            let batch = ops::reshape(&part(0, 130)?, &[2, 65, k as isize])?;
+            assert_eq!(by(&batch, &q)?, want[..130 * row], "{place}: batch");
+            let each = |g: &dyn Fn(&Array) -> Result<Array>| -> Result<ops::Quantized> {
+                let biases = q.biases.as_ref().map(g).transpose()?;
+                Ok(ops::Quantized { codes: g(&q.codes)?, scales: g(&q.scales)?, biases })
+            };
+            let repeated = each(&|a| ops::broadcast_to(a, &[&[2], a.shape()].concat()))?;
+            assert_eq!(by(&batch, &repeated)?, want[..130 * row], "{place}: a matrix repeated with stride 0");
+            let stacked = each(&|a| ops::stack(&[a.clone(), a.clone()], 0))?;
+            assert_eq!(by(&batch, &stacked)?, want[..130 * row], "{place}: stacked matrices");
+            let every_third = ops::slice(&x, &[0], &[512], &[3])?;
+            let thirds: Vec<u8> = (0..512).step_by(3).flat_map(|i| want[i * row..(i + 1) * row].to_vec()).collect();
+            assert_eq!(by(&every_third, &q)?, thirds, "{place}: every third row");
+            let turned = ops::swapaxes(&ops::contiguous(&ops::swapaxes(&part(0, 40)?, 0, 1)?)?, 0, 1)?;
+            assert_eq!(by(&turned, &q)?, want[..40 * row], "{place}: columns of x adjacent");
+            // Part of the matrix: its rows are the product's columns if it is transposed.
+            if transpose {
+                let some = each(&|a| ops::slice(a, &[8], &[41], &[1]))?;
+                let columns: Vec<u8> =
+                    want.chunks(row).flat_map(|r| r[8 * dtype.size()..41 * dtype.size()].to_vec()).collect();
+                assert_eq!(by(&x, &some)?, columns, "{place}: some of its rows");
+                let copied = each(&|a| ops::contiguous(&ops::slice(a, &[8], &[41], &[1])?))?;
+                assert_eq!(by(&x, &copied)?, columns, "{place}: some of its rows, copied");
+            }
+            // Gathered, sorted and not, one row and several per pair, all indices alike.
+            let stack = ops::reshape(&part(0, 120)?, &[40, 3, k as isize])?;
+            let gather = |x: &Array, l: &[i32], r: &[i32]| {
+                let index = |i: &[i32]| Array::from_slice(i, &[i.len()]);
+                let (c, s, b) = (&stacked.codes, &stacked.scales, stacked.biases.as_ref());
+                ops::gather_qmm(x, c, s, b, Some(&index(l)?), Some(&index(r)?), transpose, f)?.to_bytes()
+            };
+            let sorted: Vec<i32> = (0..40).collect();
+            let mixed: Vec<i32> = (0..40).map(|i| i * 7 % 40).collect();
+            let halves: Vec<i32> = (0..40).map(|i| i / 20).collect();
+            for (l, r) in [(&sorted, &halves), (&mixed, &halves), (&halves, &halves), (&mixed, &vec![1; 40])] {
+                let got = gather(&stack, l, r)?;
+                for (pair, &l) in l.iter().enumerate() {
+                    let (at, from) = (pair * 3 * row, l as usize * 3 * row);
+                    assert_eq!(got[at..at + 3 * row], want[from..from + 3 * row], "{place}: pair {pair}");
+                }
+            }
+            // Batched over x, over the matrix, over both.
+            let w: Vec<Array> = [Some(&stacked.codes), Some(&stacked.scales), stacked.biases.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect();
+            let whole: Vec<Array> = std::iter::once(batch.clone()).chain(w).collect();
+            let run = |a: &[Array]| Ok(vec![ops::quantized_matmul(&a[0], &a[1], &a[2], a.get(3), transpose, f)?]);
+            let got = transforms::vmap(run)(&whole)?[0].to_bytes()?;
+            assert_eq!(got, want[..130 * row], "{place}: vmap over x and the matrix");
+            let mut axes = vec![Some(0); whole.len()];
+            axes[0] = None;
+            let all: Vec<Array> = std::iter::once(part(0, 5)?).chain(whole[1..].to_vec()).collect();
+            let got = transforms::vmap_with(run, axes, vec![Some(0)])(&all)?[0].to_bytes()?;
+            assert_eq!(got, want[..5 * row].repeat(2), "{place}: vmap over the matrix");
+        }
+    }
+    Ok(())
+}
+
 /// Weights that are used again and again are kept in another layout from the third thin use on: no bit changes, and new
 /// scales for the same codes are noticed.
 #[test]

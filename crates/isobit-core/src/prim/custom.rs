@@ -3,6 +3,7 @@
 use super::{Batched, Case, Cases, Grads, Jvp, Prim, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::backend::{Inputs, Outputs};
 use crate::error::Result;
+use crate::numerics::Level;
 use crate::spec::Spec;
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
@@ -12,6 +13,10 @@ use std::sync::Arc;
 pub trait CustomPrimitive: Send + Sync + Debug {
     /// Name for messages and printing.
     fn name(&self) -> &'static str;
+    /// What is guaranteed of its bits, whatever the backend. Strict mode refuses a primitive that promises nothing.
+    fn level(&self) -> Level {
+        Level::Run
+    }
     /// See [`Primitive::infer`].
     fn infer(&self, inputs: &[Spec]) -> Result<Specs>;
     /// Computes the outputs from evaluated inputs.

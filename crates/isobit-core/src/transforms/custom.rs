@@ -3,6 +3,7 @@
 use crate::array::{Array, apply_multi};
 use crate::backend::{Inputs, Outputs};
 use crate::error::{Error, Result};
+use crate::numerics::Level;
 use crate::prim::custom::{Custom, CustomPrimitive};
 use crate::prim::{Batched, Cases, Grads, Jvp, Specs, Tangents, Vjp, Vmap};
 use crate::spec::Spec;
@@ -95,6 +96,11 @@ impl fmt::Debug for Node {
 impl CustomPrimitive for Node {
     fn name(&self) -> &'static str {
         "custom_function"
+    }
+
+    // It hands on what other primitives have computed.
+    fn level(&self) -> Level {
+        Level::Isa
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
