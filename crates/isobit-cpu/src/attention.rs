@@ -2,13 +2,16 @@
 
 use half::{bf16, f16};
 use isobit_core::backend::{Backend, Inputs, Outputs, Ran};
+use isobit_core::ops::quantized_sdpa::QuantizedSdpa;
 use isobit_core::ops::sdpa::Sdpa;
 use isobit_core::ops::sdpa_vjp::SdpaVjp;
 use isobit_core::{Dtype, Error, Result, Shape, Spec, Tensor};
 use isobit_kernels::attention::vjp::{AttentionVjpElement, Gradient, Gradients, attention_vjp};
 use isobit_kernels::attention::{
-    AttentionElement, AttentionInputs, AttentionShape, Mask, MaskOperand, Operand, attention,
+    AttentionElement, AttentionInputs, AttentionShape, Mask, MaskOperand, Operand, QuantizedAttentionElement,
+    QuantizedOperand, attention, attention_quantized,
 };
+use isobit_kernels::quant::{Codes, Format, Scales};
 use smallvec::smallvec;
 
 /// Scaled dot-product attention.
@@ -61,18 +64,7 @@ impl Operands {
     }
 
     fn call<'a, T>(&'a self, prim: &Sdpa, x: &'a [Tensor]) -> Result<AttentionInputs<'a, T>> {
-        let mask = match prim.mask() {
-            _ if prim.causal() => Mask::Causal,
-            None => Mask::None,
-            Some(i) => match x[i].dtype() {
-                Dtype::Bool => Mask::Keep(mask_operand(&x[i])),
-                Dtype::F32 => Mask::AddF32(mask_operand(&x[i])),
-                Dtype::F16 => Mask::AddF16(mask_operand(&x[i])),
-                Dtype::BF16 => Mask::AddBf16(mask_operand(&x[i])),
-                Dtype::F64 => Mask::AddF64(mask_operand(&x[i])),
-                other => return Err(Error::dtype("sdpa", format!("no mask of {other}"))),
-            },
-        };
+        let mask = mask_of(prim, prim.mask().map(|i| &x[i]))?;
         let (q, k, v) = (&self.q, &self.k, &self.v);
         Ok(AttentionInputs {
             shape: AttentionShape {
@@ -92,6 +84,85 @@ impl Operands {
             sinks: self.sinks.as_deref(),
         })
     }
+}
+
+fn mask_of<'a>(prim: &Sdpa, mask: Option<&'a Tensor>) -> Result<Mask<'a>> {
+    Ok(match mask {
+        _ if prim.causal() => Mask::Causal,
+        None => Mask::None,
+        Some(m) => match m.dtype() {
+            Dtype::Bool => Mask::Keep(mask_operand(m)),
+            Dtype::F32 => Mask::AddF32(mask_operand(m)),
+            Dtype::F16 => Mask::AddF16(mask_operand(m)),
+            Dtype::BF16 => Mask::AddBf16(mask_operand(m)),
+            Dtype::F64 => Mask::AddF64(mask_operand(m)),
+            other => return Err(Error::dtype("sdpa", format!("no mask of {other}"))),
+        },
+    })
+}
+
+/// Attention to quantized keys and values.
+pub fn quantized_sdpa(backend: &dyn Backend, prim: &QuantizedSdpa, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    // The kernel works in float32, with scales and biases of one type.
+    let alike = |i: usize| inputs[i].dtype() == inputs[i + 1].dtype();
+    if outs[0].dtype == Dtype::F64 || !alike(2) || !alike(5) {
+        return Ok(Ran::Decompose(inputs));
+    }
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
+    if out.size() > 0 {
+        match out.dtype() {
+            Dtype::F32 => run_quantized::<f32>(backend, prim, &inputs, &out)?,
+            Dtype::F16 => run_quantized::<f16>(backend, prim, &inputs, &out)?,
+            Dtype::BF16 => run_quantized::<bf16>(backend, prim, &inputs, &out)?,
+            other => return Err(Error::dtype("quantized_sdpa", format!("no attention of {other}"))),
+        }
+    }
+    Ok(Ran::Done(smallvec![out]))
+}
+
+fn run_quantized<T: QuantizedAttentionElement>(
+    backend: &dyn Backend,
+    prim: &QuantizedSdpa,
+    x: &[Tensor],
+    out: &Tensor,
+) -> Result<()> {
+    let dense: Vec<Tensor> = x[..7].iter().map(|t| dense_rows(backend, t)).collect::<Result<_>>()?;
+    let forward = prim.forward();
+    let sinks = forward.sinks().map(|i| floats(backend, &x[i + 4])).transpose()?;
+    let (q, format) = (&dense[0], prim.format());
+    let stored = |i: usize| {
+        let scales = match dense[i + 1].dtype() {
+            Dtype::F32 => Scales::F32,
+            Dtype::F16 => Scales::F16,
+            Dtype::BF16 => Scales::Bf16,
+            Dtype::F64 => Scales::F64,
+            other => return Err(Error::dtype("quantized_sdpa", format!("no scales of {other}"))),
+        };
+        let format = Format { bits: format.bits(), group: format.group_size(), codes: Codes::Unsigned, scales };
+        let (codes, scales, biases) = (operand::<u32>(&dense[i]), bytes_of(&dense[i + 1]), bytes_of(&dense[i + 2]));
+        Ok(QuantizedOperand { format, codes, scales, biases })
+    };
+    let call = AttentionInputs {
+        shape: AttentionShape {
+            batch: q.shape()[0],
+            q_heads: q.shape()[1],
+            kv_heads: dense[1].shape()[1],
+            q_len: q.shape()[2],
+            k_len: dense[1].shape()[2],
+            head_dim: q.shape()[3],
+            value_dim: out.shape()[3],
+        },
+        q: operand::<T>(q),
+        k: stored(1)?,
+        v: stored(4)?,
+        scale: f64::from(forward.scale()),
+        mask: mask_of(forward, forward.mask().map(|i| &x[i + 4]))?,
+        sinks: sinks.as_deref(),
+    };
+    // SAFETY: the fresh, dense output holds `size` elements of its dtype.
+    let to = unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr::<T>(), out.size()) };
+    attention_quantized(&call, to);
+    Ok(())
 }
 
 /// The reverse derivative.
@@ -205,6 +276,12 @@ pub(crate) fn floats(backend: &dyn Backend, t: &Tensor) -> Result<Vec<f32>> {
 fn operand<T>(t: &Tensor) -> Operand<'_, T> {
     let s = t.strides();
     Operand { data: elements(t), offset: t.offset(), strides: [s[0], s[1], s[2]] }
+}
+
+/// A tensor's elements as bytes.
+fn bytes_of(t: &Tensor) -> Operand<'_, u8> {
+    let (of, size) = (operand::<u8>(t), t.dtype().size());
+    Operand { data: of.data, offset: of.offset * size, strides: of.strides.map(|s| s * size as isize) }
 }
 
 fn mask_operand<T>(t: &Tensor) -> MaskOperand<'_, T> {

@@ -42,6 +42,7 @@ mod double;
 mod mask;
 mod pack;
 mod scratch;
+mod source;
 mod span;
 mod tile;
 pub mod vjp;
@@ -52,6 +53,8 @@ use crate::isa;
 use crate::par;
 use half::{bf16, f16};
 use scratch::Scratch;
+use source::{Checked, Source};
+pub use source::{QuantizedAttentionElement, QuantizedOperand, attention_quantized};
 use span::{Finish, Merge, Rows};
 use std::ops::Range;
 
@@ -124,15 +127,15 @@ pub enum Mask<'a> {
 
 /// The inputs of an attention call.
 #[derive(Clone, Copy)]
-pub struct AttentionInputs<'a, T> {
+pub struct AttentionInputs<'a, T, K = Operand<'a, T>> {
     /// The sizes.
     pub shape: AttentionShape,
     /// Queries `[batch, q_heads, q_len, head_dim]`.
     pub q: Operand<'a, T>,
     /// Keys `[batch, kv_heads, k_len, head_dim]`.
-    pub k: Operand<'a, T>,
+    pub k: K,
     /// Values `[batch, kv_heads, k_len, value_dim]`.
-    pub v: Operand<'a, T>,
+    pub v: K,
     /// The factor on the queries.
     pub scale: f64,
     /// The mask.
@@ -163,7 +166,7 @@ pub fn attention<T: AttentionElement>(x: &AttentionInputs<T>, out: &mut [T], lse
     }
 }
 
-impl<T> AttentionInputs<'_, T> {
+impl<T, K: Checked> AttentionInputs<'_, T, K> {
     /// Panics unless all operands are long enough for the shape.
     fn check(&self) {
         let (x, s) = (self, self.shape);
@@ -256,7 +259,7 @@ impl Group {
     }
 }
 
-fn run<T: FloatLanes>(x: &AttentionInputs<T>, out: &mut [T], lse: Option<&mut [f32]>) {
+fn run<T: FloatLanes, K: Source>(x: &AttentionInputs<T, K>, out: &mut [T], lse: Option<&mut [f32]>) {
     let s = x.shape;
     let group = s.q_heads / s.kv_heads;
     let rows = group * s.q_len;

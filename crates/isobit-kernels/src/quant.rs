@@ -66,7 +66,7 @@ impl Scales {
     /// # Safety
     /// `p` is valid for reads of [`Scales::size`] bytes.
     #[inline(always)]
-    unsafe fn read(self, p: *const u8) -> f32 {
+    pub(crate) unsafe fn read(self, p: *const u8) -> f32 {
         // SAFETY: the caller's promise.
         unsafe {
             match self {

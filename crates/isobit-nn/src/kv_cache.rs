@@ -125,7 +125,8 @@ impl KvCache {
         match self.format {
             None => fast::scaled_dot_product_attention(queries, &all_keys[0], &all_values[0], scale, mask, None),
             Some(format) => {
-                quantized_attention(queries, &as_quantized(all_keys)?, &as_quantized(all_values)?, format, scale, mask)
+                let (keys, values) = (as_quantized(all_keys)?, as_quantized(all_values)?);
+                fast::quantized_scaled_dot_product_attention(queries, &keys, &values, format, scale, mask, None)
             }
         }
     }
@@ -147,20 +148,6 @@ impl KvCache {
         self.len = end;
         Ok((all_keys, all_values))
     }
-}
-
-/// Attention over quantized keys and values: the one place where a fused operation belongs. It dequantizes them, in the
-/// dtype of the queries.
-fn quantized_attention(
-    queries: &Array,
-    keys: &Quantized,
-    values: &Quantized,
-    format: Format,
-    scale: f32,
-    mask: Mask<'_>,
-) -> Result<Array> {
-    let (keys, values) = (dequantized(keys, format, queries.dtype())?, dequantized(values, format, queries.dtype())?);
-    fast::scaled_dot_product_attention(queries, &keys, &values, scale, mask, None)
 }
 
 fn dequantized(q: &Quantized, format: Format, dtype: Dtype) -> Result<Array> {

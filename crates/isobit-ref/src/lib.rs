@@ -53,6 +53,7 @@ impl Backend for Reference {
             Prim::Custom(c) => return c.0.run(inputs, outs).map(Ran::Done),
             Prim::LayerNorm(_)
             | Prim::NormVjp(_)
+            | Prim::QuantizedSdpa(_)
             | Prim::RmsNorm(_)
             | Prim::Rope(_)
             | Prim::Sdpa(_)
@@ -85,6 +86,7 @@ impl Reference {
             | Prim::Identity(_)
             | Prim::LayerNorm(_)
             | Prim::NormVjp(_)
+            | Prim::QuantizedSdpa(_)
             | Prim::RmsNorm(_)
             | Prim::Rope(_)
             | Prim::Sdpa(_)

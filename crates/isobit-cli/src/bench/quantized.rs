@@ -2,7 +2,7 @@
 
 use super::rows::{Row, normal};
 use isobit::quant::{Format, Mode};
-use isobit::{Array, Dtype, Result, ops, random};
+use isobit::{Array, Dtype, Result, fast, ops, random};
 
 /// The format of that name: `q4` (groups of 64), `q4g32`, `mxfp4`, ..
 pub fn format(name: &str) -> Result<Option<Format>> {
@@ -131,4 +131,33 @@ fn weights(format: Format, n: usize, k: usize, seed: u64) -> Result<ops::Quantiz
     let biases = random::uniform(-0.1, 0.1, &groups, Dtype::BF16, Some(&random::key(seed + 2)))?;
     isobit::eval(&[codes.clone(), scales.clone(), biases.clone()])?;
     Ok(ops::Quantized { codes, scales, biases: Some(biases) })
+}
+
+/// One bfloat16 query on a quantized cache of 4096 keys, in groups of 64.
+pub fn attention(bits: usize) -> Result<Row> {
+    let format = Format::new(Mode::Affine, Some(64), Some(bits))?;
+    let q = normal(&[1, 16, 1, 128], Dtype::BF16, 1)?;
+    let stored = |seed: u64| ops::quantize(&normal(&[1, 8, 4096, 128], Dtype::BF16, seed)?, format, None);
+    let (k, v) = (stored(2)?, stored(3)?);
+    let scale = 1.0 / 128f32.sqrt();
+    let got = fast::quantized_scaled_dot_product_attention(&q, &k, &v, format, scale, fast::Mask::None, None)?;
+    let floats = |x: &ops::Quantized| {
+        let of = |a: &Array| ops::astype(a, Dtype::F32);
+        let biases = x.biases.as_ref().map(of).transpose()?;
+        ops::dequantize(&x.codes, &of(&x.scales)?, biases.as_ref(), format, None, None)
+    };
+    let wide = ops::astype(&q, Dtype::F32)?;
+    let want = fast::scaled_dot_product_attention(&wide, &floats(&k)?, &floats(&v)?, scale, fast::Mask::None, None)?;
+    let same = ops::array_equal(&got, &ops::astype(&want, Dtype::BF16)?, false)?.item::<bool>()?;
+    assert!(same, "attention to codes is that to the floats that they stand for");
+    Ok(Row {
+        call: Box::new(move || {
+            let mask = fast::Mask::None;
+            Ok(vec![fast::quantized_scaled_dot_product_attention(&q, &k, &v, format, scale, mask, None)?])
+        }),
+        repeats: 1,
+        flops: 4.0 * (16 * 4096 * 128) as f64,
+        bytes: (2 * 8 * 4096 * (128 * bits / 8 + 8)) as f64,
+        warm: 2,
+    })
 }

@@ -17,7 +17,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const NAMES: [&str; 74] = [
+pub const NAMES: [&str; 76] = [
     "gemm.f32.256",
     "gemm.f32.1024",
     "gemm.f32.2048",
@@ -77,6 +77,8 @@ pub const NAMES: [&str; 74] = [
     "attn.bf16.prefill512",
     "attn.f32.decode4096",
     "attn.bf16.decode4096",
+    "attn.q8.decode4096",
+    "attn.q4.decode4096",
     "ew.add",
     "ew.exp",
     "ew.gelu",
@@ -120,6 +122,8 @@ pub fn row(name: &str) -> Result<Option<Row>> {
                 _ => return Ok(None),
             }
         }
+        ["attn", "q8", _] => super::quantized::attention(8)?,
+        ["attn", "q4", _] => super::quantized::attention(4)?,
         ["attn", dtype, kind] => match dtype_of(dtype) {
             Some(d) => attention(d, *kind == "prefill512")?,
             None => return Ok(None),

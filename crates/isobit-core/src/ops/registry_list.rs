@@ -89,6 +89,7 @@ primitives! {
     fused: {
         layer_norm::LayerNorm,
         norm_vjp::NormVjp,
+        quantized_sdpa::QuantizedSdpa,
         rms_norm::RmsNorm,
         rope::Rope,
         sdpa::Sdpa,

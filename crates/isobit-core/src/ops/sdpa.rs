@@ -98,6 +98,10 @@ pub struct Sdpa {
 }
 
 impl Sdpa {
+    pub(super) fn new(scale: f32, causal: bool, mask: bool, sinks: bool) -> Sdpa {
+        Sdpa { scale: scale.to_bits(), causal, mask, sinks }
+    }
+
     /// Factor of the scores.
     pub fn scale(&self) -> f32 {
         f32::from_bits(self.scale)

@@ -5,6 +5,9 @@
 //! for tiles of 6 rows: acc = acc·c + p x values, 4 vectors of the value at a time (accumulators in registers)
 //! ```
 //!
+//! Up to [`FEW`] rows are bound by reading keys and values: they take values of any type as they lie, and ask for the next
+//! keys on the way.
+//!
 //! All tiles do the scores before any does the values, so that the packed keys (32 KiB for 128 elements) and then the
 //! values stay in L1. A key that all rows of a tile see is one fused operation per accumulator; a key that only some see
 //! is done row by row, so that no row ever touches a masked value.
@@ -17,20 +20,24 @@
 use super::BLOCK;
 use super::ahead::Ahead;
 use super::tile::{Rows, TILE, Weights, all_dots, sums};
-use crate::float_lanes::vectors;
+use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::Level;
 use crate::math;
 use crate::simd::{Kernel, Simd, dispatch_at};
+use std::any::TypeId;
 
-/// The rows' state and one block's operands; all pointers are to `rows` rows.
-pub(super) struct Block<'a> {
+/// Up to so many rows a call is bound by reading keys and values.
+pub(super) const FEW: usize = 8;
+
+/// The rows' state and one block's operands; all pointers are to `rows` rows. With more than [`FEW`] rows `V` is f32.
+pub(super) struct Block<'a, V> {
     /// Scaled queries, `dim` apart.
     pub q: &'a [f32],
     pub dim: usize,
     /// Packed keys, `dim` rows of 64.
     pub keys: &'a [f32],
     /// Values, `value_stride` apart, readable for `padded` elements for every key seen by a row.
-    pub values: *const f32,
+    pub values: *const V,
     pub value_stride: isize,
     pub padded: usize,
     /// Which keys each row sees.
@@ -49,13 +56,13 @@ pub(super) struct Block<'a> {
     pub ahead: Ahead,
 }
 
-impl Block<'_> {
+impl<V: FloatLanes> Block<'_, V> {
     pub fn at(self, level: Level) {
         dispatch_at(level, self)
     }
 }
 
-impl Kernel for Block<'_> {
+impl<V: FloatLanes> Kernel for Block<'_, V> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
@@ -65,17 +72,10 @@ impl Kernel for Block<'_> {
         assert!(self.bias.is_empty() || self.bias.len() >= rows * BLOCK);
         assert!(self.m.len() >= rows && self.c.len() >= rows && self.l.len() >= rows * 16);
         assert!(self.acc.len() >= rows * padded && padded % 16 == 0);
-        // With few rows, what comes next is asked for on the way.
-        match rows {
-            0 => return,
-            1 => return self.one_tile::<S, 1>(s),
-            2 => return self.one_tile::<S, 2>(s),
-            3 => return self.one_tile::<S, 3>(s),
-            4 => return self.one_tile::<S, 4>(s),
-            5 => return self.one_tile::<S, 5>(s),
-            6 => return self.one_tile::<S, 6>(s),
-            _ => {}
+        if rows <= FEW {
+            return self.few(s);
         }
+        assert!(TypeId::of::<V>() == TypeId::of::<f32>(), "values of many rows are widened first");
         let tiles = || (0..rows).step_by(TILE).map(|t| (t, (rows - t).min(TILE)));
         for (t, r) in tiles() {
             let any = self.keep[t..t + r].iter().fold(0, |a, b| a | b);
@@ -110,14 +110,34 @@ impl Kernel for Block<'_> {
     }
 }
 
-impl Block<'_> {
-    /// All of a call with `R` rows.
+impl<V: FloatLanes> Block<'_, V> {
+    /// All of a call with few rows.
     #[inline(always)]
-    fn one_tile<S: Simd, const R: usize>(&mut self, s: S) {
-        let any = self.keep.iter().fold(0, |a, b| a | b);
-        if any != 0 {
-            self.scores::<S, R, true>(s, 0, (64 - any.leading_zeros() as usize).div_ceil(16));
-            self.values::<S, R, true>(s, 0);
+    fn few<S: Simd>(&mut self, s: S) {
+        let rows = self.keep.len();
+        let some = |keep: &[u64]| keep.iter().fold(0, |a, b| a | b);
+        let mut t = 0;
+        while t < rows {
+            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
+            let vectors = (64 - some(&self.keep[t..t + r]).leading_zeros() as usize).div_ceil(16);
+            match r {
+                _ if vectors == 0 => {}
+                1 => self.scores::<S, 1, true>(s, t, vectors),
+                2 => self.scores::<S, 2, true>(s, t, vectors),
+                _ => self.scores::<S, 4, true>(s, t, vectors),
+            }
+            t += r;
+        }
+        let mut t = 0;
+        while t < rows {
+            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
+            match r {
+                _ if some(&self.keep[t..t + r]) == 0 => {}
+                1 => self.values::<S, 1, true>(s, t),
+                2 => self.values::<S, 2, true>(s, t),
+                _ => self.values::<S, 4, true>(s, t),
+            }
+            t += r;
         }
     }
 
@@ -190,7 +210,7 @@ impl Block<'_> {
             let acc = Rows { at: self.acc.as_mut_ptr().add(t * self.padded), stride: self.padded };
             let weights = Weights { at: self.p.as_ptr().add(t * BLOCK), row: BLOCK, term: 1 };
             let values = (self.values, self.value_stride);
-            sums::<S, R, A>(s, acc, c, weights, values, self.padded / 16, keep, &mut self.ahead);
+            sums::<S, V, R, A>(s, acc, c, weights, values, self.padded / 16, keep, &mut self.ahead);
         }
     }
 }

@@ -40,7 +40,7 @@ impl<T> MaskOperand<'_, T> {
     }
 }
 
-impl<T> AttentionInputs<'_, T> {
+impl<T, K> AttentionInputs<'_, T, K> {
     /// Whether the mask adds to scores.
     pub(super) fn has_bias(&self) -> bool {
         matches!(self.mask, Mask::AddF32(_) | Mask::AddF16(_) | Mask::AddBf16(_) | Mask::AddF64(_))

@@ -3,9 +3,10 @@
 //! A state is, for each row, `padded` sums, then the maximum, then the sum of weights.
 
 use super::ahead::Ahead;
-use super::block::Block;
-use super::pack::{PackKeys, PackQuery, PackValues};
+use super::block::{Block, FEW};
+use super::pack::PackQuery;
 use super::scratch::Scratch;
+use super::source::Source;
 use super::{AttentionInputs, BLOCK, Group, SPAN};
 use crate::float_lanes::FloatLanes;
 use crate::isa::Level;
@@ -13,9 +14,6 @@ use crate::math;
 use crate::simd::{Kernel, Simd, dispatch_at};
 use std::any::TypeId;
 use std::ops::Range;
-
-/// Up to so many rows a call is bound by reading keys and values.
-const FEW: usize = 8;
 
 /// The state before any span.
 pub(super) fn empty(rows: usize, padded: usize) -> Vec<f32> {
@@ -27,8 +25,8 @@ pub(super) fn empty(rows: usize, padded: usize) -> Vec<f32> {
 }
 
 /// The rows of one task with their working memory.
-pub(super) struct Rows<'a, T> {
-    x: &'a AttentionInputs<'a, T>,
+pub(super) struct Rows<'a, T, K> {
+    x: &'a AttentionInputs<'a, T, K>,
     level: Level,
     group: Group,
     range: Range<usize>,
@@ -45,9 +43,9 @@ pub(super) struct Rows<'a, T> {
     keep: Vec<u64>,
 }
 
-impl<'a, T: FloatLanes> Rows<'a, T> {
+impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
     pub fn new(
-        x: &'a AttentionInputs<'a, T>,
+        x: &'a AttentionInputs<'a, T, K>,
         level: Level,
         group: Group,
         range: Range<usize>,
@@ -57,7 +55,7 @@ impl<'a, T: FloatLanes> Rows<'a, T> {
         let padded = x.shape.value_dim.next_multiple_of(16);
         let bias = if x.has_bias() { n * BLOCK } else { 0 };
         let [q, keys, values, bias, p, m, c, l, acc] =
-            scratch.parts([n * dim, dim * BLOCK, padded * BLOCK, bias, n * BLOCK, n, n, n * 16, n * padded]);
+            scratch.parts([n * dim, dim * BLOCK, padded.max(dim) * BLOCK, bias, n * BLOCK, n, n, n * 16, n * padded]);
         for (to, r) in q.chunks_exact_mut(dim.max(1)).zip(range.clone()) {
             let (head, query) = group.place(r);
             let from = x.q.row(group.batch, head, query);
@@ -107,23 +105,32 @@ impl<'a, T: FloatLanes> Rows<'a, T> {
         // With few rows, what comes next is asked for early: the values while keys are packed, then the next keys.
         let few = self.range.len() <= FEW;
         let next = if few { BLOCK.min(x.shape.k_len.saturating_sub(key + BLOCK)) } else { 0 };
-        let (from, stride) = (x.v.row(b, h, key), x.v.strides[2]);
-        let ahead = Ahead::new(from, stride, if few { keys } else { 0 }, value_dim);
-        let pack = PackKeys { from: x.k.row(b, h, key), stride: x.k.strides[2], keys, dim, to: self.keys, ahead };
-        dispatch_at(level, pack);
-        let (values, value_stride) = if TypeId::of::<T>() == TypeId::of::<f32>() && padded == value_dim {
-            (from.cast::<f32>(), stride)
-        } else {
-            dispatch_at(level, PackValues { from, stride, keys, dim: value_dim, padded, to: self.values });
-            (self.values.as_ptr(), padded as isize)
-        };
+        let at = [b, h, key];
+        let ahead = x.v.lines(at, if few { keys } else { 0 }, value_dim);
+        x.k.columns(level, at, keys, dim, self.keys, self.values, ahead);
+        let next = x.k.lines([b, h, key + BLOCK], next, dim);
+        match x.v.direct(at) {
+            Some((from, stride))
+                if padded == value_dim && (few || TypeId::of::<K::Element>() == TypeId::of::<f32>()) =>
+            {
+                self.attend(from, stride, next);
+            }
+            _ => {
+                x.v.rows(level, at, keys, value_dim, padded, self.values);
+                self.attend(self.values.as_ptr(), padded as isize, next);
+            }
+        }
+    }
+
+    /// The packed keys and these values.
+    fn attend<V: FloatLanes>(&mut self, values: *const V, value_stride: isize, ahead: Ahead) {
         let block = Block {
             q: self.q,
-            dim,
+            dim: self.x.shape.head_dim,
             keys: self.keys,
             values,
             value_stride,
-            padded,
+            padded: self.padded,
             keep: &self.keep,
             bias: self.bias,
             p: self.p,
@@ -131,9 +138,9 @@ impl<'a, T: FloatLanes> Rows<'a, T> {
             c: self.c,
             l: self.l,
             acc: self.acc,
-            ahead: Ahead::new(x.k.row(b, h, key + BLOCK), x.k.strides[2], next, dim),
+            ahead,
         };
-        block.at(level);
+        block.at(self.level);
     }
 
     /// Joins the span just computed to `state`.

@@ -9,7 +9,7 @@
 
 use super::BLOCK;
 use super::ahead::Ahead;
-use crate::float_lanes::vectors;
+use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::Level;
 use crate::simd::Simd;
 
@@ -102,20 +102,20 @@ pub(super) struct Weights {
 }
 
 /// Weighted sums of `R` rows, `16 vectors` elements each: `acc[r] = acc[r]·c[r]`, then `fma(weight(r, j), value[j], acc[r])`
-/// over the terms `j` in `keep[r]`, ascending. Values of other terms are not read. With `A`, asks for the lines `ahead`
-/// meanwhile.
+/// over the terms `j` in `keep[r]`, ascending. Values of other terms are not read. Values
+/// of half precision are widened on the way. With `A`, asks for the lines `ahead` meanwhile.
 ///
 /// # Safety
 /// `acc` has `R` rows of `16 vectors` elements, values are readable for as many where a bit of `keep` is set, and so are
 /// the weights.
 #[allow(clippy::too_many_arguments)]
 #[inline(always)]
-pub(super) unsafe fn sums<S: Simd, const R: usize, const A: bool>(
+pub(super) unsafe fn sums<S: Simd, V: FloatLanes, const R: usize, const A: bool>(
     s: S,
     acc: Rows<*mut f32>,
     c: [f32; R],
     weights: Weights,
-    (values, value_stride): (*const f32, isize),
+    (values, value_stride): (*const V, isize),
     vectors: usize,
     keep: [u64; R],
     ahead: &mut Ahead,
@@ -127,23 +127,23 @@ pub(super) unsafe fn sums<S: Simd, const R: usize, const A: bool>(
         if S::LEVEL == Level::Avx512 {
             while R <= 2 && w + 8 <= vectors {
                 let (acc, values) = at(w);
-                some_sums::<S, R, 8, A>(s, acc, c, weights, values, keep, ahead);
+                some_sums::<S, V, R, 8, A>(s, acc, c, weights, values, keep, ahead);
                 w += 8;
             }
             while w + 4 <= vectors {
                 let (acc, values) = at(w);
-                some_sums::<S, R, 4, A>(s, acc, c, weights, values, keep, ahead);
+                some_sums::<S, V, R, 4, A>(s, acc, c, weights, values, keep, ahead);
                 w += 4;
             }
         }
         while (S::LEVEL == Level::Avx512 || R <= 3) && w + 2 <= vectors {
             let (acc, values) = at(w);
-            some_sums::<S, R, 2, A>(s, acc, c, weights, values, keep, ahead);
+            some_sums::<S, V, R, 2, A>(s, acc, c, weights, values, keep, ahead);
             w += 2;
         }
         while w < vectors {
             let (acc, values) = at(w);
-            some_sums::<S, R, 1, A>(s, acc, c, weights, values, keep, ahead);
+            some_sums::<S, V, R, 1, A>(s, acc, c, weights, values, keep, ahead);
             w += 1;
         }
     }
@@ -154,12 +154,12 @@ pub(super) unsafe fn sums<S: Simd, const R: usize, const A: bool>(
 /// # Safety
 /// As for [`sums`].
 #[inline(always)]
-unsafe fn some_sums<S: Simd, const R: usize, const W: usize, const A: bool>(
+unsafe fn some_sums<S: Simd, V: FloatLanes, const R: usize, const W: usize, const A: bool>(
     s: S,
     acc: Rows<*mut f32>,
     c: [f32; R],
     weights: Weights,
-    (values, value_stride): (*const f32, isize),
+    (values, value_stride): (*const V, isize),
     keep: [u64; R],
     ahead: &mut Ahead,
 ) {
@@ -183,7 +183,7 @@ unsafe fn some_sums<S: Simd, const R: usize, const W: usize, const A: bool>(
             let stop = (j + run).min(end);
             while j < stop {
                 let row = values.wrapping_offset(j as isize * value_stride);
-                let value: [S::F; W] = vectors!(W, |i| s.load(row.add(16 * i)));
+                let value: [S::F; W] = vectors!(W, |i| V::load(s, row.add(16 * i)));
                 let p = weights.at.add(j * weights.term);
                 for r in 0..R {
                     let p = s.splat(*p.add(r * weights.row));
@@ -203,7 +203,7 @@ unsafe fn some_sums<S: Simd, const R: usize, const W: usize, const A: bool>(
                         if keep[r] >> j & 1 == 1 {
                             let p = s.splat(*weights.at.add(r * weights.row + j * weights.term));
                             for i in 0..W {
-                                sum[r][i] = s.fma(p, s.load(row.add(16 * i)), sum[r][i]);
+                                sum[r][i] = s.fma(p, V::load(s, row.add(16 * i)), sum[r][i]);
                             }
                         }
                     }

@@ -113,7 +113,7 @@ impl Kernel for Sums<'_> {
                 unsafe {
                     let acc = Rows { at: acc.as_mut_ptr().add(t * padded), stride: padded };
                     let weights = Weights { at: weights.at.wrapping_add(t * weights.row), ..weights };
-                    sums::<S, R, false>(s, acc, [1.0; R], weights, values, padded / 16, kept, &mut nothing);
+                    sums::<S, f32, R, false>(s, acc, [1.0; R], weights, values, padded / 16, kept, &mut nothing);
                 }
             }
         });
