@@ -16,7 +16,7 @@ _ARRAY = "_ArrayLike"
 _NUMBER = "bool | int | float"
 _AXES = "int | Sequence[int] | None"
 _STREAM = "Stream | Device | DeviceType | None"
-_BOOLS = """allow_col_major copy endpoint equal_nan force_fused inclusive keepdims precise return_metadata reverse shapeless
+_BOOLS = """allow_col_major copy enabled endpoint equal_nan force_fused inclusive keepdims precise return_metadata reverse shapeless
 sorted_indices sparse strict traditional transpose"""
 _INTS = """M block_size dst src axis1 axis2 color ddof decimals destination dims end_axis k key_size kth limit m n num num_samples offset precision
 repeats seed source start_axis"""
@@ -116,7 +116,7 @@ _RETURNS = {
     **dict.fromkeys(_NONE, "None"),
     **dict.fromkeys(["grad", "value_and_grad", "vmap", "compile", "checkpoint"], "Callable[..., Any]"),
     **dict.fromkeys(["broadcast_arrays", "meshgrid", "quantize"], "tuple[array, ...]"),
-    **dict.fromkeys(["atleast_1d", "atleast_2d", "atleast_3d", "depends"], "Any"),
+    **dict.fromkeys(["atleast_1d", "atleast_2d", "atleast_3d", "depends", "numerical_strict_mode"], "Any"),
     **dict.fromkeys(["vjp", "jvp"], "tuple[list[array], list[array]]"),
     **dict.fromkeys(["issubdtype", "isdtype", "can_cast", "is_available", "__bool__"], "bool"),
     **dict.fromkeys("""get_active_memory get_peak_memory get_cache_memory set_memory_limit set_cache_limit set_wired_limit

@@ -2330,6 +2330,11 @@ def not_equal(a: _ArrayLike, b: _ArrayLike, stream: Stream | Device | DeviceType
     Shapes that do not broadcast."""
 number: DtypeCategory
 
+def numerical_strict_mode(enabled: bool | None = ...) -> Any:
+    """Switches strict mode for the process: an operation whose bits its backend does not guarantee to be independent of shapes
+    is an error when it is evaluated. As a context manager, until the end of the block. Without an argument it switches
+    nothing; the result is true if the mode is on. On the CPU every operation is inside the guarantee."""
+
 def ones(shape: int | Sequence[int], dtype: Dtype | None = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """An array of ones."""
 
