@@ -1,9 +1,10 @@
 //! `isobit bench`: times the kernels on this machine and prints them beside the machine's own limits, or answers a
-//! driver that times several programs in turn.
+//! driver that times several programs in turn. With `--shape` it times a whole language model.
 
 mod gpt;
 mod quantized;
 mod rows;
+mod shape;
 
 use isobit::{Array, Dtype, Error, Result, ops};
 use rows::Row;
@@ -23,8 +24,25 @@ pub struct Options {
     #[arg(long, default_value_t = 7)]
     calls: usize,
     /// Read `ROW CALLS` lines from standard input and answer each with one line of JSON (seconds per call)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shape")]
     worker: bool,
+    /// Time a language model of this geometry with random weights instead of the rows
+    #[arg(long, conflicts_with = "filter")]
+    shape: Option<shape::Shape>,
+    /// Bits of its weights: 2, 3, 4, 5, 6, 8, or 16 for bfloat16
+    #[arg(long, value_name = "N", requires = "shape", default_value = "4", value_parser = bits)]
+    bits: usize,
+    /// Tokens of its prompt
+    #[arg(long, value_name = "N", requires = "shape", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=32768))]
+    prompt: u32,
+    /// Tokens that it generates
+    #[arg(long, value_name = "N", requires = "shape", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    tokens: u32,
+}
+
+fn bits(s: &str) -> std::result::Result<usize, String> {
+    const LIST: [usize; 7] = [2, 3, 4, 5, 6, 8, 16];
+    s.parse().ok().filter(|n| LIST.contains(n)).ok_or_else(|| format!("expected one of {LIST:?}"))
 }
 
 /// Runs the command.
@@ -33,7 +51,13 @@ pub fn run(args: &Options) -> Result<ExitCode> {
     if let Some(n) = threads {
         isobit_kernels::par::set_threads(n.max(1));
     }
-    if args.worker {
+    if let Some(shape) = args.shape {
+        let (prompt, tokens) = (args.prompt as usize, args.tokens as usize);
+        // A call is a prompt and a text: far fewer of them are needed than of kernels.
+        let rounds = args.calls.div_ceil(3);
+        let run = shape::Run { shape, bits: args.bits, prompt, tokens, rounds };
+        shape::run(&run, || Ok((isobit_kernels::limits::fma_gflops(), read_limit()?)))?
+    } else if args.worker {
         worker()?
     } else {
         table(args)?

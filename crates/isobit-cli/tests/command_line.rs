@@ -154,6 +154,69 @@ fn train_stop_resume_generate() {
     assert!(message.contains("already holds a run"), "{message}");
 }
 
+#[test]
+fn quantize_generate_verify() {
+    let dir = Directory::new();
+    let (data, float) = (dir.join("data.txt"), dir.join("float"));
+    // Heads of 32, and widths that groups divide.
+    let wide = ["--hidden", "64", "--intermediate", "64"];
+    let mut arguments = train(&data, &float, &[]);
+    for pair in wide.chunks(2) {
+        let at = arguments.iter().position(|a| a == pair[0]).unwrap();
+        arguments[at + 1] = pair[1].to_owned();
+    }
+    assert!(run(&arguments).status.success());
+    for (i, options) in [
+        &["--bits", "8", "--group-size", "32"][..],
+        &["--mode", "mxfp4", "--override", "down_proj=none"],
+        &["--mode", "nvfp4"],
+        &[],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let out = dir.join(&format!("q{i}"));
+        works(&[&["quantize", "--model", &float, "--out", &out], *options].concat());
+        let kv: &[&str] = if i % 2 == 0 { &["--kv-bits", "8"] } else { &[] };
+        let generate = |more: &[&str]| {
+            works(&[&["generate", "--model", &out, "--prompt", "fn op_1", "--max-tokens", "5"], kv, more].concat())
+        };
+        assert!(generate(&[]).starts_with("fn op_1"));
+        assert_eq!(generate(&[]), generate(&["--chunk", "1"]));
+        let table = works(&[&["verify", "--model", &out, "--tokens", "9", "--batch", "2"], kv].concat());
+        assert!(table.contains("the same bits"), "{table}");
+    }
+    let again = ["quantize", "--model", &float, "--out", &dir.join("q0")];
+    assert!(fails(1, &again).contains("exists and is not empty"));
+    let of = |more: &[&str]| fails(1, &[&["quantize", "--model", &float, "--out", &dir.join("new")], more].concat());
+    assert!(of(&["--group-size", "128"]).contains("groups of 128 do not divide its 64 inputs"));
+    assert!(of(&["--group-size", "48"]).contains("expected a group size in [32, 64, 128]"));
+    assert!(of(&["--override", "down_proj"]).contains("expected PATTERN=BITS:GROUP"));
+    assert!(of(&["--override", "gone=none"]).contains("fits no layer"));
+    let head = fails(1, &["generate", "--prompt", "x", "--kv-bits", "8"]);
+    assert!(head.contains("neither 64 nor 32 divides the head width 48"), "{head}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_half_of_a_quantized_model() {
+    let dir = Directory::new();
+    let (data, float, out) = (dir.join("data.txt"), dir.join("float"), dir.join("out"));
+    assert!(run(&train(&data, &float, &[])).status.success());
+    let program = env!("CARGO_BIN_EXE_isobit");
+    // Blocks of 1 KiB; the widths of this model are too small for groups, and its copy is larger than that.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 4; exec '{program}' quantize --model '{float}' --out '{out}' --override '*=none'"
+    );
+    let failed = Command::new("bash").args(["-c", &script]).output().unwrap();
+    let message = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{message}");
+    assert!(message.contains("could not write") && message.contains("model.safetensors"), "{message}");
+    let left: Vec<String> =
+        fs::read_dir(&dir.0).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(left.iter().all(|name| name == "data.txt" || name == "float"), "{left:?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_the_earlier_checkpoint() {
@@ -192,6 +255,13 @@ fn command_lines_that_make_no_sense() {
         (&["verify", "--tokens", "3"], "8..=4096"),
         (&["verify", "--dtype", "int8"], "bfloat16"),
         (&["train", "--resume", "--steps", "5"], "--resume"),
+        (&["generate", "--prompt", "x", "--kv-bits", "3"], "expected one of [4, 8]"),
+        (&["generate", "--prompt", "x", "--kv-group-size", "32"], "--kv-bits"),
+        (&["quantize", "--out", "x"], "--model"),
+        (&["quantize", "--model", "x", "--out", "y", "--mode", "mxfp6"], "mxfp4"),
+        (&["bench", "--shape", "qwen3-9b"], "qwen3-8b"),
+        (&["bench", "--shape", "qwen3-0.6b", "--bits", "7"], "expected one of"),
+        (&["bench", "--bits", "4"], "--shape"),
         (&["dance"], "dance"),
     ] {
         let message = fails(2, arguments);

@@ -280,3 +280,31 @@ fn what_cannot_be_quantized_is_refused() {
     model.quantize(&Quantization::new(tiny::affine(4))).unwrap();
     assert!(model.quantize(&Quantization::new(tiny::affine(4))).is_err());
 }
+
+/// A mixture of experts made, quantized (router 8 bits, one projection left as it is) and saved by mlx-lm 0.32.2, with the
+/// scores that MLX computes.
+#[test]
+fn a_checkpoint_as_mlx_publishes_it() {
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mlx-mixture");
+    let dir = Directory::new();
+    for name in ["config.json", "model.safetensors", "model.safetensors.index.json"] {
+        fs::copy(published.join(name), dir.path().join(name)).unwrap();
+    }
+    fs::write(dir.path().join("tokenizer.json"), tiny::tokenizer().to_json().unwrap()).unwrap();
+    let model = load(dir.path()).unwrap().model;
+    let q = model.config().quantization.clone().unwrap();
+    let at = |path: &str| q.format_of(path).map(|f| f.bits());
+    assert_eq!(at("model.layers.1.mlp.gate"), Some(8));
+    assert_eq!(at("model.layers.1.mlp.switch_mlp.up_proj"), Some(4));
+    assert_eq!(at("model.layers.0.self_attn.v_proj"), None);
+
+    let known = io::load_safetensors(published.join("scores.safetensors")).unwrap().0;
+    let tokens = ops::expand_dims(&known["tokens"], 0).unwrap();
+    let got = model.logits(&model.hidden(&tokens, None).unwrap()).unwrap().to_vec::<f32>().unwrap();
+    let want = known["scores"].to_vec::<f32>().unwrap();
+    let size = want.iter().fold(0f32, |m, x| m.max(x.abs()));
+    assert!(size > 1.0);
+    for (g, w) in got[got.len() - want.len()..].iter().zip(&want) {
+        assert!((g - w).abs() < 1e-5 * size, "{g} {w}");
+    }
+}

@@ -1,0 +1,310 @@
+//! Prefill and decode of a whole model of a published geometry with random weights, beside what memory and arithmetic
+//! allow.
+//!
+//! Weights are drawn in the stored format: what matters here is how many bytes and operations there are. Text is random
+//! tokens; nothing is sampled.
+
+use isobit::quant::{Format, Mode};
+use isobit::{Array, Dtype, Error, Result, ops, random};
+use isobit_lm::{Config, Experts, Quantization, Qwen3, Recipe, Session};
+use isobit_nn::{Module, Path};
+use std::time::Instant;
+
+/// Geometries that are known by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Shape {
+    /// 28 blocks of width 1024, tied embedding
+    #[value(name = "qwen3-0.6b")]
+    Small,
+    /// 36 blocks of width 4096
+    #[value(name = "qwen3-8b")]
+    Middle,
+    /// 48 blocks of width 2048 with 128 experts, 8 of them chosen
+    #[value(name = "qwen3-30b-a3b")]
+    Sparse,
+}
+
+impl Shape {
+    fn config(self) -> Config {
+        let base = Config {
+            vocab_size: 151_936,
+            hidden_size: 1024,
+            intermediate_size: 3072,
+            num_hidden_layers: 28,
+            num_attention_heads: 16,
+            num_key_value_heads: 8,
+            head_dim: 128,
+            rms_norm_eps: 1e-6,
+            rope_theta: 1e6,
+            max_position_embeddings: 40_960,
+            tie_word_embeddings: true,
+            attention_bias: false,
+            eos_token_ids: vec![151_645],
+            experts: None,
+            quantization: None,
+        };
+        match self {
+            Shape::Small => base,
+            Shape::Middle => Config {
+                hidden_size: 4096,
+                intermediate_size: 12_288,
+                num_hidden_layers: 36,
+                num_attention_heads: 32,
+                tie_word_embeddings: false,
+                ..base
+            },
+            Shape::Sparse => Config {
+                hidden_size: 2048,
+                intermediate_size: 6144,
+                num_hidden_layers: 48,
+                num_attention_heads: 32,
+                num_key_value_heads: 4,
+                tie_word_embeddings: false,
+                experts: Some(Experts {
+                    num_experts: 128,
+                    num_experts_per_tok: 8,
+                    moe_intermediate_size: 768,
+                    decoder_sparse_step: 1,
+                    mlp_only_layers: Vec::new(),
+                    norm_topk_prob: true,
+                }),
+                ..base
+            },
+        }
+    }
+}
+
+/// What to run.
+pub struct Run {
+    /// The geometry.
+    pub shape: Shape,
+    /// Bits of a weight; 16 is bfloat16.
+    pub bits: usize,
+    /// Tokens of the prompt.
+    pub prompt: usize,
+    /// Tokens after it.
+    pub tokens: usize,
+    /// Rounds of both.
+    pub rounds: usize,
+}
+
+/// What reading one token costs, by the model's geometry.
+struct Cost {
+    /// Bytes of the weights that it meets.
+    bytes: f64,
+    /// Operations of its products with weights, but for the output projection.
+    flops: f64,
+    /// Operations of the output projection, which a prompt has once.
+    head: f64,
+}
+
+/// Builds the model, times it and prints the table.
+pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()> {
+    let mut model = lazy_model(run)?;
+    let weights = bytes(&model);
+    check_memory(&model, run, free_memory())?;
+    let cost = cost(&model);
+    let start = Instant::now();
+    fill(&mut model)?;
+    println!(
+        "{} with {}-bit weights: {:.2} GB, made in {:.1} s; {} threads, {}",
+        clap::ValueEnum::to_possible_value(&run.shape).map_or_else(String::new, |v| v.get_name().to_owned()),
+        run.bits,
+        weights as f64 / 1e9,
+        start.elapsed().as_secs_f64(),
+        isobit_kernels::par::threads(),
+        isobit_kernels::isa::level().name()
+    );
+    let (gflops, read) = limits()?;
+    println!("limits: {gflops:.0} GFLOP/s float32 FMA, {read:.1} GB/s read from memory on huge pages");
+    println!(
+        "a token: {:.2} GB of weights, {:.2} GFLOP of products with them\n",
+        cost.bytes / 1e9,
+        (cost.flops + cost.head) / 1e9
+    );
+    let vocab = model.config().vocab_size;
+    let text: Vec<u32> = (0..run.prompt).map(|i| (i * 7919 % vocab) as u32).collect();
+
+    // Memory is mapped and weights are packed before anything is timed.
+    let mut warm = Session::new(&model);
+    warm.read(&model, &text[..text.len().min(8)], 8)?;
+    for i in 0..4 {
+        warm.read(&model, &[i], 1)?;
+    }
+    drop(warm);
+    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+    for _ in 0..run.rounds.max(1) {
+        let mut session = Session::new(&model);
+        let start = Instant::now();
+        session.read(&model, &text, 512)?;
+        prefill.push(run.prompt as f64 / start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        for i in 0..run.tokens {
+            session.read(&model, &[(i * 104_729 % vocab) as u32], 1)?;
+        }
+        decode.push(run.tokens as f64 / start.elapsed().as_secs_f64());
+    }
+    // A chunk of a prompt reads the weights once; of mixtures it may meet every expert.
+    let prompt_flops = cost.flops * run.prompt as f64 + cost.head;
+    let prompt_bytes = weights as f64 * run.prompt.div_ceil(512) as f64;
+    let of_prompt = |work: f64, rate: f64| run.prompt as f64 * rate * 1e9 / work;
+    println!(
+        "{:<10} {:>7} {:>10} {:>10} {:>24} {:>24}",
+        "phase", "tokens", "tokens/s", "best", "limit by arithmetic", "limit by bandwidth"
+    );
+    row("prefill", run.prompt, prefill, of_prompt(prompt_flops, gflops), of_prompt(prompt_bytes, read));
+    row("decode", run.tokens, decode, gflops * 1e9 / (cost.flops + cost.head), read * 1e9 / cost.bytes);
+    Ok(())
+}
+
+/// The model in its format, with zeros that take no memory.
+fn lazy_model(run: &Run) -> Result<Qwen3> {
+    let mut model = Qwen3::zeros(run.shape.config(), Dtype::BF16)?;
+    if run.bits != 16 {
+        let format = Format::new(Mode::Affine, Some(64), Some(run.bits))?;
+        let quantization: Quantization = Recipe::new(format).resolve(&model.quantizable_layers())?;
+        model.quantize(&quantization)?;
+    }
+    Ok(model)
+}
+
+fn bytes(model: &Qwen3) -> usize {
+    model.parameters().values().map(Array::nbytes).sum()
+}
+
+fn row(name: &str, tokens: usize, mut rates: Vec<f64>, arithmetic: f64, bandwidth: f64) {
+    rates.sort_by(f64::total_cmp);
+    let (median, best) = (rates[rates.len() / 2], rates[rates.len() - 1]);
+    let limit = |rate: f64| format!("{rate:.1} ({:.0} %)", 100.0 * median / rate);
+    println!("{name:<10} {tokens:>7} {median:>10.1} {best:>10.1} {:>24} {:>24}", limit(arithmetic), limit(bandwidth));
+}
+
+/// Counts what a token meets: every matrix but the embedding (unless it is the output projection too), and of experts the
+/// chosen share.
+fn cost(model: &Qwen3) -> Cost {
+    let config = model.config();
+    let params = model.parameters();
+    let share = config.experts.as_ref().map_or(1.0, |e| e.num_experts_per_tok as f64 / e.num_experts as f64);
+    let mut cost = Cost { bytes: 0.0, flops: 0.0, head: 0.0 };
+    for (path, shape) in model.quantizable_layers() {
+        let is_table = path.ends_with("embed_tokens");
+        if is_table && !config.tie_word_embeddings {
+            continue;
+        }
+        let part = if shape.len() == 3 { share } else { 1.0 };
+        let flops = 2.0 * part * shape.iter().product::<usize>() as f64;
+        *(if is_table || path == "lm_head" { &mut cost.head } else { &mut cost.flops }) += flops;
+        for name in ["weight", "scales", "biases"] {
+            cost.bytes += part * params.get(&format!("{path}.{name}")).map_or(0.0, |a| a.nbytes() as f64);
+        }
+    }
+    cost
+}
+
+/// # Errors
+/// Weights, their packed copies, cache and room to work that do not fit what memory is free.
+fn check_memory(model: &Qwen3, run: &Run, free: usize) -> Result<()> {
+    let weights = bytes(model);
+    let c = model.config();
+    // Matrices that are used again and again are kept once more, in blocks, up to a quarter of the memory.
+    let plain = |a: &&Array| a.ndim() == 2;
+    let packed: usize = model.parameters().values().filter(plain).map(Array::nbytes).sum();
+    let packed = packed.min(isobit::alloc::physical_memory() / 4);
+    let positions = (run.prompt + run.tokens).next_multiple_of(256) * 2;
+    let cache = 4 * positions * c.num_hidden_layers * c.num_key_value_heads * c.head_dim;
+    let widest =
+        c.intermediate_size.max(c.experts.as_ref().map_or(0, |e| e.moe_intermediate_size * e.num_experts_per_tok));
+    let work = run.prompt.min(512) * widest * 32 + (512 << 20);
+    let need = weights + packed + cache + work;
+    if need > free {
+        let gb = |n: usize| n as f64 / 1e9;
+        let message = format!(
+            "this shape needs {:.1} GB ({:.1} GB of weights with {} bits, {:.1} GB of packed copies), but {:.1} GB are free",
+            gb(need),
+            gb(weights),
+            run.bits,
+            gb(packed),
+            gb(free)
+        );
+        return Err(Error::value("bench", message));
+    }
+    Ok(())
+}
+
+/// Bytes that can be had without swapping; all of the memory where the system does not say.
+fn free_memory() -> usize {
+    let said = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10)
+    });
+    said.unwrap_or_else(isobit::alloc::physical_memory)
+}
+
+/// Random codes and weights, and scales that give quantized weights the size that floats have here.
+fn fill(model: &mut Qwen3) -> Result<()> {
+    let (mut seed, mut result) = (0, Ok(()));
+    model.visit_mut(&mut Path::new(), &mut |name, a| {
+        if result.is_err() {
+            return;
+        }
+        seed += 1;
+        match drawn(name, a, seed) {
+            Ok(fresh) => *a = fresh,
+            Err(e) => result = Err(e),
+        }
+    });
+    result
+}
+
+fn drawn(name: &str, a: &Array, seed: u64) -> Result<Array> {
+    let (shape, key) = (a.shape(), random::key(seed));
+    let fresh = if a.dtype() == Dtype::U32 {
+        random::bits(shape, 4, Some(&key))?
+    } else if a.ndim() == 1 {
+        ops::ones(shape, a.dtype())?
+    } else if name.ends_with(".scales") || name.ends_with(".biases") {
+        // Codes of any width then reach from -0.05 to 0.05 or so.
+        let of_scale = 0.006;
+        ops::full(shape, if name.ends_with(".scales") { of_scale } else { -8.0 * of_scale }, a.dtype())?
+    } else {
+        ops::astype(&random::uniform(-0.05, 0.05, shape, Dtype::F32, Some(&key))?, a.dtype())?
+    };
+    let fresh = ops::contiguous(&fresh)?;
+    fresh.eval()?;
+    Ok(fresh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(shape: Shape, bits: usize) -> Run {
+        Run { shape, bits, prompt: 512, tokens: 32, rounds: 1 }
+    }
+
+    #[test]
+    fn geometries_have_the_published_sizes() {
+        for (shape, millions, met) in
+            [(Shape::Small, 596, 595), (Shape::Middle, 8191, 7568), (Shape::Sparse, 30_532, 3041)]
+        {
+            let model = lazy_model(&of(shape, 16)).unwrap();
+            assert_eq!(model.num_parameters() / 1_000_000, millions);
+            let cost = cost(&model);
+            // Matrices in bfloat16: two operations and two bytes for each element that a token meets.
+            assert_eq!(((cost.flops + cost.head) / 2e6) as usize, met, "{shape:?}");
+            assert_eq!(cost.bytes, cost.flops + cost.head);
+        }
+        let four = lazy_model(&of(Shape::Middle, 4)).unwrap();
+        let bits = bytes(&four) as f64 * 8.0 / 8.191e9;
+        assert!((bits - 4.5).abs() < 0.01, "{bits}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let run = of(Shape::Sparse, 4);
+        let model = lazy_model(&run).unwrap();
+        let e = check_memory(&model, &run, 16 << 30).unwrap_err().to_string();
+        assert!(e.contains("17.2 GB of weights with 4 bits") && e.contains("17.2 GB are free"), "{e}");
+        check_memory(&model, &run, 64 << 30).unwrap();
+    }
+}
