@@ -117,7 +117,7 @@ pub use prod::prod;
 pub use put_along_axis::{put_along_axis, scatter_add_axis};
 pub use qqmm::{gather_qqmm, qqmm};
 pub use quantize::{Quantized, dequantize, from_fp8, quantize, to_fp8};
-pub use quantized_matmul::quantized_matmul;
+pub use quantized_matmul::{quantized_matmul, quantized_matmul_int8};
 pub use quantized_sdpa::quantized_scaled_dot_product_attention;
 pub use radians::radians;
 pub use random_bits::random_bits;

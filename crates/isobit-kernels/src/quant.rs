@@ -13,6 +13,7 @@ mod block;
 mod codes;
 mod decode;
 mod dense;
+mod int8;
 mod product;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ mod tests;
 pub use block::Packed;
 pub use codes::{pack_bits, unpack_bits};
 pub use dense::{Dense, DenseElement, dense};
+pub use int8::{has_int8, product_int8};
 pub use product::{Product, product, products};
 
 /// What a code stands for.

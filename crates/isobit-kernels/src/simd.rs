@@ -147,6 +147,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn sub_i(self, a: Self::I, b: Self::I) -> Self::I;
     /// The low 32 bits of `a * b`.
     fn mul_i(self, a: Self::I, b: Self::I) -> Self::I;
+    /// `acc` and, added to each lane, the four products of the unsigned bytes of `u` and the signed bytes of `x`.
+    #[inline(always)]
+    fn dot_bytes(self, acc: Self::I, u: Self::I, x: Self::I) -> Self::I {
+        let mut acc = acc;
+        for b in [0, 8, 16, 24] {
+            let (u, x) = (self.and(self.shr(u, b), self.splat_i(0xff)), self.sar(self.shl(x, 24 - b), 24));
+            acc = self.add_i(acc, self.mul_i(u, x));
+        }
+        acc
+    }
     /// `a & b`.
     fn and(self, a: Self::I, b: Self::I) -> Self::I;
     /// `a | b`.

@@ -160,6 +160,10 @@ impl Reference {
             Prim::GatherQmm(p) => quant::gather_qmm(x, shapes, p.format(), p.transpose()),
             Prim::PackBits(p) => quant::pack_bits(&x[0], last(shapes[0]), p.bits()),
             Prim::Qqmm(_) => x[4].clone(),
+            Prim::QuantizedMatmul(p) if p.int8() => {
+                let rounded = [&[quant::int8(&x[0])], &x[1..]].concat();
+                quant::quantized_matmul(&rounded, shapes, p.format(), p.transpose())
+            }
             Prim::QuantizedMatmul(p) => quant::quantized_matmul(x, shapes, p.format(), p.transpose()),
             Prim::UnpackBits(p) => quant::unpack_bits(&x[0], last(shapes[0]), p.bits()),
             Prim::SegmentedMm(_) => matmul::segmented_mm(x, shapes),

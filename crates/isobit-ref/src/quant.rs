@@ -81,6 +81,22 @@ fn right(w: &[Values], shape: &[usize], format: Format, transpose: bool) -> (Vec
     if transpose { (transposed(&w, rows, columns), [columns, rows]) } else { (w, [rows, columns]) }
 }
 
+/// Activations rounded to eight bits, 32 in a row by one scale, and back; the rounding is defined in float32.
+pub fn int8(x: &Values) -> Values {
+    let run = |x: &[f64]| -> Vec<f64> {
+        let most = x.iter().fold(0f32, |a, v| a.max(v.abs() as f32));
+        if x.iter().any(|v| !v.is_finite()) {
+            return vec![f64::NAN; x.len()];
+        }
+        if most < 2f32.powi(-100) {
+            return vec![0.0; x.len()];
+        }
+        let (scale, inverse) = (f64::from(most / 127.0), 127.0 / most);
+        x.iter().map(|&v| f64::from((v as f32 * inverse).round_ties_even()) * scale).collect()
+    };
+    Values::F(x.floats().chunks(32).flat_map(run).collect())
+}
+
 /// `x @ w`, equal leading axes.
 pub fn quantized_matmul(x: &[Values], shapes: &[&[usize]], format: Format, transpose: bool) -> Values {
     let (w, [k, n]) = right(&x[1..], shapes[1], format, transpose);

@@ -253,6 +253,61 @@ fn kept_weights_change_nothing() -> Result<()> {
     Ok(())
 }
 
+/// The mode with activations rounded to eight bits: close to the exact product, the same bits for a row in any company, and
+/// the exact product's derivatives.
+#[test]
+fn int8_activations_are_a_mode_of_their_own() -> Result<()> {
+    for (bits, group) in [(4, 64), (8, 32), (2, 128)] {
+        let f = format(Mode::Affine, group, bits);
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            let q = ops::quantize(&normal(&[300, 512], 3, dtype), f, None)?;
+            isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
+            let x = normal(&[33, 512], 4, dtype);
+            let product = |x: &Array| ops::quantized_matmul_int8(x, &q.codes, &q.scales, q.biases.as_ref(), f);
+            let exact = |x: &Array| ops::quantized_matmul(x, &q.codes, &q.scales, q.biases.as_ref(), true, f);
+            let y = product(&x)?;
+            let wide = |a: &Array| ops::astype(a, Dtype::F64);
+            let error = ops::abs(&ops::subtract(&wide(&y)?, &wide(&exact(&x)?)?)?)?;
+            // Half a step of max / 127 for each of 512 normal terms: a standard deviation of 0.15 (and bfloat16's own).
+            let worst = ops::max(&error, .., false)?.item::<f64>()?;
+            assert!(worst > 1e-3 && worst < 1.2, "{bits} bits {dtype}: {worst}");
+            let want = y.to_bytes()?;
+            let row = 300 * dtype.size();
+            for i in [0, 5, 32] {
+                let one = ops::slice(&x, &[i as isize, 0], &[i as isize + 1, 512], &[1, 1])?;
+                // Kept blocks from the third use on.
+                assert_eq!(product(&one)?.to_bytes()?, want[i * row..(i + 1) * row], "{bits} bits {dtype} row {i}");
+            }
+            assert_eq!(product(&x)?.to_bytes()?, want);
+            let looped = transforms::vmap(|x: &[Array]| Ok(vec![product(&x[0])?]))(std::slice::from_ref(&x))?;
+            assert_eq!(looped[0].to_bytes()?, want, "{bits} bits {dtype} vmap");
+        }
+    }
+    let f = format(Mode::Affine, 64, 4);
+    let q = ops::quantize(&normal(&[8, 128], 3, Dtype::F32), f, None)?;
+    let (x, b) = (normal(&[3, 128], 4, Dtype::F32), q.biases.clone().unwrap());
+    let gradients = |int8: bool| {
+        let (codes, biases) = (q.codes.clone(), b.clone());
+        transforms::grad(
+            move |p: &[Array]| {
+                let y = if int8 {
+                    ops::quantized_matmul_int8(&p[0], &codes, &p[1], Some(&biases), f)?
+                } else {
+                    ops::quantized_matmul(&p[0], &codes, &p[1], Some(&biases), true, f)?
+                };
+                ops::sum(&y, .., false)
+            },
+            vec![0, 1],
+        )(&[x.clone(), q.scales.clone()])
+    };
+    for (a, b) in gradients(true)?.iter().zip(gradients(false)?) {
+        assert_eq!(a.to_bytes()?, b.to_bytes()?);
+    }
+    let e = ops::quantized_matmul_int8(&x, &q.codes, &q.scales, Some(&b), format(Mode::Mxfp4, 32, 4)).unwrap_err();
+    assert!(e.to_string().contains("affine"), "{e}");
+    Ok(())
+}
+
 /// One row after products full of NaN: nothing stale may show (MLX pull request 3563).
 #[test]
 fn one_gathered_row_after_nan() -> Result<()> {

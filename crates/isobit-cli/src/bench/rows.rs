@@ -17,7 +17,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const NAMES: [&str; 76] = [
+pub const NAMES: [&str; 82] = [
     "gemm.f32.256",
     "gemm.f32.1024",
     "gemm.f32.2048",
@@ -67,6 +67,12 @@ pub const NAMES: [&str; 76] = [
     "q6.N4096.M64",
     "mxfp4.N4096.M64",
     "mxfp8.N4096.M64",
+    "q4i8.N4096.M1",
+    "q4i8.N4096.M8",
+    "q4i8.N4096.M64",
+    "q4i8.N4096.M512",
+    "q8i8.N4096.M8",
+    "q8i8.N4096.M512",
     "once.q4.M1",
     "once.q4.M8",
     "moe.q4.decode",
@@ -115,7 +121,7 @@ pub fn row(name: &str) -> Result<Option<Row>> {
                 _ => return Ok(None),
             }
         }
-        [format, n, m] if super::quantized::format(format)?.is_some() => {
+        [format, n, m] if super::quantized::format(format.strip_suffix("i8").unwrap_or(format))?.is_some() => {
             let number = |s: &str, c: char| s.strip_prefix(c).and_then(|x| x.parse().ok());
             match (number(n, 'N'), number(m, 'M')) {
                 (Some(n), Some(m)) => super::quantized::product(format, n, m, false)?,

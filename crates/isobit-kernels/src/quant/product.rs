@@ -69,6 +69,27 @@ impl Product<'_> {
         let at = self.rows.map_or(m as isize * self.out_stride, |rows| rows[m].1);
         self.out.wrapping_offset((at + column as isize) * self.dtype.size() as isize)
     }
+
+    /// Rounds and stores `width` totals of row `m` from strip `first` on, as far as there are columns; a NaN of single
+    /// precision becomes the canonical one.
+    ///
+    /// # Safety
+    /// `totals` is valid for `width` reads, the output for writes.
+    pub(super) unsafe fn store(&self, m: usize, first: usize, totals: *const f32, width: usize) {
+        let p = self;
+        let n = width.min(p.w.n - first * LANES);
+        let to = p.out(m, first * LANES);
+        // SAFETY: the row has that many columns left, and the totals as many.
+        unsafe {
+            match p.dtype {
+                Dtype::F32 => (0..n).for_each(|i| {
+                    let x = *totals.add(i);
+                    to.cast::<f32>().add(i).write(if x.is_nan() { f32::NAN } else { x });
+                }),
+                d => narrow(d, totals, to.cast(), n),
+            }
+        }
+    }
 }
 
 /// Rows of the largest panel.
@@ -209,7 +230,7 @@ impl Job<'_> {
             simd::dispatch_at(level, OneRow { job: self, strips: &blocks, totals: &mut totals });
             drop(flush);
             // SAFETY: the output is the caller's.
-            unsafe { self.store(0, first, totals.as_ptr(), width) };
+            unsafe { self.p.store(0, first, totals.as_ptr(), width) };
             return;
         }
         let parts = count.div_ceil(self.nv);
@@ -223,7 +244,7 @@ impl Job<'_> {
             for m in 0..p.m {
                 let at = totals.ptr::<f32>().wrapping_add((part * p.m + m) * width);
                 // SAFETY: row `m` of the part's totals; the output is the caller's.
-                unsafe { self.store(m, first + part * self.nv, at, width) };
+                unsafe { self.p.store(m, first + part * self.nv, at, width) };
             }
         }
     }
@@ -271,27 +292,6 @@ impl Job<'_> {
             1 => simd::dispatch_at(level, fill),
             2 => simd::dispatch_at(level, fill.of::<2>()),
             _ => simd::dispatch_at(level, fill.of::<4>()),
-        }
-    }
-
-    /// Rounds and stores `width` totals of row `m` from strip `first` on, as far as there are columns; a NaN of single
-    /// precision becomes the canonical one.
-    ///
-    /// # Safety
-    /// `totals` is valid for `width` reads, the output for writes.
-    unsafe fn store(&self, m: usize, first: usize, totals: *const f32, width: usize) {
-        let p = &self.p;
-        let n = width.min(p.w.n - first * LANES);
-        let to = p.out(m, first * LANES);
-        // SAFETY: the row has that many columns left, and the totals as many.
-        unsafe {
-            match p.dtype {
-                Dtype::F32 => (0..n).for_each(|i| {
-                    let x = *totals.add(i);
-                    to.cast::<f32>().add(i).write(if x.is_nan() { f32::NAN } else { x });
-                }),
-                d => narrow(d, totals, to.cast(), n),
-            }
         }
     }
 }

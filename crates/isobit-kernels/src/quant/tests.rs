@@ -105,11 +105,8 @@ impl Matrix {
         read(&self.scales) * q + if self.biases.is_empty() { 0.0 } else { read(&self.biases) }
     }
 
-    /// The product with rows that lie `stride` elements apart, as bits of the output's dtype; kept blocks give the same.
-    fn product(&self, x: &[u8], dtype: Dtype, m: usize, stride: usize) -> Vec<u32> {
-        let size = dtype.size();
-        let mut out = vec![0xffu8; m * self.n * size];
-        let w = super::Matrix {
+    fn described(&self) -> super::Matrix {
+        super::Matrix {
             format: self.format,
             n: self.n,
             k: self.k,
@@ -118,7 +115,14 @@ impl Matrix {
             scales: self.scales.as_ptr(),
             biases: if self.biases.is_empty() { std::ptr::null() } else { self.biases.as_ptr() },
             scale_stride: (self.k / self.format.group) as isize,
-        };
+        }
+    }
+
+    /// The product with rows that lie `stride` elements apart, as bits of the output's dtype; kept blocks give the same.
+    fn product(&self, x: &[u8], dtype: Dtype, m: usize, stride: usize) -> Vec<u32> {
+        let size = dtype.size();
+        let mut out = vec![0xffu8; m * self.n * size];
+        let w = self.described();
         let p = Product {
             w,
             m,
@@ -237,5 +241,95 @@ fn quant_subnormals_are_alike_at_every_level() {
             .collect();
         let want = w.product(&tiny, dtype, 1, 64);
         each_level(|at| assert_eq!(w.product(&tiny, dtype, 1, 64), want, "{dtype:?} at {at}"));
+    }
+}
+
+/// One output of the eight-bit mode by its definition.
+fn int8_by_definition(w: &Matrix, row: usize, x: &[f32]) -> f32 {
+    let group = w.format.group;
+    let read = |list: &[u8], g: usize| {
+        // SAFETY: the list holds one stored number per group.
+        unsafe { w.format.scales.read(list[(row * w.k / group + g) * w.format.scales.size()..].as_ptr()) }
+    };
+    let mut total = 0f32;
+    for g in 0..w.k / group {
+        let mut xsum = 0f32;
+        for first in (g * group..(g + 1) * group).step_by(32) {
+            let x = &x[first..first + 32];
+            let most = x.iter().fold(0f32, |a, v| a.max(v.abs()));
+            let bad = x.iter().any(|v| !v.is_finite());
+            let (d, inverse) = match () {
+                () if bad => (f32::NAN, 0.0),
+                () if most < 2f32.powi(-100) => (0.0, 0.0),
+                () => (most / 127.0, 127.0 / most),
+            };
+            let q: Vec<i32> = x.iter().map(|v| if bad { 0 } else { (v * inverse).round_ties_even() as i32 }).collect();
+            assert!(q.iter().all(|q| (-127..=127).contains(q)));
+            let codes = &w.codes[row * w.k + first..];
+            let sum: i32 = q.iter().zip(codes).map(|(q, &c)| q * i32::from(c)).sum();
+            total = (sum as f32).mul_add(read(&w.scales, g) * d, total);
+            xsum = d.mul_add(q.iter().sum::<i32>() as f32, xsum);
+        }
+        total = xsum.mul_add(read(&w.biases, g), total);
+    }
+    total
+}
+
+#[test]
+fn int8_products_have_the_bits_of_their_definition() {
+    let _settings = lock();
+    for (i, format) in FORMATS.into_iter().filter(|f| has_int8(*f)).enumerate() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            let (n, k, most) = (35, 3 * format.group, 27);
+            let w = Matrix::random(format, n, k, 5 + i as u64);
+            let (mut x, _) = activations(dtype, most * k, 23);
+            // A row of zeros, one of tiny numbers, one with an infinity and one with a NaN.
+            let size = dtype.size();
+            x[2 * k * size..3 * k * size].fill(0);
+            x[3 * k * size..4 * k * size].chunks_mut(size).for_each(|b| b[size - 1] &= 0x80);
+            let special = |v: f32| match dtype {
+                Dtype::F32 => v.to_le_bytes().to_vec(),
+                Dtype::F16 => f32_to_f16(v).to_le_bytes().to_vec(),
+                _ => f32_to_bf16(v).to_le_bytes().to_vec(),
+            };
+            x[5 * k * size..][..size].copy_from_slice(&special(f32::INFINITY));
+            x[(6 * k + 40) * size..][..size].copy_from_slice(&special(f32::NAN));
+            let values: Vec<f32> = x
+                .chunks(size)
+                .map(|b| float(dtype, b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))) as f32)
+                .collect();
+            let want: Vec<Vec<u8>> = (0..most * n)
+                .map(|o| int8_by_definition(&w, o % n, &values[o / n * k..][..k]))
+                .map(|y| special(if y.is_nan() { f32::NAN } else { y }))
+                .collect();
+            each(|at| {
+                for m in [1, 2, 3, 4, 6, 7, 12, 13, 26, 27] {
+                    let mut out = vec![0xffu8; m * n * size];
+                    let from = most - m;
+                    let p = Product {
+                        w: w.described(),
+                        kept: None,
+                        m,
+                        dtype,
+                        x: x[from * k * size..].as_ptr(),
+                        x_stride: k as isize,
+                        out: out.as_mut_ptr(),
+                        out_stride: n as isize,
+                        rows: None,
+                    };
+                    // SAFETY: the buffers have the sizes and strides that the fields name.
+                    unsafe { product_int8(&p) };
+                    for (o, got) in out.chunks(size).enumerate() {
+                        let want = &want[from * n + o];
+                        let nan =
+                            |b: &[u8]| float(dtype, b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))).is_nan();
+                        assert!(
+                            got == want || nan(got) && nan(want),
+                            "{format:?} {dtype:?} {m} rows, output {o}: {at}"
+                        );
+                    }
+                }
+            });
+        }
     }
 }

@@ -355,6 +355,21 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn dot_bytes(self, acc: I2, u: I2, x: I2) -> I2 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Pairs of products of seven bits fit in 16; the eighth bit counts 128 times.
+            let one = |acc: __m256i, u: __m256i, x: __m256i| {
+                let low = _mm256_and_si256(u, _mm256_set1_epi8(0x7f));
+                let top = _mm256_and_si256(_mm256_srli_epi16::<7>(u), _mm256_set1_epi8(1));
+                let low = _mm256_madd_epi16(_mm256_maddubs_epi16(low, x), _mm256_set1_epi16(1));
+                let top = _mm256_madd_epi16(_mm256_maddubs_epi16(top, x), _mm256_set1_epi16(128));
+                _mm256_add_epi32(acc, _mm256_add_epi32(low, top))
+            };
+            I2(one(acc.0, u.0, x.0), one(acc.1, u.1, x.1))
+        }
+    }
+    #[inline(always)]
     fn eq_i(self, a: I2, b: I2) -> M2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe {

@@ -164,6 +164,19 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn dot_bytes(self, acc: __m512i, u: __m512i, x: __m512i) -> __m512i {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Pairs of products of seven bits fit in 16; the eighth bit counts 128 times.
+            let ones = _mm512_set1_epi16(1);
+            let low = _mm512_and_si512(u, _mm512_set1_epi8(0x7f));
+            let top = _mm512_and_si512(_mm512_srli_epi16::<7>(u), _mm512_set1_epi8(1));
+            let low = _mm512_madd_epi16(_mm512_maddubs_epi16(low, x), ones);
+            let top = _mm512_madd_epi16(_mm512_maddubs_epi16(top, x), _mm512_set1_epi16(128));
+            _mm512_add_epi32(acc, _mm512_add_epi32(low, top))
+        }
+    }
+    #[inline(always)]
     fn and_m(self, a: u16, b: u16) -> u16 {
         a & b
     }
