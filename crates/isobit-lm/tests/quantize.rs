@@ -41,7 +41,7 @@ fn quantize(from: &Path, to: &Path, recipe: &Recipe) -> isobit::Result<Quantized
 fn refused(from: &Path, recipe: &Recipe) -> String {
     let place = Directory::new();
     let to = place.path().join("out");
-    let e = quantize(from, &to, recipe).err().expect("this should have been refused").to_string();
+    let e = quantize(from, &to, recipe).expect_err("this should have been refused").to_string();
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "{e}: something was left behind");
     e
 }
