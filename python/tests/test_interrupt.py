@@ -10,7 +10,10 @@ import traceback
 import isobit.core as mx
 import pytest
 
-PROGRAM = """
+# A background job of a shell inherits an ignored SIGINT.
+HEARS = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+PROGRAM = HEARS + """
 import sys, time
 import isobit.core as mx
 x = mx.ones((256, 256)) / 256
@@ -52,8 +55,8 @@ def test_ctrl_c_stops_an_evaluation(wait):
 
 
 def test_what_was_interrupted_can_be_evaluated_again():
-    program = """
-import os, signal, threading
+    program = HEARS + """
+import os, threading
 import isobit.core as mx
 x = mx.ones((128, 128)) / 128
 y = x
