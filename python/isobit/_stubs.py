@@ -293,4 +293,6 @@ def main(directory):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m isobit._stubs DIRECTORY")
     main(sys.argv[1])
