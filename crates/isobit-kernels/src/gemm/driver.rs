@@ -428,13 +428,14 @@ impl<'a, S: Scheme> Run<'a, S> {
         Right::Rows(lanes.ptr, lanes.k, width)
     }
 
-    /// Runs of column panels for the tasks, long ones first: the last to finish is a short one. `unit` panels go together.
-    fn guided(panels: usize, unit: usize, threads: usize) -> Vec<Range<usize>> {
+    /// Runs of column panels for the tasks, long ones first: the last to finish is a short one. `unit` panels go together,
+    /// no run but the last has less than `least` units.
+    fn guided(panels: usize, unit: usize, least: usize, threads: usize) -> Vec<Range<usize>> {
         let mut runs = Vec::new();
         let mut from = 0;
         while from < panels {
             let parts = if threads > 1 { 2 * threads } else { 1 };
-            let units = ((panels - from) / (parts * unit)).max(1);
+            let units = ((panels - from) / (parts * unit)).max(least);
             let to = if panels - from < (units + 1) * unit { panels } else { from + units * unit };
             runs.push(from..to);
             from = to;
@@ -448,10 +449,15 @@ impl<'a, S: Scheme> Run<'a, S> {
         let threads = if self.fork { par::threads() } else { 1 };
         // What a kernel for few rows takes at a time.
         let unit = (self.stream_width(s) / S::NR).max(1);
-        let runs = Self::guided(s.col_panels, unit, threads);
+        let row_parts = (s.row_panels / TASK_ROWS).max(1);
+        // A chunk of columns reads all panels of A, from L3 where they do not fit in L2: few columns at a time read them
+        // too often. Only where threads would have nothing to do are the runs shorter than a chunk.
+        let far = s.rows * s.len * size_of::<S::Word>() / S::PER_WORD > L2;
+        let least = if far { (s.col_panels * row_parts / (2 * threads)).clamp(1, CHUNK) } else { 1 };
+        let runs = Self::guided(s.col_panels, unit, least, threads);
         // Rows are split only where columns do not suffice.
         let wanted = if threads > 1 { (4 * threads).div_ceil(runs.len()) } else { 1 };
-        let row_tasks = (s.row_panels / TASK_ROWS).clamp(1, wanted);
+        let row_tasks = row_parts.min(wanted);
         self.each(row_tasks * runs.len(), |t| {
             let s = stage.get();
             let (r, c) = (t % row_tasks, t / row_tasks);
