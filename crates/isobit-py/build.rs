@@ -1,19 +1,26 @@
-//! Docstrings: for each operation of isobit-core the documentation of the Rust function of that name, as a text file
-//! for `include_str!`. Links and headings are written the way Python's help shows them.
+//! Docstrings: for each operation of isobit-core and form of isobit-nn the documentation of the Rust function of that name,
+//! as a text file for `include_str!`. Links and headings are written the way Python's help shows them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::{env, fs, io};
 
-/// Folders of isobit-core, and what the names of their functions get in front.
-const SOURCES: [(&str, &str); 3] = [("src/ops", ""), ("src/random", "random_"), ("src/transforms", "")];
+/// Folders of the crates, and what the names of their functions get in front.
+const SOURCES: [(&str, &str); 6] = [
+    ("isobit-core/src/ops", ""),
+    ("isobit-core/src/random", "random_"),
+    ("isobit-core/src/transforms", ""),
+    ("isobit-nn/src", "nn_"),
+    ("isobit-nn/src/functional", "nn_"),
+    ("isobit-nn/src/optimizers", "nn_"),
+];
 
 fn main() -> io::Result<()> {
-    let core = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../isobit-core");
+    let crates = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("..");
     let out = env::var("OUT_DIR").unwrap_or_default();
     let mut docs = BTreeMap::new();
     for (dir, prefix) in SOURCES {
-        let dir = core.join(dir);
+        let dir = crates.join(dir);
         println!("cargo::rerun-if-changed={}", dir.display());
         let Ok(entries) = fs::read_dir(&dir) else { continue };
         for entry in entries {
@@ -23,8 +30,8 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    collect(&fs::read_to_string(core.join("src/random.rs"))?, "random_", &mut docs);
-    println!("cargo::rerun-if-changed={}", core.join("src/random.rs").display());
+    collect(&fs::read_to_string(crates.join("isobit-core/src/random.rs"))?, "random_", &mut docs);
+    println!("cargo::rerun-if-changed={}", crates.join("isobit-core/src/random.rs").display());
     for (name, doc) in docs {
         let path = Path::new(&out).join(format!("{name}.txt"));
         if fs::read_to_string(&path).ok().as_deref() != Some(&doc) {

@@ -16,19 +16,29 @@ _ARRAY = "_ArrayLike"
 _NUMBER = "bool | int | float"
 _AXES = "int | Sequence[int] | None"
 _STREAM = "Stream | Device | DeviceType | None"
-_BOOLS = """allow_col_major copy enabled endpoint equal_nan force_fused inclusive keepdims precise return_metadata reverse shapeless
+_BOOLS = """align_corners antialias contiguous cos_first full full_turns nesterov scale_parameter warmup with_logits
+allow_col_major copy enabled endpoint equal_nan force_fused inclusive keepdims precise return_metadata reverse shapeless
 sorted_indices sparse strict traditional transpose"""
-_INTS = """M block_size dst src axis1 axis2 color ddof decimals destination dims end_axis k key_size kth limit m n num num_samples offset precision
+_INTS = """fan groups heads keys queries shared steps
+M block_size dst src axis1 axis2 color ddof decimals destination dims end_axis k key_size kth limit m n num num_samples offset precision
 repeats seed source start_axis"""
-_FLOATS = "alpha atol base beta d eps nan neginf posinf rtol scale"
+_FLOATS = """alpha atol base beta clip_threshold d decay_rate decay_steps delta dampening end eps gain init
+label_smoothing max_norm momentum nan neginf posinf rho rtol scale sparsity step_size weight_decay"""
 _ARRAYS = """a a_max a_min b bias biases c condition constant_values freqs global_scale global_scale_w global_scale_x high
 indices lhs_indices loc logits mask_lhs mask_out mask_rhs segments
-lower low p q rhs_indices scales sinks sorted_sequence start_indices update upper v vals value values w weight x y"""
+anchors column frequencies gradient hidden cell inputs1 inputs2 lambd logits m max_val mean min_val negative_slope
+negatives new_bias parameter positives predictions rate root row running_mean running_var std targets threshold var vars
+wh weights wx x1 x2 lower low p q rhs_indices scales sinks sorted_sequence start_indices update upper v vals value values w weight x y"""
 _TYPES = {
     **dict.fromkeys(_BOOLS.split(), "bool"),
     **dict.fromkeys(_INTS.split(), "int"),
     **dict.fromkeys(_FLOATS.split(), "float"),
     **dict.fromkeys(_ARRAYS.split(), _ARRAY),
+    "betas": "Sequence[float]",
+    "margin": _ARRAY,
+    "reduction": "str",
+    "u": _ARRAY,
+    "beta_1": "float | None",
     "args": "Any",
     "kwargs": "Any",
     "all_gather_factory": "Any",
@@ -84,6 +94,19 @@ _SPECIAL = {
     ("save_safetensors", "arrays"): "dict[str, array]",
     ("savez", "args"): "array", ("savez", "kwargs"): "array",
     ("savez_compressed", "args"): "array", ("savez_compressed", "kwargs"): "array",
+    ("adafactor", "eps"): "Sequence[float]", ("adafactor", "state"): "Sequence[array | None]",
+    ("gaussian_nll_loss", "full"): "bool",
+    ("rnn", "nonlinearity"): "Callable[[array], array]", ("upsample", "scale"): "Sequence[float]",
+    ("dropout", "p"): "float", ("triplet_loss", "p"): "float", ("triplet_loss", "margin"): "float", ("muon", "steps"): "int",
+    ("linear_schedule", "steps"): "float",
+    ("max_pool", "kernel_size"): "Sequence[int]", ("max_pool", "stride"): "Sequence[int]",
+    ("max_pool", "padding"): "Sequence[int]", ("avg_pool", "kernel_size"): "Sequence[int]",
+    ("avg_pool", "stride"): "Sequence[int]", ("avg_pool", "padding"): "Sequence[int]",
+    ("clip_grad_norm", "grads"): "Any",
+    **{(name, "step"): _ARRAY for name in "adafactor adafactor_rate bias_correction cosine_decay exponential_decay linear_schedule step_decay".split()},
+    **{(name, "inputs"): _ARRAY for name in """binary_cross_entropy gaussian_nll_loss hinge_loss huber_loss kl_div_loss log_cosh_loss
+       nll_loss""".split()},
+    **{(name, parameter): f"{_ARRAY} | None" for name in "instance_norm group_norm batch_norm".split() for parameter in ("weight", "bias")},
     ("asarray", "a"): "Any", ("from_dlpack", "x"): "Any",
     ("eye", "m"): "int | None",
     ("meshgrid", "arrays"): "_ArrayLike", ("broadcast_arrays", "arrays"): "_ArrayLike",
@@ -108,8 +131,8 @@ _SPECIAL = {
     ("device_info", "d"): "Device | DeviceType | None", ("array", "val"): "Any",
 }
 #: Functions in which ``axis`` may be several axes.
-_SEVERAL = """all any count_nonzero cross_entropy expand_dims flip logsumexp max mean median min norm prod roll softmax squeeze
-std sum var""".split()
+_SEVERAL = """all any count_nonzero cosine_similarity_loss expand_dims flip kl_div_loss log_softmax logsumexp max mean median min norm prod roll softmax softmin squeeze
+std sum triplet_loss var""".split()
 _NONE = """eval async_eval seed save savez savez_compressed save_safetensors export_to_dot set_default_device set_default_stream clear_streams
 synchronize clear_cache reset_peak_memory disable_compile enable_compile set_printoptions""".split()
 _RETURNS = {
@@ -118,6 +141,11 @@ _RETURNS = {
     **dict.fromkeys(["broadcast_arrays", "meshgrid", "quantize"], "tuple[array, ...]"),
     **dict.fromkeys(["atleast_1d", "atleast_2d", "atleast_3d", "depends", "numerical_strict_mode"], "Any"),
     **dict.fromkeys(["vjp", "jvp"], "tuple[list[array], list[array]]"),
+    **dict.fromkeys("adagrad batch_statistics bias_correction lion lstm muon rmsprop running_statistics".split(), "tuple[array, array]"),
+    **dict.fromkeys(["adadelta", "adam", "adamax"], "tuple[array, array, array]"),
+    **dict.fromkeys(["exponential_decay", "step_decay"], "float | array"),
+    "sgd": "tuple[array, array | None]", "clip_grad_norm": "tuple[Any, array]",
+    "adafactor": "tuple[array, tuple[array | None, array | None, array | None, array | None]]",
     **dict.fromkeys(["issubdtype", "isdtype", "can_cast", "is_available", "__bool__"], "bool"),
     **dict.fromkeys("""get_active_memory get_peak_memory get_cache_memory set_memory_limit set_cache_limit set_wired_limit
         device_count rank size __len__ __hash__ __int__ __index__ ndim itemsize nbytes bits""".split(), "int"),

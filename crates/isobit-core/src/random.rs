@@ -8,8 +8,8 @@
 mod distributions;
 mod integers;
 
-pub use distributions::{Parameter, gumbel, laplace, normal, truncated_normal, uniform};
-pub use integers::{bernoulli, categorical, categorical_samples, permutation, permutation_of, randint};
+pub use distributions::{Parameter, gumbel, laplace, normal, truncated_normal, truncated_normal_of, uniform};
+pub use integers::{bernoulli, bernoulli_of, categorical, categorical_samples, permutation, permutation_of, randint};
 
 use crate::array::Array;
 use crate::dtype::Dtype;

@@ -10,7 +10,7 @@ use crate::model_dir;
 use crate::qwen3::Qwen3;
 use crate::tokenizer::{END_OF_TEXT, Tokenizer};
 use crate::{atomic_file, loss_curve};
-use isobit::{Array, Dtype, Error, Result};
+use isobit::{Array, Dtype, Error, Result, ops};
 use isobit_nn::losses::{Reduction, cross_entropy};
 use isobit_nn::optimizers::{AdamW, Optimizer, clip_grad_norm};
 use isobit_nn::schedulers::{cosine_decay, join_schedules, linear_schedule};
@@ -374,5 +374,5 @@ impl Trainer {
 
 fn mean_loss(model: &Qwen3, inputs: &Array, targets: &Array) -> Result<Array> {
     let logits = model.logits(&model.hidden(inputs, None)?)?;
-    cross_entropy(&logits, targets, None, 0.0, Reduction::Mean)
+    cross_entropy(&ops::astype(&logits, Dtype::F32)?, targets, None, -1, 0.0, Reduction::Mean)
 }

@@ -1,10 +1,26 @@
 //! Layers as functions of their parameters: what [`Linear`](crate::Linear), [`Embedding`](crate::Embedding),
-//! [`SwitchLinear`](crate::SwitchLinear) and their quantized forms compute.
+//! [`SwitchLinear`](crate::SwitchLinear), their quantized forms and the layers of the Python package compute.
 //!
 //! Weights are `[outputs, inputs]`, or `[experts, outputs, inputs]` for switched maps; a quantized weight is its codes,
 //! scales and biases ([`ops::quantize()`] along the inputs) with their [`Format`].
 
+mod attention;
+mod norm;
+mod pool;
+mod position;
+mod recurrent;
+mod resize;
+
+pub use attention::{causal_mask, multi_head_attention};
+pub use norm::{batch_norm, batch_statistics, group_norm, instance_norm, running_statistics};
+pub use pool::{Window, avg_pool, max_pool};
+pub use position::{alibi_matrix, alibi_slopes, sinusoidal_encoding, sinusoidal_frequencies};
+pub use recurrent::{gru, lstm, rnn};
+pub use resize::{Interpolation, upsample};
+
+use crate::term::term;
 use isobit::quant::Format;
+use isobit::random;
 use isobit::{Array, Dtype, Error, Result, ops};
 
 /// `x @ weight.T + bias`.
@@ -37,6 +53,51 @@ pub fn quantized_linear(
 ) -> Result<Array> {
     check_inputs("quantized_linear", x, width(codes, format))?;
     plus_bias(ops::quantized_matmul(x, codes, scales, biases, true, format)?, bias)
+}
+
+/// For each output `x1 @ weight[output] @ x2`, plus `bias`: `[..., first]` and `[..., second]` with weights
+/// `[outputs, second, first]` are `[..., outputs]`.
+///
+/// # Errors
+/// Weights with other than three axes, inputs that do not fit them.
+pub fn bilinear(x1: &Array, x2: &Array, weight: &Array, bias: Option<&Array>) -> Result<Array> {
+    let [outputs, second, first] = *weight.shape() else {
+        return Err(Error::value("bilinear", format!("expected weights of three axes, got {:?}", weight.shape())));
+    };
+    check_inputs("bilinear", x1, first)?;
+    check_inputs("bilinear", x2, second)?;
+    let (o, s, f) = (outputs as isize, second as isize, first as isize);
+    let mut shape: Vec<isize> = x1.shape().iter().map(|&n| n as isize).collect();
+    if let Some(last) = shape.last_mut() {
+        *last = o;
+    }
+    // [n, first] @ [first, outputs * second] -> [n, outputs, second] @ [n, second, 1]
+    let flat = ops::transpose(&ops::reshape(weight, &[o * s, f])?, ..)?;
+    let y = term(x1).reshape(&[-1, f]).matmul(flat).reshape(&[-1, o, s]);
+    plus_bias(y.matmul(term(x2).reshape(&[-1, s, 1])).reshape(&shape).0?, bias)
+}
+
+/// Sets elements to zero with probability `p` and scales the others by `1 / (1 - p)`. The `shared` axes before the last
+/// share a draw, so that whole channels of images are dropped. Without a key the next of the process-wide ones is used.
+///
+/// # Errors
+/// A probability outside `[0, 1)`, fewer axes than are shared.
+pub fn dropout(x: &Array, p: f64, shared: usize, key: Option<&Array>) -> Result<Array> {
+    if !(0.0..1.0).contains(&p) {
+        return Err(Error::value("dropout", format!("expected a probability in [0, 1), got {p}")));
+    }
+    if shared > 0 && x.ndim() != shared + 1 && x.ndim() != shared + 2 {
+        let message = format!("expected {} or {} dimensions, got {}", shared + 1, shared + 2, x.ndim());
+        return Err(Error::value("dropout", message));
+    }
+    if p == 0.0 {
+        return Ok(x.clone());
+    }
+    let mut shape = x.shape().to_vec();
+    let channels = shape.len().saturating_sub(1);
+    shape[channels.saturating_sub(shared)..channels].fill(1);
+    let kept = random::bernoulli(1.0 - p, &shape, key)?;
+    (term(&ops::astype(&kept, x.dtype())?) * (1.0 / (1.0 - p)) * x).0
 }
 
 /// Rows of `table` at integer `indices`, along a new last axis.

@@ -7,7 +7,7 @@
 // The derive macro names this crate by its public path, also inside the crate itself.
 extern crate self as isobit_nn;
 
-mod activations;
+pub mod activations;
 mod attention;
 pub mod functional;
 mod grad;
@@ -19,6 +19,7 @@ mod module;
 pub mod optimizers;
 mod quantized;
 pub mod schedulers;
+mod term;
 
 pub use activations::{gelu, gelu_approx, relu, silu};
 pub use attention::{Attention, AttentionShape};
@@ -31,6 +32,7 @@ pub use layers::{
 };
 pub use module::{Module, Params, Path};
 pub use quantized::{MaybeQuantized, Quantizable, QuantizeLayer, QuantizedLayer, quantize};
+pub use term::Operand;
 
 /// The leaves of every module.
 pub use isobit::Array;

@@ -5,10 +5,11 @@
 
 mod adamw;
 mod clip;
+pub mod rules;
 mod sgd;
 
 pub use adamw::AdamW;
-pub use clip::clip_grad_norm;
+pub use clip::{clip_grad_norm, clip_norm};
 pub use sgd::SGD;
 
 use crate::module::{Module, Params};

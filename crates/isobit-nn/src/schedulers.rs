@@ -2,7 +2,11 @@
 //!
 //! Computed on the host in f64 with portable functions (`libm`), so that a run has the same rates on every machine.
 
+pub mod traced;
+
 use isobit::{Error, Result};
+use std::f64::consts::PI;
+use std::ops::{Add, Mul};
 use std::sync::Arc;
 
 /// A learning rate for every step (the first step is 0).
@@ -27,28 +31,73 @@ impl From<f64> for Schedule {
     }
 }
 
+/// A number of steps in a formula: a number, or an array whose value is not known yet ([`traced`]).
+trait Steps: Clone + Add<f64, Output = Self> + Mul<f64, Output = Self> {
+    fn at_most(self, n: f64) -> Self;
+    fn floor_div(self, n: f64) -> Self;
+    fn cos(self) -> Self;
+    fn as_power_of(self, base: f64) -> Self;
+}
+
+impl Steps for f64 {
+    fn at_most(self, n: f64) -> f64 {
+        self.min(n)
+    }
+    fn floor_div(self, n: f64) -> f64 {
+        (self / n).floor()
+    }
+    fn cos(self) -> f64 {
+        libm::cos(self)
+    }
+    fn as_power_of(self, base: f64) -> f64 {
+        libm::pow(base, self)
+    }
+}
+
+fn cosine<S: Steps>(step: S, init: f64, decay_steps: f64, end: f64) -> S {
+    ((step.at_most(decay_steps) * (PI / decay_steps)).cos() + 1.0) * (0.5 * (init - end)) + end
+}
+
+fn linear<S: Steps>(step: S, init: f64, end: f64, steps: f64) -> S {
+    step.at_most(steps) * ((end - init) / steps) + init
+}
+
+fn exponential<S: Steps>(step: S, init: f64, rate: f64) -> S {
+    step.as_power_of(rate) * init
+}
+
+fn stairs<S: Steps>(step: S, init: f64, rate: f64, every: f64) -> S {
+    exponential(step.floor_div(every), init, rate)
+}
+
 /// From `init` along half a cosine to `end` over `decay_steps` steps, `end` ever after.
 pub fn cosine_decay(init: f64, decay_steps: u64, end: f64) -> Schedule {
-    Schedule::new(move |step| {
-        let part = step.min(decay_steps) as f64 / decay_steps.max(1) as f64;
-        let cosine = 0.5 * (1.0 + libm::cos(std::f64::consts::PI * part));
-        end + cosine * (init - end)
-    })
+    Schedule::new(move |step| cosine(step as f64, init, decay_steps.max(1) as f64, end))
 }
 
 /// From `init` in a straight line to `end` over `steps` steps, `end` ever after. The warm-up.
 pub fn linear_schedule(init: f64, end: f64, steps: u64) -> Schedule {
-    Schedule::new(move |step| init + step.min(steps) as f64 * ((end - init) / steps.max(1) as f64))
+    Schedule::new(move |step| linear(step as f64, init, end, steps.max(1) as f64))
 }
 
 /// `init · rateˢᵗᵉᵖ`.
 pub fn exponential_decay(init: f64, rate: f64) -> Schedule {
-    Schedule::new(move |step| init * libm::pow(rate, step as f64))
+    Schedule::new(move |step| exponential_decay_at(step as f64, init, rate))
+}
+
+/// [`exponential_decay`] at one step.
+pub fn exponential_decay_at(step: f64, init: f64, rate: f64) -> f64 {
+    exponential(step, init, rate)
 }
 
 /// `init`, multiplied by `rate` after every `every` steps.
 pub fn step_decay(init: f64, rate: f64, every: u64) -> Schedule {
-    Schedule::new(move |step| init * libm::pow(rate, (step / every.max(1)) as f64))
+    Schedule::new(move |step| step_decay_at(step as f64, init, rate, every.max(1) as f64))
+}
+
+/// [`step_decay`] at one step.
+pub fn step_decay_at(step: f64, init: f64, rate: f64, every: f64) -> f64 {
+    stairs(step, init, rate, every)
 }
 
 /// One schedule after another; each counts its steps from the boundary at which it begins.

@@ -1,8 +1,8 @@
 //! Losses and initialisers against their definitions in f64.
 
 use isobit::{Array, Dtype, ops};
-use isobit_nn::init::{self, Keys};
-use isobit_nn::losses::{Reduction, binary_cross_entropy, cross_entropy, mse};
+use isobit_nn::init::{self, Fan, Keys};
+use isobit_nn::losses::{Reduction, binary_cross_entropy, cross_entropy, mse_loss};
 
 fn logits() -> Vec<f32> {
     (0..24).map(|i| ((i * 37 % 23) as f32 - 11.0) * 0.4).collect()
@@ -28,18 +28,19 @@ fn cross_entropy_by_definition() {
         let each: Vec<f64> = (0..4).map(|i| reference(&data[i * 6..][..6], classes[i] as usize, smoothing)).collect();
         let weighted: f64 = each.iter().zip(weights).map(|(l, w)| l * f64::from(w)).sum();
         let near = |got: f32, want: f64| assert!((f64::from(got) - want).abs() < 1e-5, "{got} {want}");
-        let none = cross_entropy(&x, &y, None, smoothing, Reduction::None).unwrap();
+        let none = cross_entropy(&x, &y, None, -1, smoothing, Reduction::None).unwrap();
         assert_eq!(none.shape(), &[2, 2]);
         none.to_vec::<f32>().unwrap().iter().zip(&each).for_each(|(&g, &w)| near(g, w));
-        let value = |w, r| cross_entropy(&x, &y, w, smoothing, r).unwrap().item::<f32>().unwrap();
+        let value = |w, r| cross_entropy(&x, &y, w, -1, smoothing, r).unwrap().item::<f32>().unwrap();
         near(value(None, Reduction::Sum), each.iter().sum());
         near(value(None, Reduction::Mean), each.iter().sum::<f64>() / 4.0);
         near(value(Some(&w), Reduction::Sum), weighted);
-        near(value(Some(&w), Reduction::Mean), weighted / 3.5);
+        near(value(Some(&w), Reduction::Mean), weighted / 4.0);
     }
-    assert!(cross_entropy(&x, &w, None, 0.0, Reduction::Mean).is_err());
-    assert!(cross_entropy(&x, &y, None, 1.0, Reduction::Mean).is_err());
-    assert!(cross_entropy(&y, &y, None, 0.0, Reduction::Mean).is_err());
+    assert!(cross_entropy(&x, &w, None, -1, 0.0, Reduction::Mean).is_err());
+    assert!(cross_entropy(&x, &y, None, -1, 1.0, Reduction::Mean).is_err());
+    assert!(cross_entropy(&y, &x, None, -1, 0.0, Reduction::Mean).is_err());
+    assert!(cross_entropy(&x, &y, Some(&x), -1, 0.0, Reduction::Mean).is_err());
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn its_gradient_is_softmax_minus_one_hot() {
     let data = logits();
     let x = Array::from_slice(&data[..6], &[1, 6]).unwrap();
     let y = Array::from_slice(&[4i32], &[1]).unwrap();
-    let g = isobit::transforms::grad(|a| cross_entropy(&a[0], &y, None, 0.0, Reduction::Sum), [0]);
+    let g = isobit::transforms::grad(|a| cross_entropy(&a[0], &y, None, -1, 0.0, Reduction::Sum), [0]);
     let got = g(&[x]).unwrap()[0].to_vec::<f32>().unwrap();
     let total: f64 = data[..6].iter().map(|&v| f64::from(v).exp()).sum();
     for (i, g) in got.iter().enumerate() {
@@ -61,9 +62,13 @@ fn other_losses() {
     let x = Array::from_slice(&[2.0f32, -80.0, 0.0], &[3]).unwrap();
     let t = Array::from_slice(&[1.0f32, 0.0, 1.0], &[3]).unwrap();
     let want = ((-2f64).exp().ln_1p() + 0.0 + 2f64.ln()) / 3.0;
-    assert!((f64::from(binary_cross_entropy(&x, &t).unwrap().item::<f32>().unwrap()) - want).abs() < 1e-6);
-    assert_eq!(mse(&t, &ops::zeros_like(&t).unwrap()).unwrap().item::<f32>().unwrap(), 2.0 / 3.0);
-    assert!(mse(&t, &ops::zeros(&[2], Dtype::F32).unwrap()).is_err());
+    assert!(
+        (f64::from(binary_cross_entropy(&x, &t, None, true, Reduction::Mean).unwrap().item::<f32>().unwrap()) - want)
+            .abs()
+            < 1e-6
+    );
+    assert_eq!(mse_loss(&t, &ops::zeros_like(&t).unwrap(), Reduction::Mean).unwrap().item::<f32>().unwrap(), 2.0 / 3.0);
+    assert!(mse_loss(&t, &ops::zeros(&[2], Dtype::F32).unwrap(), Reduction::Mean).is_err());
 }
 
 #[test]
@@ -84,8 +89,8 @@ fn initialisers_have_their_moments_and_keys_their_bits() {
         (init::uniform(&shape, -1.0, 3.0, f, &key()).unwrap(), 1.0, 4.0 / 12f64.sqrt()),
         (init::glorot_normal(&shape, 1.0, f, &key()).unwrap(), 0.0, (2f64 / 500.0).sqrt()),
         (init::glorot_uniform(&shape, 2.0, f, &key()).unwrap(), 0.0, 2.0 * (2f64 / 500.0).sqrt()),
-        (init::he_normal(&shape, 1.0, f, &key()).unwrap(), 0.0, (1f64 / 300.0).sqrt()),
-        (init::he_uniform(&shape, 1.0, f, &key()).unwrap(), 0.0, (1f64 / 300.0).sqrt()),
+        (init::he_normal(&shape, Fan::In, 1.0, f, &key()).unwrap(), 0.0, (1f64 / 300.0).sqrt()),
+        (init::he_uniform(&shape, Fan::In, 1.0, f, &key()).unwrap(), 0.0, (1f64 / 300.0).sqrt()),
     ];
     for (i, (a, mean, std)) in cases.into_iter().enumerate() {
         let (m, s, _) = moments(a);
@@ -98,5 +103,5 @@ fn initialisers_have_their_moments_and_keys_their_bits() {
     };
     assert_eq!(bits(3), bits(3));
     assert_ne!(bits(3), bits(4));
-    assert!(init::he_normal(&[3], 1.0, f, &key()).is_err());
+    assert!(init::he_normal(&[3], Fan::In, 1.0, f, &key()).is_err());
 }

@@ -4,12 +4,14 @@ mod array_like;
 mod axes;
 mod device;
 mod dtype;
+mod mask;
 mod tree;
 
-pub use array_like::{ArrayLike, Numbers, number, pair};
+pub use array_like::{ArrayLike, Numbers, number, optional, pair};
 pub use axes::{AxesArg, Ints, ShapeArg, axes};
 pub use device::StreamArg;
 pub use device::register as register_devices;
 pub use dtype::register as register_dtypes;
 pub use dtype::{DtypeArg, PyDtype};
+pub use mask::MaskArg;
 pub use tree::{Substituted, Tree};

@@ -1,17 +1,13 @@
 //! `mlx.core.fast`.
 
-use crate::args::{ArrayLike, StreamArg};
+use crate::args::{ArrayLike, MaskArg, StreamArg, optional};
 use crate::array::{Out, PyArray, out};
 use crate::ops::{docstring, functions};
-use isobit::ops::{Mask, rope::Offset};
-use isobit::{Array, Error, fast};
+use isobit::ops::rope::Offset;
+use isobit::{Error, fast};
 use pyo3::prelude::*;
 
 functions! { rms_norm layer_norm rope scaled_dot_product_attention }
-
-fn optional(a: Option<ArrayLike>) -> Option<Array> {
-    a.map(ArrayLike::array)
-}
 
 #[doc = docstring!("rms_norm")]
 #[pyfunction]
@@ -82,28 +78,12 @@ fn scaled_dot_product_attention(
     k: ArrayLike,
     v: ArrayLike,
     scale: f32,
-    mask: Option<&Bound<'_, PyAny>>,
+    mask: Option<MaskArg>,
     sinks: Option<ArrayLike>,
     force_fused: bool,
     stream: Option<StreamArg>,
 ) -> Out {
     let _ = (force_fused, stream);
-    let array;
-    let mask = match mask {
-        None => Mask::None,
-        Some(m) => match m.extract::<String>() {
-            Ok(name) if name == "causal" => Mask::Causal,
-            Ok(name) if name.is_empty() => Mask::None,
-            Ok(name) => {
-                let message = format!("expected mask None, \"causal\" or an array, got {name:?}");
-                return Err(Error::value("scaled_dot_product_attention", message).into());
-            }
-            Err(_) => {
-                array = m.extract::<ArrayLike>()?.array();
-                Mask::Array(&array)
-            }
-        },
-    };
     let (q, k, v) = (q.array(), k.array(), v.array());
-    out(fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, optional(sinks).as_ref()))
+    out(fast::scaled_dot_product_attention(&q, &k, &v, scale, MaskArg::mask(&mask), optional(sinks).as_ref()))
 }

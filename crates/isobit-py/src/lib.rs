@@ -14,6 +14,7 @@ mod fft;
 mod io;
 mod linalg;
 mod memory;
+mod nn;
 mod numerics;
 mod ops;
 mod printing;
@@ -55,6 +56,7 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     submodule(m, "linalg", linalg::register)?;
     submodule(m, "fft", fft::register)?;
     submodule(m, "distributed", distributed::register)?;
+    submodule(m, "_nn", nn::register)?;
     m.add("matrix_norm", m.getattr("linalg")?.getattr("norm")?)?;
     submodule(m, "metal", no_gpu)?;
     submodule(m, "cuda", no_gpu)?;

@@ -6,6 +6,8 @@ mod linear;
 mod quantized;
 mod shape;
 
+pub use creation::dense;
+pub use quantized::format;
 pub use shape::split_by;
 
 use crate::array::PyArray;

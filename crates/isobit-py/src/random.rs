@@ -68,6 +68,11 @@ fn shape_of(shape: Option<ShapeArg>) -> Shape {
     shape.map_or_else(Shape::new, |s| s.0)
 }
 
+/// An argument, or a number where it was left out.
+fn or(arg: Option<ArrayLike>, number: f64) -> ArrayLike {
+    arg.unwrap_or_else(|| number.into())
+}
+
 fn float(dtype: Option<DtypeArg>) -> Dtype {
     dtype.map_or(Dtype::F32, |d| d.0)
 }
@@ -92,111 +97,47 @@ fn split(key: &Bound<'_, PyArray>, num: usize, stream: Option<StreamArg>) -> Out
     out(random::split(&key.get().array(), num))
 }
 
-#[doc = docstring!("random_uniform")]
-#[pyfunction]
-#[pyo3(signature = (low=None, high=None, shape=None, dtype=None, key=None, stream=None))]
-fn uniform(
-    low: Option<ArrayLike>,
-    high: Option<ArrayLike>,
-    shape: Option<ShapeArg>,
-    dtype: Option<DtypeArg>,
-    key: Key<'_, '_>,
-    stream: Option<StreamArg>,
-) -> Out {
-    let _ = stream;
-    let zero = ArrayLike::Number(0i64.into());
-    let (low, high) = (low.unwrap_or(zero), high.unwrap_or(ArrayLike::Number(1i64.into())));
-    out(random::uniform(low, high, &shape_of(shape), float(dtype), key_of(key).as_ref()))
-}
-
-#[doc = docstring!("random_normal")]
-#[pyfunction]
-#[pyo3(signature = (shape=None, dtype=None, loc=None, scale=None, key=None, stream=None))]
-fn normal(
-    shape: Option<ShapeArg>,
-    dtype: Option<DtypeArg>,
-    loc: Option<ArrayLike>,
-    scale: Option<ArrayLike>,
-    key: Key<'_, '_>,
-    stream: Option<StreamArg>,
-) -> Out {
-    let _ = stream;
-    let (loc, scale) = (loc.unwrap_or(ArrayLike::Number(0i64.into())), scale.unwrap_or(ArrayLike::Number(1i64.into())));
-    out(random::normal(&shape_of(shape), float(dtype), loc, scale, key_of(key).as_ref()))
-}
-
-#[doc = docstring!("random_randint")]
-#[pyfunction]
-#[pyo3(signature = (low, high, shape=None, dtype=None, key=None, stream=None))]
-fn randint(
-    low: ArrayLike,
-    high: ArrayLike,
-    shape: Option<ShapeArg>,
-    dtype: Option<DtypeArg>,
-    key: Key<'_, '_>,
-    stream: Option<StreamArg>,
-) -> Out {
-    let _ = stream;
-    let dtype = dtype.map_or(Dtype::I32, |d| d.0);
-    out(random::randint(low, high, &shape_of(shape), dtype, key_of(key).as_ref()))
-}
-
-#[doc = docstring!("random_bernoulli")]
-#[pyfunction]
-#[pyo3(signature = (p=None, shape=None, key=None, stream=None))]
-fn bernoulli(p: Option<ArrayLike>, shape: Option<ShapeArg>, key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    let p = p.unwrap_or(ArrayLike::Number(0.5.into()));
-    if !p.clone().array().dtype().is_inexact() {
-        return Err(isobit::Error::dtype("bernoulli", "expected a floating probability").into());
-    }
-    let shape = shape.map_or_else(|| p.clone().array().spec().shape.clone(), |s| s.0);
-    out(random::bernoulli(p, &shape, key_of(key).as_ref()))
-}
-
-#[doc = docstring!("random_truncated_normal")]
-#[pyfunction]
-#[pyo3(signature = (lower, upper, shape=None, dtype=None, key=None, stream=None))]
-fn truncated_normal(
-    lower: ArrayLike,
-    upper: ArrayLike,
-    shape: Option<ShapeArg>,
-    dtype: Option<DtypeArg>,
-    key: Key<'_, '_>,
-    stream: Option<StreamArg>,
-) -> Out {
-    let _ = stream;
-    let shape = match shape {
-        Some(s) => s.0,
-        None => {
-            let (a, b) = (lower.clone().array(), upper.clone().array());
-            isobit::spec::broadcast_shapes("truncated_normal", a.shape(), b.shape())?
+/// Functions that draw samples: their own arguments, each with its default, then a key and a stream.
+macro_rules! samplers {
+    ($($doc:literal $name:ident($($arg:ident: $kind:ty $(= $default:tt)?),*), $key:ident => $body:expr;)*) => {$(
+        #[doc = docstring!($doc)]
+        #[pyfunction]
+        #[pyo3(signature = ($($arg $(= $default)?,)* key=None, stream=None))]
+        fn $name($($arg: $kind,)* key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {
+            let _ = stream;
+            let key = key_of(key);
+            let $key = key.as_ref();
+            out($body)
         }
-    };
-    out(random::truncated_normal(lower, upper, &shape, float(dtype), key_of(key).as_ref()))
+    )*};
 }
 
-#[doc = docstring!("random_gumbel")]
-#[pyfunction]
-#[pyo3(signature = (shape=None, dtype=None, key=None, stream=None))]
-fn gumbel(shape: Option<ShapeArg>, dtype: Option<DtypeArg>, key: Key<'_, '_>, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(random::gumbel(&shape_of(shape), float(dtype), key_of(key).as_ref()))
-}
+type Like = Option<ArrayLike>;
+type Dims = Option<ShapeArg>;
+type Kind = Option<DtypeArg>;
 
-#[doc = docstring!("random_laplace")]
-#[pyfunction]
-#[pyo3(signature = (shape=None, dtype=None, loc=0.0, scale=1.0, key=None, stream=None))]
-fn laplace(
-    shape: Option<ShapeArg>,
-    dtype: Option<DtypeArg>,
-    loc: f64,
-    scale: f64,
-    key: Key<'_, '_>,
-    stream: Option<StreamArg>,
-) -> Out {
-    let _ = stream;
-    out(random::laplace(&shape_of(shape), float(dtype), loc, scale, key_of(key).as_ref()))
+samplers! {
+    "random_uniform" uniform(low: Like = None, high: Like = None, shape: Dims = None, dtype: Kind = None), key =>
+        random::uniform(or(low, 0.0), or(high, 1.0), &shape_of(shape), float(dtype), key);
+    "random_normal" normal(shape: Dims = None, dtype: Kind = None, loc: Like = None, scale: Like = None), key =>
+        random::normal(&shape_of(shape), float(dtype), or(loc, 0.0), or(scale, 1.0), key);
+    "random_laplace" laplace(shape: Dims = None, dtype: Kind = None, loc: f64 = 0.0, scale: f64 = 1.0), key =>
+        random::laplace(&shape_of(shape), float(dtype), loc, scale, key);
+    "random_gumbel" gumbel(shape: Dims = None, dtype: Kind = None), key =>
+        random::gumbel(&shape_of(shape), float(dtype), key);
+    "random_randint" randint(low: ArrayLike, high: ArrayLike, shape: Dims = None, dtype: Kind = None), key =>
+        random::randint(low, high, &shape_of(shape), dtype.map_or(Dtype::I32, |d| d.0), key);
+    "random_bernoulli" bernoulli(p: Like = None, shape: Dims = None), key =>
+        match shape {
+            Some(s) => random::bernoulli(or(p, 0.5), &s.0, key),
+            None => random::bernoulli_of(or(p, 0.5), key),
+        };
+    "random_truncated_normal"
+    truncated_normal(lower: ArrayLike, upper: ArrayLike, shape: Dims = None, dtype: Kind = None), key =>
+        match shape {
+            Some(s) => random::truncated_normal(lower, upper, &s.0, float(dtype), key),
+            None => random::truncated_normal_of(lower, upper, float(dtype), key),
+        };
 }
 
 #[doc = docstring!("random_categorical")]

@@ -1,10 +1,8 @@
 """Muon (Jordan et al., 2024)."""
 
 from isobit import core as mx
+from isobit.core import _nn
 from isobit.optimizers.optimizers import Optimizer
-
-#: Coefficients of the quintic iteration that drives singular values towards 1.
-_QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
@@ -21,26 +19,8 @@ class Muon(Optimizer):
     def init_single(self, parameter, state):
         state["v"] = mx.zeros_like(parameter)
 
-    def _zeropower_via_newtonschulz5(self, x, steps):
-        """A matrix with the singular vectors of ``x`` and singular values near 1."""
-        a, b, c = _QUINTIC
-        tall = x.shape[-2] > x.shape[-1]
-        if tall:
-            x = x.T
-        x = x / (mx.sqrt(mx.sum(mx.square(x))) + 1e-7)
-        for _ in range(steps):
-            gram = x @ x.T
-            x = a * x + (b * gram + c * (gram @ gram)) @ x
-        return x.T if tall else x
-
     def apply_single(self, gradient, parameter, state):
-        if self.weight_decay != 0:
-            gradient = gradient + self.weight_decay * parameter
-        v = state["v"] = self.momentum * state["v"] + (1 - self.momentum) * gradient
-        step = gradient * (1 - self.momentum) + v * self.momentum if self.nesterov else v
-        rate = self._rate(gradient)
-        if step.ndim >= 2:
-            shape = step.shape
-            step = self._zeropower_via_newtonschulz5(step.reshape(shape[0], -1), self.ns_steps).reshape(shape)
-            rate = rate * max(1, shape[-2] / shape[-1]) ** 0.5
-        return parameter - rate * step
+        given = gradient, parameter, state["v"], self.learning_rate
+        how = self.momentum, self.weight_decay, self.nesterov, self.ns_steps
+        parameter, state["v"] = _nn.muon(*given, *how)
+        return parameter

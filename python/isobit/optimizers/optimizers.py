@@ -1,7 +1,8 @@
 """The optimizers' base class, and those whose update of a parameter is a few lines."""
 
 from isobit import core as mx
-from isobit.utils import tree_flatten, tree_map, tree_merge, tree_reduce, tree_unflatten
+from isobit.core import _nn
+from isobit.utils import tree_flatten, tree_map, tree_merge, tree_unflatten
 
 
 class Optimizer:
@@ -95,9 +96,6 @@ class Optimizer:
             value = mx.array(value)
         self.state[name] = value
 
-    def _rate(self, gradient):
-        return self.learning_rate.astype(gradient.dtype)
-
 
 class MultiOptimizer(Optimizer):
     """Optimizers for parts of the parameters: each has those for which its filter, a function of path and gradient, is
@@ -170,14 +168,10 @@ class SGD(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient, parameter, state):
-        if self.weight_decay != 0:
-            gradient = gradient + self.weight_decay * parameter
-        if self.momentum <= 0:
-            return parameter - self._rate(gradient) * gradient
-        added = gradient * (1 - self.dampening) if self.dampening > 0 else gradient
-        state["v"] = self.momentum * state["v"] + added
-        step = gradient + self.momentum * state["v"] if self.nesterov else state["v"]
-        return parameter - self._rate(gradient) * step
+        how = self.momentum, self.weight_decay, self.dampening, self.nesterov
+        parameter, v = _nn.sgd(gradient, parameter, state["v"], self.learning_rate, *how)
+        state["v"] = state["v"] if v is None else v
+        return parameter
 
 
 def _positive_eps(eps):
@@ -201,8 +195,9 @@ class RMSprop(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient, parameter, state):
-        v = state["v"] = self.alpha * state["v"] + (1 - self.alpha) * mx.square(gradient)
-        return parameter - self._rate(gradient) * gradient / (mx.sqrt(v) + self.eps)
+        given = gradient, parameter, state["v"], self.learning_rate
+        parameter, state["v"] = _nn.rmsprop(*given, self.alpha, self.eps)
+        return parameter
 
 
 class Adagrad(Optimizer):
@@ -217,8 +212,8 @@ class Adagrad(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient, parameter, state):
-        v = state["v"] = state["v"] + mx.square(gradient)
-        return parameter - self._rate(gradient) * gradient / (mx.sqrt(v) + self.eps)
+        parameter, state["v"] = _nn.adagrad(gradient, parameter, state["v"], self.learning_rate, self.eps)
+        return parameter
 
 
 class AdaDelta(Optimizer):
@@ -237,10 +232,9 @@ class AdaDelta(Optimizer):
         state["u"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient, parameter, state):
-        v = state["v"] = self.rho * state["v"] + (1 - self.rho) * mx.square(gradient)
-        step = mx.sqrt(state["u"] + self.eps) / mx.sqrt(v + self.eps) * gradient
-        state["u"] = self.rho * state["u"] + (1 - self.rho) * mx.square(step)
-        return parameter - self._rate(gradient) * step
+        given = gradient, parameter, state["v"], state["u"], self.learning_rate
+        parameter, state["v"], state["u"] = _nn.adadelta(*given, self.rho, self.eps)
+        return parameter
 
 
 class Adam(Optimizer):
@@ -258,16 +252,12 @@ class Adam(Optimizer):
         state["v"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient, parameter, state):
-        rate = self._rate(gradient)
-        b1, b2 = self.betas
-        m = state["m"] = b1 * state["m"] + (1 - b1) * gradient
-        v = state["v"] = b2 * state["v"] + (1 - b2) * mx.square(gradient)
-        if not self.bias_correction:
-            return parameter - rate * m / (mx.sqrt(v) + self.eps)
-        # Powers of the step in float32; the rest in the parameters' dtype.
-        mean = (rate / (1 - b1**self.step)).astype(gradient.dtype)
-        root = mx.rsqrt(1 - b2**self.step).astype(gradient.dtype)
-        return parameter - mean * m / (mx.sqrt(v) * root + self.eps)
+        rate, root = self.learning_rate, None
+        if self.bias_correction:
+            rate, root = _nn.bias_correction(gradient, rate, self.step, self.betas)
+        given = gradient, parameter, state["m"], state["v"], rate, root
+        parameter, state["m"], state["v"] = _nn.adam(*given, self.betas, self.eps)
+        return parameter
 
 
 class AdamW(Adam):
@@ -278,7 +268,7 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
     def apply_single(self, gradient, parameter, state):
-        decayed = parameter * (1 - self._rate(gradient) * self.weight_decay)
+        decayed = _nn.decayed(gradient, parameter, self.learning_rate, self.weight_decay)
         return super().apply_single(gradient, decayed, state)
 
 
@@ -291,10 +281,9 @@ class Adamax(Adam):
             raise ValueError(f"expected eps >=0, got {eps}")
 
     def apply_single(self, gradient, parameter, state):
-        b1, b2 = self.betas
-        m = state["m"] = b1 * state["m"] + (1 - b1) * gradient
-        v = state["v"] = mx.maximum(b2 * state["v"], mx.abs(gradient))
-        return parameter - self._rate(gradient) * m / (v + self.eps)
+        given = gradient, parameter, state["m"], state["v"], self.learning_rate
+        parameter, state["m"], state["v"] = _nn.adamax(*given, self.betas, self.eps)
+        return parameter
 
 
 class Lion(Optimizer):
@@ -310,20 +299,11 @@ class Lion(Optimizer):
         state["m"] = mx.zeros_like(parameter)
 
     def apply_single(self, gradient, parameter, state):
-        rate = self._rate(gradient)
-        b1, b2 = self.betas
-        m = state["m"]
-        direction = b1 * m + (1 - b1) * gradient
-        state["m"] = b2 * m + (1 - b2) * gradient
-        if self.weight_decay > 0:
-            parameter = (1 - rate * self.weight_decay) * parameter
-        return parameter - rate * mx.sign(direction)
+        given = gradient, parameter, state["m"], self.learning_rate
+        parameter, state["m"] = _nn.lion(*given, self.betas, self.weight_decay)
+        return parameter
 
 
 def clip_grad_norm(grads, max_norm):
     """The gradients, scaled so that their norm is at most ``max_norm``, and the norm that they had."""
-    if max_norm < 0:
-        raise ValueError(f"expected max_norm of at least 0, got {max_norm}")
-    norm = mx.sqrt(tree_reduce(lambda total, g: total + mx.square(g).sum(), grads, mx.array(0.0)))
-    factor = mx.minimum(max_norm / (norm + 1e-6), 1.0)
-    return tree_map(lambda g: g * factor, grads), norm
+    return _nn.clip_grad_norm(grads, max_norm)

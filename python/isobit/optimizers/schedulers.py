@@ -1,39 +1,31 @@
 """Learning rates as functions of the number of steps taken."""
 
-import math
+from functools import partial
 
 from isobit import core as mx
+from isobit.core import _nn
 
 
 def exponential_decay(init, decay_rate):
     """``init * decay_rate ** step``"""
-    return lambda step: init * decay_rate**step
+    return partial(_nn.exponential_decay, init=init, decay_rate=decay_rate)
 
 
 def step_decay(init, decay_rate, step_size):
     """``init``, times ``decay_rate`` every ``step_size`` steps."""
-    return lambda step: init * decay_rate ** (step // step_size)
+    return partial(_nn.step_decay, init=init, decay_rate=decay_rate, step_size=step_size)
 
 
 def cosine_decay(init, decay_steps, end=0.0):
     """Half a cosine from ``init`` to ``end`` over ``decay_steps`` steps, then ``end``."""
-
-    def schedule(step):
-        done = mx.minimum(step, decay_steps) / decay_steps
-        return end + (init - end) * 0.5 * (1.0 + mx.cos(math.pi * done))
-
-    return schedule
+    return partial(_nn.cosine_decay, init=init, decay_steps=decay_steps, end=end)
 
 
 def linear_schedule(init, end, steps):
     """A line from ``init`` to ``end`` over ``steps`` steps, then ``end``."""
     if steps < 1:
         raise ValueError(f"expected at least 1 step, got {steps}")
-
-    def schedule(step):
-        return mx.minimum(step, steps) * ((end - init) / steps) + init
-
-    return schedule
+    return partial(_nn.linear_schedule, init=init, end=end, steps=steps)
 
 
 def join_schedules(schedules, boundaries):

@@ -181,6 +181,20 @@ pub fn truncated_normal(
     ops::maximum(&ops::minimum(&upper, &samples)?, &lower)
 }
 
+/// [`truncated_normal`] with one sample for each pair of bounds, which are broadcast together.
+///
+/// # Errors
+/// A dtype that is not a float; bounds that do not broadcast.
+pub fn truncated_normal_of(
+    lower: impl Parameter,
+    upper: impl Parameter,
+    dtype: Dtype,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let shape = broadcast_shapes("truncated_normal", lower.own()?.shape(), upper.own()?.shape())?;
+    truncated_normal(lower, upper, &shape, dtype, key)
+}
+
 /// Standard Gumbel: `-log(-log(u))` of a uniform `u`, in `dtype`.
 ///
 /// # Errors

@@ -51,10 +51,22 @@ fn wrapped(x: &Array, dtype: Dtype) -> Result<Array> {
 pub fn bernoulli(p: impl Parameter, shape: &[usize], key: Option<&Array>) -> Result<Array> {
     // The next float32 above 2^32 - 1, so that p = 1 is always true.
     let upper = Array::scalar(f64::from((u32::MAX as f32).next_up()), Dtype::F32);
+    if !p.own()?.dtype().is_inexact() {
+        return Err(Error::dtype("bernoulli", format!("expected a floating probability, got {}", p.own()?.dtype())));
+    }
     let p = p.array(Dtype::F32)?;
     check_shape("bernoulli", shape, p.shape())?;
     let words = ops::astype(&super::words(shape, key)?, Dtype::F32)?;
     ops::less(&words, &ops::multiply(&p, &upper)?)
+}
+
+/// [`bernoulli`] with one sample for each element of `p`.
+///
+/// # Errors
+/// A `p` that is not a float.
+pub fn bernoulli_of(p: impl Parameter, key: Option<&Array>) -> Result<Array> {
+    let shape = p.own()?.spec().shape.clone();
+    bernoulli(p, &shape, key)
 }
 
 /// Positions along `axis` drawn with probabilities proportional to `exp(logits)`: an array of `shape`, to which the

@@ -1,8 +1,7 @@
 //! Random zeros.
 
-use crate::Module;
-use crate::activations::times;
-use isobit::{Array, Error, Result, ops, random};
+use crate::{Module, functional};
+use isobit::{Array, Error, Result};
 
 /// Sets each element to zero with probability `p` and scales the others by `1 / (1 − p)`.
 #[derive(Clone, Module)]
@@ -23,9 +22,9 @@ impl Dropout {
     /// With a key: training. Without one: evaluation, which returns `x`. The layer keeps no random state, so the same
     /// key drops the same elements.
     pub fn forward(&self, x: &Array, key: Option<&Array>) -> Result<Array> {
-        let Some(key) = key.filter(|_| self.p > 0.0) else { return Ok(x.clone()) };
-        let keep = random::bernoulli(1.0 - self.p, x.shape(), Some(key))?;
-        let scaled = times(x, 1.0 / (1.0 - f64::from(self.p)))?;
-        ops::where_(&keep, &scaled, &Array::scalar(0.0, x.dtype()))
+        match key {
+            Some(key) => functional::dropout(x, f64::from(self.p), 0, Some(key)),
+            None => Ok(x.clone()),
+        }
     }
 }

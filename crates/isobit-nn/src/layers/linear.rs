@@ -18,10 +18,9 @@ pub struct Linear {
 impl Linear {
     /// Uniform in ±1/√inputs, as MLX and PyTorch.
     pub fn new(inputs: usize, outputs: usize, bias: bool, keys: &mut Keys) -> Result<Linear> {
-        let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-        let weight = init::uniform(&[outputs, inputs], -bound, bound, Dtype::F32, &keys.next()?)?;
+        let weight = init::within(&[outputs, inputs], inputs, Dtype::F32, &keys.next()?)?;
         let bias = match bias {
-            true => Some(init::uniform(&[outputs], -bound, bound, Dtype::F32, &keys.next()?)?),
+            true => Some(init::within(&[outputs], inputs, Dtype::F32, &keys.next()?)?),
             false => None,
         };
         Ok(Linear { weight, bias })

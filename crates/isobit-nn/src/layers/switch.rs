@@ -20,8 +20,7 @@ pub struct SwitchLinear {
 impl SwitchLinear {
     /// Uniform in ±1/√inputs, without biases.
     pub fn new(experts: usize, inputs: usize, outputs: usize, keys: &mut Keys) -> Result<SwitchLinear> {
-        let bound = 1.0 / (inputs.max(1) as f64).sqrt();
-        let weight = init::uniform(&[experts, outputs, inputs], -bound, bound, Dtype::F32, &keys.next()?)?;
+        let weight = init::within(&[experts, outputs, inputs], inputs, Dtype::F32, &keys.next()?)?;
         Ok(SwitchLinear { weight, bias: None })
     }
 

@@ -1,10 +1,9 @@
 //! Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 
-use super::{Optimizer, apply_rule, expect_empty, put_slot, put_step, take_slot, take_step};
-use crate::activations::{plus, times};
+use super::{Optimizer, apply_rule, expect_empty, put_slot, put_step, rules, take_slot, take_step};
 use crate::module::{Module, Params};
 use crate::schedulers::Schedule;
-use isobit::{Array, Error, Result, ops};
+use isobit::{Array, Error, Result};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `w ← w (1 − λ·decay) − λ m / (√v + ε)`.
 ///
@@ -80,35 +79,22 @@ impl Optimizer for AdamW {
     fn update(&mut self, model: &mut impl Module, grads: &Params) -> Result<()> {
         let rate = self.rate.at(self.step);
         let t = (self.step + 1) as f64;
-        let AdamW { betas: (b1, b2), eps, weight_decay, bias_correction, ref decays, ref mut m, ref mut v, .. } = *self;
+        let AdamW { betas, eps, weight_decay, bias_correction, ref decays, ref mut m, ref mut v, .. } = *self;
         // Factors of m and of the root of v.
-        let (c1, c2) = match bias_correction {
-            true => (rate / (1.0 - libm::pow(b1, t)), 1.0 / (1.0 - libm::pow(b2, t)).sqrt()),
-            false => (rate, 1.0),
+        let (factor, root) = match bias_correction {
+            true => (rate / (1.0 - libm::pow(betas.0, t)), Some(1.0 / (1.0 - libm::pow(betas.1, t)).sqrt())),
+            false => (rate, None),
         };
         apply_rule("adamw", model, grads, |name, p, g| {
-            let fresh = times(g, 1.0 - b1)?;
-            let m_new = match m.remove(name) {
-                Some(old) => ops::add(&times(&old, b1)?, &fresh)?,
-                None => fresh,
-            };
-            let fresh = times(&ops::square(g)?, 1.0 - b2)?;
-            let v_new = match v.remove(name) {
-                Some(old) => ops::add(&times(&old, b2)?, &fresh)?,
-                None => fresh,
-            };
-            let mut root = ops::sqrt(&v_new)?;
-            if c2 != 1.0 {
-                root = times(&root, c2)?;
-            }
-            let step = ops::divide(&times(&m_new, c1)?, &plus(&root, eps)?)?;
-            m.insert(name.to_owned(), m_new);
-            v.insert(name.to_owned(), v_new);
             let decayed = match weight_decay != 0.0 && decays(name, p) {
-                true => times(p, 1.0 - rate * weight_decay)?,
+                true => rules::decayed(g, p, rate, weight_decay)?,
                 false => p.clone(),
             };
-            ops::subtract(&decayed, &step)
+            let moments = (m.get(name), v.get(name));
+            let (new, m_new, v_new) = rules::adam(g, &decayed, moments, factor, root, betas, eps)?;
+            m.insert(name.to_owned(), m_new);
+            v.insert(name.to_owned(), v_new);
+            Ok(new)
         })?;
         self.step += 1;
         Ok(())

@@ -1,10 +1,10 @@
 //! Stochastic gradient descent.
 
+use super::rules::{self, Momentum};
 use super::{Optimizer, apply_rule, expect_empty, put_slot, put_step, take_slot, take_step};
-use crate::activations::times;
 use crate::module::{Module, Params};
 use crate::schedulers::Schedule;
-use isobit::{Array, Error, Result, ops};
+use isobit::{Error, Result};
 
 /// `v ← μ v + (1 − τ) g`, `w ← w − λ v` (with Nesterov momentum `w ← w − λ (g + μ v)`), where `g` includes
 /// `weight_decay · w`.
@@ -61,22 +61,13 @@ impl Optimizer for SGD {
     fn update(&mut self, model: &mut impl Module, grads: &Params) -> Result<()> {
         let rate = self.rate.at(self.step);
         let SGD { momentum, weight_decay, dampening, nesterov, ref mut velocity, .. } = *self;
+        let how = Momentum { momentum, weight_decay, dampening, nesterov };
         apply_rule("sgd", model, grads, |name, p, g| {
-            let mut g = g.clone();
-            if weight_decay != 0.0 {
-                g = ops::add(&g, &times(p, weight_decay)?)?;
+            let (new, v) = rules::sgd(g, p, velocity.get(name), rate, how)?;
+            if let Some(v) = v {
+                velocity.insert(name.to_owned(), v);
             }
-            if momentum <= 0.0 {
-                return ops::subtract(p, &times(&g, rate)?);
-            }
-            let fresh = times(&g, 1.0 - dampening)?;
-            let v: Array = match velocity.remove(name) {
-                Some(old) => ops::add(&times(&old, momentum)?, &fresh)?,
-                None => fresh,
-            };
-            let update = if nesterov { ops::add(&g, &times(&v, momentum)?)? } else { v.clone() };
-            velocity.insert(name.to_owned(), v);
-            ops::subtract(p, &times(&update, rate)?)
+            Ok(new)
         })?;
         self.step += 1;
         Ok(())

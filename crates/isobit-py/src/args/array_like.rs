@@ -4,7 +4,8 @@ use crate::array::PyArray;
 use crate::convert;
 use crate::error::Res;
 use isobit::host::Scalar;
-use isobit::{Array, Dtype, Error};
+use isobit::{Array, Dtype};
+use isobit_nn::Operand;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt};
@@ -31,13 +32,7 @@ impl ArrayLike {
     pub fn beside(self, other: Dtype) -> Res<Array> {
         match self {
             ArrayLike::Array(a) => Ok(a),
-            ArrayLike::Number(n) => {
-                let dtype = n.dtype_beside(other);
-                if !n.fits(dtype) {
-                    return Err(Error::value("array", format!("{n:?} is out of range for {dtype}")).into());
-                }
-                Ok(Array::scalar(n, dtype))
-            }
+            ArrayLike::Number(n) => Ok(n.beside(other)?),
         }
     }
 
@@ -48,6 +43,26 @@ impl ArrayLike {
             ArrayLike::Array(_) => None,
         }
     }
+}
+
+impl Operand for ArrayLike {
+    fn beside(&self, other: Dtype) -> isobit::Result<Array> {
+        match self {
+            ArrayLike::Array(a) => Ok(a.clone()),
+            ArrayLike::Number(n) => n.beside(other),
+        }
+    }
+}
+
+impl From<f64> for ArrayLike {
+    fn from(x: f64) -> ArrayLike {
+        ArrayLike::Number(Scalar::Float(x))
+    }
+}
+
+/// An array that may be left out.
+pub fn optional(a: Option<ArrayLike>) -> Option<Array> {
+    a.map(ArrayLike::array)
 }
 
 /// Two operands as arrays.

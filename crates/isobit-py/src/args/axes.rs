@@ -36,6 +36,18 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Ints {
 /// `None` for all axes, an integer or a sequence of integers.
 pub struct AxesArg(pub Axes);
 
+impl AxesArg {
+    /// One axis.
+    pub fn at(axis: isize) -> AxesArg {
+        AxesArg(Axes::from(axis))
+    }
+
+    /// The last axis.
+    pub fn last() -> AxesArg {
+        AxesArg::at(-1)
+    }
+}
+
 impl<'a, 'py> FromPyObject<'a, 'py> for AxesArg {
     type Error = PyErr;
 

@@ -21,7 +21,7 @@ fn or_float(dtype: Option<DtypeArg>) -> Dtype {
 
 /// A constant with memory of its own for every element, which strides and figures of memory show; inside isobit
 /// constants are views of one element.
-fn dense(a: isobit::Result<Array>) -> Out {
+pub fn dense(a: isobit::Result<Array>) -> Out {
     let a = a?;
     out(if a.size() > 1 { ops::contiguous(&a) } else { Ok(a) })
 }

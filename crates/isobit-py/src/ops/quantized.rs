@@ -1,11 +1,11 @@
 //! Quantization, and products with quantized and with gathered matrices.
 
 use super::{docstring, functions, tuple};
-use crate::args::{ArrayLike, DtypeArg, StreamArg};
+use crate::args::{ArrayLike, DtypeArg, StreamArg, optional};
 use crate::array::{Out, out};
 use crate::error::Res;
 use isobit::quant::{Format, Mode};
-use isobit::{Array, Dtype, ops};
+use isobit::{Dtype, ops};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -14,12 +14,9 @@ functions! {
     from_fp8
 }
 
-fn format(group_size: Option<usize>, bits: Option<usize>, mode: &str) -> isobit::Result<Format> {
+/// The format that the arguments name.
+pub fn format(group_size: Option<usize>, bits: Option<usize>, mode: &str) -> isobit::Result<Format> {
     Format::new(mode.parse::<Mode>()?, group_size, bits)
-}
-
-fn optional(a: Option<ArrayLike>) -> Option<Array> {
-    a.map(ArrayLike::array)
 }
 
 #[doc = docstring!("quantize")]

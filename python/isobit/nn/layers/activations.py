@@ -1,176 +1,36 @@
-"""Activations, as functions and as modules."""
+"""Activations: functions, which are isobit-nn's, and modules that call them."""
 
-import math
-from functools import partial
-
-from isobit import core as mx
+from isobit.core import full as _full
+from isobit.core._nn import (
+    celu,
+    elu,
+    gelu,
+    gelu_approx,
+    gelu_fast_approx,
+    glu,
+    hard_shrink,
+    hard_tanh,
+    hardswish,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    prelu,
+    relu,
+    relu2,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    step,
+    tanh,
+)
 from isobit.nn.layers.base import Module
-
-_compiled = partial(mx.compile, shapeless=True)
-
-
-@_compiled
-def sigmoid(x):
-    """``1 / (1 + exp(-x))``"""
-    return mx.sigmoid(x)
-
-
-@_compiled
-def relu(x):
-    """``max(x, 0)``"""
-    return mx.maximum(x, 0)
-
-
-@_compiled
-def relu2(x):
-    """``max(x, 0)²``"""
-    return mx.square(mx.maximum(x, 0))
-
-
-@_compiled
-def relu6(x):
-    """``min(max(x, 0), 6)``"""
-    return mx.minimum(mx.maximum(x, 0), 6.0)
-
-
-@_compiled
-def softmax(x, axis=-1):
-    """``exp(x) / sum(exp(x))``"""
-    return mx.softmax(x, axis=axis)
-
-
-@_compiled
-def softmin(x, axis=-1):
-    """The softmax of ``-x``."""
-    return mx.softmax(-x, axis=axis)
-
-
-@_compiled
-def log_softmax(x, axis=-1):
-    """``x - log(sum(exp(x)))``"""
-    # Relative to the largest, since differences are small beside a large offset.
-    x = x - mx.stop_gradient(mx.max(x, axis=axis, keepdims=True))
-    return x - mx.logsumexp(x, axis=axis, keepdims=True)
-
-
-@_compiled
-def softplus(x):
-    """``log(1 + exp(x))``"""
-    return mx.logaddexp(x, 0)
-
-
-@_compiled
-def log_sigmoid(x):
-    """``log(sigmoid(x))``"""
-    return -softplus(-x)
-
-
-@_compiled
-def softsign(x):
-    """``x / (1 + |x|)``"""
-    return mx.divide(x, 1 + mx.abs(x))
-
-
-@_compiled
-def softshrink(x, lambd=0.5):
-    """``x`` moved towards 0 by ``lambd``, and 0 where it would cross it."""
-    return mx.where(mx.abs(x) > lambd, x - mx.sign(x) * lambd, 0)
-
-
-@_compiled
-def hard_shrink(x, lambd=0.5):
-    """``x``, and 0 where ``|x|`` is at most ``lambd``."""
-    return mx.where(mx.abs(x) > lambd, x, 0)
-
-
-@_compiled
-def hard_tanh(x, min_val=-1.0, max_val=1.0):
-    """``x`` between two limits."""
-    return mx.minimum(mx.maximum(x, min_val), max_val)
-
-
-@_compiled
-def hardswish(x):
-    """``x * min(max(x + 3, 0), 6) / 6``"""
-    return x * mx.minimum(mx.maximum(x + 3, 0), 6) / 6
-
-
-@_compiled
-def leaky_relu(x, negative_slope=0.01):
-    """``x``, below 0 ``negative_slope * x``."""
-    return mx.maximum(negative_slope * x, x)
-
-
-@_compiled
-def elu(x, alpha=1.0):
-    """``x``, below 0 ``alpha * (exp(x) - 1)``."""
-    return mx.where(x > 0, x, alpha * (mx.exp(x) - 1))
-
-
-@_compiled
-def celu(x, alpha=1.0):
-    """``x``, below 0 ``alpha * (exp(x / alpha) - 1)``."""
-    return mx.maximum(x, 0.0) + alpha * (mx.exp(mx.minimum(x, 0.0) / alpha) - 1)
-
-
-@_compiled
-def selu(x):
-    """The elu that keeps mean and variance (Klambauer et al., 2017)."""
-    return elu(x, 1.67326) * 1.0507
-
-
-@_compiled
-def prelu(x, alpha):
-    """``x``, below 0 ``alpha * x``, with a learned ``alpha``."""
-    return mx.maximum(0, x) + alpha * mx.minimum(0, x)
-
-
-@_compiled
-def mish(x):
-    """``x * tanh(softplus(x))``"""
-    return x * mx.tanh(softplus(x))
-
-
-@_compiled
-def silu(x):
-    """``x * sigmoid(x)``"""
-    return x * mx.sigmoid(x)
-
-
-@_compiled
-def gelu(x):
-    """``x`` times the Gaussian distribution function of ``x``."""
-    return x * (1 + mx.erf(x / math.sqrt(2))) / 2
-
-
-@_compiled
-def gelu_approx(x):
-    """``gelu`` by way of tanh."""
-    return 0.5 * x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-
-
-@_compiled
-def gelu_fast_approx(x):
-    """``x * sigmoid(1.702 x)``"""
-    return x * mx.sigmoid(1.702 * x)
-
-
-@_compiled
-def step(x, threshold=0.0):
-    """0 below the threshold, 1 from it on."""
-    return mx.where(x >= threshold, 1, 0)
-
-
-@_compiled
-def tanh(x):
-    """The hyperbolic tangent."""
-    return mx.tanh(x)
-
-
-def glu(x, axis=-1):
-    """One half of ``x`` along ``axis`` times the sigmoid of the other."""
-    a, b = mx.split(x, 2, axis=axis)
-    return a * mx.sigmoid(b)
 
 
 def _module(function, name):
@@ -179,7 +39,7 @@ def _module(function, name):
     def call(_, x):
         return function(x)
 
-    members = {"__call__": call, "__doc__": function.__wrapped__.__doc__, "__module__": __name__}
+    members = {"__call__": call, "__doc__": function.__doc__, "__module__": __name__}
     return type(name, (Module,), members)
 
 
@@ -221,7 +81,7 @@ class GLU(_WithParameter):
 class LeakyReLU(_WithParameter):
     """``x``, below 0 ``negative_slope * x``."""
 
-    _function = leaky_relu
+    _function = staticmethod(leaky_relu)
 
     def __init__(self, negative_slope=0.01):
         super().__init__()
@@ -231,7 +91,7 @@ class LeakyReLU(_WithParameter):
 class ELU(_WithParameter):
     """``x``, below 0 ``alpha * (exp(x) - 1)``."""
 
-    _function = elu
+    _function = staticmethod(elu)
 
     def __init__(self, alpha=1.0):
         super().__init__()
@@ -241,7 +101,7 @@ class ELU(_WithParameter):
 class CELU(_WithParameter):
     """``x``, below 0 ``alpha * (exp(x / alpha) - 1)``."""
 
-    _function = celu
+    _function = staticmethod(celu)
 
     def __init__(self, alpha=1.0):
         super().__init__()
@@ -251,7 +111,7 @@ class CELU(_WithParameter):
 class Softshrink(_WithParameter):
     """``x`` moved towards 0 by ``lambd``, and 0 where it would cross it."""
 
-    _function = softshrink
+    _function = staticmethod(softshrink)
 
     def __init__(self, lambd=0.5):
         super().__init__()
@@ -261,7 +121,7 @@ class Softshrink(_WithParameter):
 class HardShrink(_WithParameter):
     """``x``, and 0 where ``|x|`` is at most ``lambd``."""
 
-    _function = hard_shrink
+    _function = staticmethod(hard_shrink)
 
     def __init__(self, lambd=0.5):
         super().__init__()
@@ -271,7 +131,7 @@ class HardShrink(_WithParameter):
 class Step(_WithParameter):
     """0 below the threshold, 1 from it on."""
 
-    _function = step
+    _function = staticmethod(step)
 
     def __init__(self, threshold=0.0):
         super().__init__()
@@ -283,7 +143,7 @@ class PReLU(Module):
 
     def __init__(self, num_parameters=1, init=0.25):
         super().__init__()
-        self.weight = mx.full([num_parameters], init)
+        self.weight = _full([num_parameters], init)
 
     def __call__(self, x):
         return prelu(x, self.weight)
@@ -304,4 +164,4 @@ class GELU(Module):
         return self._act(x)
 
 
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("math", "partial", "mx", "Module")]
+__all__ = [name for name in dir() if not name.startswith("_") and name != "Module"]

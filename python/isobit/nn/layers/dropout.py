@@ -1,6 +1,6 @@
 """Dropout."""
 
-from isobit import core as mx
+from isobit.core import _nn
 from isobit.nn.layers.base import Module
 
 
@@ -14,24 +14,13 @@ class _Dropout(Module):
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(f"expected a probability in [0, 1), got {p}")
-        self._p_1 = 1 - p
+        self._p = p
 
     def _extra_repr(self):
-        return f"p={1 - self._p_1}"
-
-    def _mask_shape(self, x):
-        shape = list(x.shape)
-        for d in range(self._shared):
-            shape[-2 - d] = 1
-        return shape
+        return f"p={self._p}"
 
     def __call__(self, x):
-        if self._shared and x.ndim not in (self._shared + 1, self._shared + 2):
-            raise ValueError(f"expected {self._shared + 1} or {self._shared + 2} dimensions, got {x.ndim}")
-        if self._p_1 == 1 or not self.training:
-            return x
-        mask = mx.random.bernoulli(self._p_1, self._mask_shape(x))
-        return (1 / self._p_1) * mask.astype(x.dtype) * x
+        return _nn.dropout(x, self._p if self.training else 0.0, self._shared)
 
 
 class Dropout(_Dropout):

@@ -2,7 +2,7 @@
 
 import math
 
-from isobit import core as mx
+from isobit.core import _nn, float32
 from isobit.nn.layers.base import Module
 
 
@@ -11,14 +11,14 @@ class Embedding(Module):
 
     def __init__(self, num_embeddings, dims):
         super().__init__()
-        self.weight = mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims))
+        self.weight = _nn.normal((num_embeddings, dims), 0.0, math.sqrt(1 / dims), float32)
 
     def _extra_repr(self):
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
 
     def __call__(self, x):
-        return self["weight"][x]
+        return _nn.embedding(self["weight"], x)
 
     def as_linear(self, x):
         """Products with all vectors: the table as the weight of a linear layer."""
-        return x @ self["weight"].T
+        return _nn.linear(x, self["weight"])

@@ -1,6 +1,7 @@
 """Normalisation layers."""
 
 from isobit import core as mx
+from isobit.core import _nn
 from isobit.nn.layers.base import Module
 
 
@@ -8,14 +9,6 @@ def _positive(eps):
     if not eps > 0:
         raise ValueError(f"eps must be positive, got {eps}")
     return eps
-
-
-def _standardised(x, axes, eps):
-    """Zero mean and unit variance over axes; in float32 at least, since the squares of 16-bit floats overflow."""
-    wide = x.astype(mx.result_type(x, mx.float32))
-    mean = mx.mean(wide, axis=axes, keepdims=True)
-    variance = mx.var(wide, axis=axes, keepdims=True)
-    return ((wide - mean) * mx.rsqrt(variance + eps)).astype(x.dtype)
 
 
 class InstanceNorm(Module):
@@ -33,11 +26,7 @@ class InstanceNorm(Module):
         return f"{self.dims}, eps={self.eps}, affine={'weight' in self}"
 
     def __call__(self, x):
-        axes = tuple(range(1, x.ndim - 1))
-        if not axes:
-            raise ValueError(f"expected axes between the first and the last, got shape {x.shape}")
-        x = _standardised(x, axes, self.eps)
-        return self.weight * x + self.bias if "weight" in self else x
+        return _nn.instance_norm(x, self.get("weight"), self.get("bias"), self.eps)
 
 
 class LayerNorm(Module):
@@ -99,17 +88,8 @@ class GroupNorm(Module):
         )
 
     def __call__(self, x):
-        batch, *positions, dims = x.shape
-        groups = self.num_groups
-        if self.pytorch_compatible:
-            grouped = x.reshape(batch, -1, groups, dims // groups).transpose(0, 2, 1, 3)
-            shape = grouped.shape
-            grouped = mx.fast.layer_norm(grouped.reshape(batch, groups, -1), None, None, self.eps)
-            y = grouped.reshape(shape).transpose(0, 2, 1, 3)
-        else:
-            y = _standardised(x.reshape(batch, -1, groups), 1, self.eps)
-        y = y.reshape(batch, *positions, dims)
-        return self.weight * y + self.bias if "weight" in self else y
+        affine = self.get("weight"), self.get("bias")
+        return _nn.group_norm(x, self.num_groups, *affine, self.eps, self.pytorch_compatible)
 
 
 class BatchNorm(Module):
@@ -145,19 +125,11 @@ class BatchNorm(Module):
         )
 
     def __call__(self, x):
-        if not 2 <= x.ndim <= 4:
-            raise ValueError(f"expected 2, 3 or 4 dimensions, got {x.ndim}")
         if self.training or not self.track_running_stats:
-            axes = tuple(range(x.ndim - 1))
-            mean, var = mx.mean(x, axis=axes), mx.var(x, axis=axes)
+            mean, var = _nn.batch_statistics(x)
         else:
             mean, var = self.running_mean, self.running_var
         if self.training and self.track_running_stats:
-            count = x.size // x.shape[-1]
-            if count <= 1:
-                raise ValueError(f"expected more than one value per feature in training, got shape {x.shape}")
-            kept = 1 - self.momentum
-            self.running_mean = kept * self.running_mean + self.momentum * mean
-            self.running_var = kept * self.running_var + self.momentum * (count / (count - 1)) * var
-        x = (x - mean) * mx.rsqrt(var + self.eps)
-        return self.weight * x + self.bias if "weight" in self else x
+            running = self.running_mean, self.running_var
+            self.running_mean, self.running_var = _nn.running_statistics(x, mean, var, *running, self.momentum)
+        return _nn.batch_norm(x, mean, var, self.get("weight"), self.get("bias"), self.eps)

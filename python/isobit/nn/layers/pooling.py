@@ -1,8 +1,6 @@
-"""Pooling over windows: the elements of a window are taken by strided slices, one per place in it."""
+"""Pooling over windows."""
 
-import itertools
-
-from isobit import core as mx
+from isobit.core import _nn
 from isobit.nn.layers.base import Module
 
 
@@ -29,29 +27,16 @@ class _Pool(Module):
     def _extra_repr(self):
         return f"kernel_size={self._kernel_size}, stride={self._stride}, padding={self._padding}"
 
-    def _places(self, x, outside):
-        """For every place in a window, that element of every window."""
-        if x.ndim != self._dimensions + 2:
-            raise ValueError(f"expected {self._dimensions + 2} dimensions, got {x.ndim}")
-        if any(self._padding):
-            x = mx.pad(x, [(0, 0), *((p, p) for p in self._padding), (0, 0)], constant_values=outside)
-        counts = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], self._kernel_size, self._stride)]
-        for place in itertools.product(*map(range, self._kernel_size)):
-            slices = (slice(p, p + (c - 1) * s + 1, s) for p, c, s in zip(place, counts, self._stride))
-            yield x[(slice(None), *slices)]
+    def __call__(self, x):
+        return type(self)._pool(x, self._kernel_size, self._stride, self._padding)
 
 
 class _MaxPool(_Pool):
-    def __call__(self, x):
-        best = None
-        for part in self._places(x, -float("inf")):
-            best = part if best is None else mx.maximum(best, part)
-        return best
+    _pool = staticmethod(_nn.max_pool)
 
 
 class _AvgPool(_Pool):
-    def __call__(self, x):
-        return mx.mean(mx.stack(list(self._places(x, 0))), axis=0)
+    _pool = staticmethod(_nn.avg_pool)
 
 
 class MaxPool1d(_MaxPool):

@@ -3,6 +3,7 @@
 import math
 
 from isobit import core as mx
+from isobit.core import _nn
 from isobit.nn.layers.base import Module
 
 
@@ -30,22 +31,12 @@ class SinusoidalPositionalEncoding(Module):
 
     def __init__(self, dims, min_freq=0.0001, max_freq=1, scale=None, cos_first=False, full_turns=False):
         super().__init__()
-        if dims <= 0 or dims % 2:
-            raise ValueError(f"expected an even, positive number of dims, got {dims}")
-        half = dims // 2
-        # From the highest frequency to the lowest.
-        place = 1 - mx.arange(half) / max(half - 1, 1)
-        low, high = math.log(min_freq), math.log(max_freq)
-        frequencies = mx.exp(place * (high - low) + low)
-        self._sigmas = frequencies * (2 * math.pi) if full_turns else frequencies
+        self._sigmas = _nn.sinusoidal_frequencies(dims, min_freq, max_freq, full_turns)
         self.scale = math.sqrt(2 / dims) if scale is None else scale
         self.cos_first = cos_first
 
     def __call__(self, x):
-        angles = x[..., None] * self._sigmas
-        parts = [mx.cos(angles), mx.sin(angles)] if self.cos_first else [mx.sin(angles), mx.cos(angles)]
-        y = mx.concatenate(parts, axis=-1)
-        return y if self.scale == 1 else y * self.scale
+        return _nn.sinusoidal_encoding(x, self._sigmas, self.scale, self.cos_first)
 
 
 class ALiBi(Module):
@@ -54,16 +45,12 @@ class ALiBi(Module):
     @staticmethod
     def create_alibi_slope(num_heads):
         """The slopes: powers of ``2 ** (-8 / num_heads)``."""
-        ratio = 2.0 ** (-8 / num_heads)
-        return mx.expand_dims(mx.array([ratio ** (h + 1) for h in range(num_heads)]), (-1, -2))
+        return _nn.alibi_slopes(num_heads)
 
     @staticmethod
     def create_alibi_matrix(q_sequence_length, k_sequence_length, num_heads, offset, dtype=mx.float32):
         """What is added to the scores of all heads."""
-        queries = mx.arange(offset, q_sequence_length)
-        keys = mx.arange(0, k_sequence_length)
-        distance = -mx.abs(mx.expand_dims(queries[:, None] - keys[None, :], (0, 1)))
-        return (distance * ALiBi.create_alibi_slope(num_heads)).astype(dtype)
+        return _nn.alibi_matrix(q_sequence_length, k_sequence_length, num_heads, offset, dtype)
 
     def __call__(self, attention_scores, offset=0, mask=None):
         bias = ALiBi.create_alibi_matrix(

@@ -3,6 +3,7 @@
 import math
 
 from isobit import core as mx
+from isobit.core import _nn
 from isobit.nn.layers.base import Module
 from isobit.nn.layers.embedding import Embedding
 from isobit.nn.layers.linear import Linear
@@ -39,17 +40,8 @@ class _Quantized(Module):
         self.freeze(recurse=False, keys=["weight"] if keys else ["weight", "scales", "biases"])
         return self
 
-    def _product(self, x):
-        return mx.quantized_matmul(
-            x,
-            self["weight"],
-            scales=self["scales"],
-            biases=self.get("biases"),
-            transpose=True,
-            group_size=self.group_size,
-            bits=self.bits,
-            mode=self.mode,
-        )
+    def _how(self):
+        return self.group_size, self.bits, self.mode
 
 
 class QuantizedLinear(_Quantized):
@@ -58,8 +50,7 @@ class QuantizedLinear(_Quantized):
     def __init__(self, input_dims, output_dims, bias=True, group_size=None, bits=None, mode="affine"):
         super().__init__()
         self._format(group_size, bits, mode)
-        limit = math.sqrt(1 / input_dims)
-        self._take(mx.random.uniform(-limit, limit, (output_dims, input_dims)))
+        self._take(_nn.within((output_dims, input_dims), input_dims, mx.float32))
         if bias:
             self.bias = mx.zeros((output_dims,))
         self.freeze()
@@ -69,8 +60,8 @@ class QuantizedLinear(_Quantized):
         return f"input_dims={words * 32 // self.bits}, output_dims={outputs}, bias={'bias' in self}, {self._kind()}"
 
     def __call__(self, x):
-        y = self._product(x)
-        return y + self["bias"] if "bias" in self else y
+        stored = self["weight"], self["scales"], self.get("biases")
+        return _nn.quantized_linear(x, *stored, self.get("bias"), *self._how())
 
     @classmethod
     def from_linear(cls, linear_layer, group_size=None, bits=None, mode="affine"):
@@ -93,8 +84,7 @@ class QQLinear(_Quantized):
     def __init__(self, input_dims, output_dims, group_size=None, bits=None, mode="nvfp4"):
         super().__init__()
         self._format_of_both(group_size, bits, mode)
-        limit = math.sqrt(1 / input_dims)
-        self.weight = mx.random.uniform(-limit, limit, (output_dims, input_dims))
+        self.weight = _nn.within((output_dims, input_dims), input_dims, mx.float32)
 
     def _format_of_both(self, group_size, bits, mode):
         if mode not in ("nvfp4", "mxfp8"):
@@ -155,26 +145,18 @@ class QuantizedEmbedding(_Quantized):
         self._format(group_size, bits, mode)
         self.num_embeddings = num_embeddings
         self.dims = dims
-        self._take(mx.random.normal(shape=(num_embeddings, dims), scale=math.sqrt(1 / dims)))
+        self._take(_nn.normal((num_embeddings, dims), 0.0, math.sqrt(1 / dims), mx.float32))
         self.freeze()
 
     def _extra_repr(self):
         return f"{self.num_embeddings}, {self.dims}, {self._kind()}"
 
     def __call__(self, x):
-        biases = self["biases"][x] if "biases" in self else None
-        return mx.dequantize(
-            self["weight"][x],
-            scales=self["scales"][x],
-            biases=biases,
-            group_size=self.group_size,
-            bits=self.bits,
-            mode=self.mode,
-        )
+        return _nn.quantized_embedding(self["weight"], self["scales"], self.get("biases"), x, *self._how())
 
     def as_linear(self, x):
         """Products with all vectors."""
-        return self._product(x)
+        return _nn.quantized_linear(x, self["weight"], self["scales"], self.get("biases"), None, *self._how())
 
     @classmethod
     def from_embedding(cls, embedding_layer, group_size=None, bits=None, mode="affine"):

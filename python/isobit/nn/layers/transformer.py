@@ -1,8 +1,7 @@
 """Attention and transformer blocks."""
 
-import math
-
 from isobit import core as mx
+from isobit.core import _nn
 from isobit.nn.layers.activations import relu
 from isobit.nn.layers.base import Module
 from isobit.nn.layers.dropout import Dropout
@@ -38,16 +37,12 @@ class MultiHeadAttention(Module):
 
     def __call__(self, queries, keys, values, mask=None):
         projected = self.query_proj(queries), self.key_proj(keys), self.value_proj(values)
-        q, k, v = (mx.unflatten(x, -1, (self.num_heads, -1)).transpose(0, 2, 1, 3) for x in projected)
-        scale = math.sqrt(1 / q.shape[-1])
-        y = mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=mask)
-        return self.out_proj(mx.flatten(y.transpose(0, 2, 1, 3), -2, -1))
+        return self.out_proj(_nn.multi_head_attention(*projected, self.num_heads, mask))
 
     @staticmethod
     def create_additive_causal_mask(N, dtype=mx.float32):
         """Zeros for keys up to the query, the most negative number for later ones."""
-        places = mx.arange(N)
-        return (places[:, None] < places[None, :]).astype(dtype) * mx.finfo(dtype).min
+        return _nn.causal_mask(N, dtype)
 
 
 class _FeedForward(Module):
