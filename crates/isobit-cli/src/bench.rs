@@ -2,6 +2,7 @@
 //! driver that times several programs in turn. With `--shape` it times a whole language model.
 
 mod gpt;
+mod profile;
 mod quantized;
 mod rows;
 mod shape;
@@ -38,6 +39,9 @@ pub struct Options {
     /// Tokens that it generates
     #[arg(long, value_name = "N", requires = "shape", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     tokens: u32,
+    /// Also say where the time of a prompt and of a token goes, primitive by primitive (in a round of its own)
+    #[arg(long, requires = "shape")]
+    profile: bool,
 }
 
 fn bits(s: &str) -> std::result::Result<usize, String> {
@@ -55,7 +59,7 @@ pub fn run(args: &Options) -> Result<ExitCode> {
         let (prompt, tokens) = (args.prompt as usize, args.tokens as usize);
         // A call is a prompt and a text: far fewer of them are needed than of kernels.
         let rounds = args.calls.div_ceil(3);
-        let run = shape::Run { shape, bits: args.bits, prompt, tokens, rounds };
+        let run = shape::Run { shape, bits: args.bits, prompt, tokens, rounds, profile: args.profile };
         shape::run(&run, || Ok((isobit_kernels::limits::fma_gflops(), read_limit()?)))?
     } else if args.worker {
         worker()?

@@ -66,7 +66,7 @@ fn judged(m: &LanguageModel) -> (f32, Vec<u32>) {
     let input = isobit::Array::from_slice(&ids[..n], &[1, n]).unwrap();
     let targets = isobit::Array::from_slice(&ids[1..], &[1, n]).unwrap();
     let logits = ops::astype(&m.model.logits(&m.model.hidden(&input, None).unwrap()).unwrap(), Dtype::F32).unwrap();
-    let loss = cross_entropy(&logits, &targets, None, 0.0, Reduction::Mean).unwrap().item::<f32>().unwrap();
+    let loss = cross_entropy(&logits, &targets, None, -1, 0.0, Reduction::Mean).unwrap().item::<f32>().unwrap();
     let best = ops::astype(&ops::argmax(&logits, -1, false).unwrap(), Dtype::U32).unwrap();
     (loss, best.to_vec::<u32>().unwrap())
 }

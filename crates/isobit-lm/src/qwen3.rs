@@ -114,8 +114,9 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Array, cache: Option<&mut KvCache>) -> Result<Array> {
-        let attended = self.self_attn.forward(&self.input_layernorm.forward(x)?, Mask::Causal, cache)?;
+    /// The block on rows `[B · L, hidden]`.
+    fn forward(&self, x: &Array, shape: (usize, usize), cache: Option<&mut KvCache>) -> Result<Array> {
+        let attended = self.self_attn.forward_rows(&self.input_layernorm.forward(x)?, shape, Mask::Causal, cache)?;
         let x = ops::add(x, &attended)?;
         ops::add(&x, &self.mlp.forward(&self.post_attention_layernorm.forward(&x)?)?)
     }
@@ -238,11 +239,13 @@ impl Qwen3 {
                 format!("expected integer tokens [B, L], got {} {:?}", tokens.dtype(), tokens.shape()),
             ));
         }
-        let mut x = self.model.embed_tokens.forward(tokens)?;
+        // Rows stay flat from block to block: at one token a reshape costs as much as the smaller layers.
+        let (b, l) = (tokens.shape()[0], tokens.shape()[1]);
+        let mut x = self.model.embed_tokens.forward(&ops::reshape(tokens, &[(b * l) as isize])?)?;
         match cache {
             None => {
                 for block in &self.model.layers {
-                    x = block.forward(&x, None)?;
+                    x = block.forward(&x, (b, l), None)?;
                 }
             }
             Some(cache) => {
@@ -253,11 +256,12 @@ impl Qwen3 {
                     ));
                 }
                 for (block, layer) in self.model.layers.iter().zip(&mut cache.layers) {
-                    x = block.forward(&x, Some(layer))?;
+                    x = block.forward(&x, (b, l), Some(layer))?;
                 }
             }
         }
-        self.model.norm.forward(&x)
+        let x = self.model.norm.forward(&x)?;
+        ops::reshape(&x, &[b as isize, l as isize, self.config.hidden_size as isize])
     }
 
     /// Scores `[..., vocab]` of hidden states `[..., hidden]`.

@@ -84,29 +84,50 @@ impl Attention {
     /// Attends from every position of `x` to those that `mask` allows. With a cache, the positions of `x` follow the
     /// ones in it, and keys and values are appended.
     pub fn forward(&self, x: &Array, mask: Mask<'_>, cache: Option<&mut KvCache>) -> Result<Array> {
-        let [b, l, _] = *x.shape() else {
+        let [b, l, width] = *x.shape() else {
             return Err(Error::value("attention", format!("expected [B, L, width], got {:?}", x.shape())));
         };
+        let rows = ops::reshape(x, &[(b * l) as isize, width as isize])?;
+        let out = self.forward_rows(&rows, (b, l), mask, cache)?;
+        ops::reshape(&out, &[b as isize, l as isize, self.shape.width as isize])
+    }
+
+    /// [`Attention::forward`] on `x` and to a result of shape `[B · L, width]`, for callers that keep rows flat from layer to
+    /// layer: products take them as they are.
+    pub fn forward_rows(
+        &self,
+        x: &Array,
+        (b, l): (usize, usize),
+        mask: Mask<'_>,
+        cache: Option<&mut KvCache>,
+    ) -> Result<Array> {
+        if x.ndim() != 2 || x.shape()[0] != b * l {
+            return Err(Error::value("attention", format!("expected {b} · {l} rows, got {:?}", x.shape())));
+        }
         let AttentionShape { heads, kv_heads, head_dim, rope_base, .. } = self.shape;
         let offset = cache.as_ref().map_or(0, |c| c.len());
+        let (batch, len, dim) = (b as isize, l as isize, head_dim as isize);
+        // Rows of heads to heads of rows; where each head has one row, the same elements under another shape.
         let split = |x: Array, n: usize, norm: Option<&RMSNorm>| -> Result<Array> {
-            let mut x = ops::reshape(&x, &[b as isize, l as isize, n as isize, head_dim as isize])?;
+            let n = n as isize;
+            let mut x = ops::reshape(&x, &if l == 1 { [batch, n, 1, dim] } else { [batch, len, n, dim] })?;
             if let Some(norm) = norm {
                 x = norm.forward(&x)?;
             }
-            ops::transpose(&x, [0, 2, 1, 3])
+            if l == 1 { Ok(x) } else { ops::transpose(&x, [0, 2, 1, 3]) }
         };
         let rope = |x: Array| fast::rope(&x, head_dim, false, Some(rope_base), 1.0, offset, None);
         let q = rope(split(self.q_proj.forward(x)?, heads, self.q_norm.as_ref())?)?;
         let k = rope(split(self.k_proj.forward(x)?, kv_heads, self.k_norm.as_ref())?)?;
         let v = split(self.v_proj.forward(x)?, kv_heads, None)?;
         let scale = 1.0 / (head_dim as f32).sqrt();
-        let out = match cache {
+        let mut out = match cache {
             Some(cache) => cache.attend(&q, &k, &v, scale, mask)?,
             None => fast::scaled_dot_product_attention(&q, &k, &v, scale, mask, None)?,
         };
-        let out =
-            ops::reshape(&ops::transpose(&out, [0, 2, 1, 3])?, &[b as isize, l as isize, (heads * head_dim) as isize])?;
-        self.o_proj.forward(&out)
+        if l != 1 {
+            out = ops::transpose(&out, [0, 2, 1, 3])?;
+        }
+        self.o_proj.forward(&ops::reshape(&out, &[(b * l) as isize, (heads * head_dim) as isize])?)
     }
 }

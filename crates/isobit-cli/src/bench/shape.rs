@@ -4,6 +4,7 @@
 //! Weights are drawn in the stored format: what matters here is how many bytes and operations there are. Text is random
 //! tokens; nothing is sampled.
 
+use super::profile::Profiler;
 use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, Error, Result, ops, random};
 use isobit_lm::{Config, Experts, Quantization, Qwen3, Recipe, Session};
@@ -86,6 +87,8 @@ pub struct Run {
     pub tokens: usize,
     /// Rounds of both.
     pub rounds: usize,
+    /// Whether a last round measures the primitives.
+    pub profile: bool,
 }
 
 /// What reading one token costs, by the model's geometry.
@@ -127,7 +130,7 @@ pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()>
 
     // Memory is mapped and weights are packed before anything is timed.
     let mut warm = Session::new(&model);
-    warm.read(&model, &text[..text.len().min(8)], 8)?;
+    warm.read(&model, &text, 512)?;
     for i in 0..4 {
         warm.read(&model, &[i], 1)?;
     }
@@ -154,7 +157,27 @@ pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()>
     );
     row("prefill", run.prompt, prefill, of_prompt(prompt_flops, gflops), of_prompt(prompt_bytes, read));
     row("decode", run.tokens, decode, gflops * 1e9 / (cost.flops + cost.head), read * 1e9 / cost.bytes);
+    if run.profile {
+        profiled(&model, &text, run.tokens)?;
+    }
     Ok(())
+}
+
+/// One more prompt and text with every primitive measured.
+fn profiled(model: &Qwen3, text: &[u32], tokens: usize) -> Result<()> {
+    let profiler = Profiler::new()?;
+    profiler.with(|| {
+        let mut session = Session::new(model);
+        let start = Instant::now();
+        session.read(model, text, 512)?;
+        println!("\n{}", profiler.report("a prompt:", start.elapsed(), 1));
+        let start = Instant::now();
+        for i in 0..tokens {
+            session.read(model, &[(i * 104_729 % model.config().vocab_size) as u32], 1)?;
+        }
+        println!("{}", profiler.report("a token after it:", start.elapsed(), tokens));
+        Ok(())
+    })
 }
 
 /// The model in its format, with zeros that take no memory.
@@ -279,7 +302,7 @@ mod tests {
     use super::*;
 
     fn of(shape: Shape, bits: usize) -> Run {
-        Run { shape, bits, prompt: 512, tokens: 32, rounds: 1 }
+        Run { shape, bits, prompt: 512, tokens: 32, rounds: 1, profile: false }
     }
 
     #[test]
