@@ -7,7 +7,9 @@ mod quantized;
 mod rows;
 mod shape;
 
+use crate::activations::ActivationOptions;
 use isobit::{Array, Dtype, Error, Result, ops};
+use isobit_nn::Activations;
 use rows::Row;
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
@@ -42,6 +44,8 @@ pub struct Options {
     /// Also say where the time of a prompt and of a token goes, primitive by primitive (in a round of its own)
     #[arg(long, requires = "shape")]
     profile: bool,
+    #[command(flatten)]
+    activations: ActivationOptions,
 }
 
 fn bits(s: &str) -> std::result::Result<usize, String> {
@@ -59,10 +63,11 @@ pub fn run(args: &Options) -> Result<ExitCode> {
         let (prompt, tokens) = (args.prompt as usize, args.tokens as usize);
         // A call is a prompt and a text: far fewer of them are needed than of kernels.
         let rounds = args.calls.div_ceil(3);
-        let run = shape::Run { shape, bits: args.bits, prompt, tokens, rounds, profile: args.profile };
+        let (activations, profile) = (args.activations.get(), args.profile);
+        let run = shape::Run { shape, bits: args.bits, activations, prompt, tokens, rounds, profile };
         shape::run(&run, || Ok((isobit_kernels::limits::fma_gflops(), read_limit()?)))?
     } else if args.worker {
-        worker()?
+        worker(args.activations.get())?
     } else {
         table(args)?
     }
@@ -71,7 +76,10 @@ pub fn run(args: &Options) -> Result<ExitCode> {
 
 fn table(args: &Options) -> Result<()> {
     let filter = args.filter.as_deref().unwrap_or("");
-    let names: Vec<&str> = rows::NAMES.into_iter().chain(["gpt.step"]).filter(|n| n.contains(filter)).collect();
+    let named = |name: &str| rows::with_activations(name, args.activations.get());
+    let mut names: Vec<String> = rows::NAMES.into_iter().chain(["gpt.step"]).map(named).collect();
+    names.retain(|n| n.contains(filter));
+    names.dedup();
     if names.is_empty() {
         let all: Vec<&str> = rows::NAMES.into_iter().chain(["gpt.step"]).collect();
         return Err(Error::value("bench", format!("no row is named like {filter:?}; the rows are {}", all.join(" "))));
@@ -86,7 +94,7 @@ fn table(args: &Options) -> Result<()> {
         "row", "median ms", "best ms", "GFLOP/s", "of FMA", "GB/s", "of read"
     );
     for name in names {
-        let Some(mut row) = rows::row(name)? else { continue };
+        let Some(mut row) = rows::row(&name)? else { continue };
         let warm = row.warm;
         let mut seconds = time(&mut row, args.calls.max(1), warm)?;
         seconds.sort_by(f64::total_cmp);
@@ -130,14 +138,14 @@ fn time(row: &mut Row, calls: usize, warm: usize) -> Result<Vec<f64>> {
     Ok(seconds)
 }
 
-fn worker() -> Result<()> {
+fn worker(activations: Activations) -> Result<()> {
     let mut current: Option<(String, Row)> = None;
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         let mut words = line.split_whitespace();
         let Some(name) = words.next() else { continue };
         let calls = words.next().and_then(|n| n.parse().ok()).unwrap_or(3);
-        println!("{}", answer(name, calls, &mut current));
+        println!("{}", answer(&rows::with_activations(name, activations), calls, &mut current));
         if std::io::stdout().flush().is_err() {
             break;
         }

@@ -1,6 +1,6 @@
 //! `isobit generate`.
 
-use crate::{kv, shipped};
+use crate::{activations, kv, shipped};
 use clap::Args;
 use isobit::{Error, Result};
 use isobit_lm::{Generation, Generator, Sampling};
@@ -34,6 +34,8 @@ pub struct Options {
     chunk: u32,
     #[command(flatten)]
     kv: kv::CacheOptions,
+    #[command(flatten)]
+    activations: activations::ActivationOptions,
 }
 
 fn temperature(s: &str) -> std::result::Result<f32, String> {
@@ -54,6 +56,7 @@ fn probability(s: &str) -> std::result::Result<f32, String> {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut model = shipped::load(options.model.as_deref())?;
     options.kv.apply(&mut model.model)?;
+    model.model.set_activations(options.activations.get())?;
     let sampling = Sampling { temperature: options.temp, top_p: options.top_p, seed: options.seed };
     let generation = Generation { max_tokens: options.max_tokens as usize, sampling, chunk: options.chunk as usize };
     let mut out = std::io::stdout().lock();

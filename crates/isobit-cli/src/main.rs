@@ -4,6 +4,7 @@
 //! Results go to standard output, everything else to standard error. Exit status: 0, 1 for an error or a failed proof,
 //! 2 for a command line that makes no sense.
 
+mod activations;
 mod bench;
 mod generate;
 mod info;

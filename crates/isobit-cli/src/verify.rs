@@ -1,6 +1,6 @@
 //! `isobit verify`.
 
-use crate::{kv, shipped};
+use crate::{activations, kv, shipped};
 use clap::{Args, ValueEnum};
 use isobit::cpu::isa;
 use isobit::{Dtype, Error, Result};
@@ -26,6 +26,8 @@ pub struct Options {
     dtype: Vec<Float>,
     #[command(flatten)]
     kv: kv::CacheOptions,
+    #[command(flatten)]
+    activations: activations::ActivationOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -54,6 +56,7 @@ const TEXT: &str = "/// The sum of all elements along the given axes.\npub fn su
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut model = shipped::load(options.model.as_deref())?;
     options.kv.apply(&mut model.model)?;
+    model.model.set_activations(options.activations.get())?;
     let dtypes: Vec<Dtype> = match (options.dtype.as_slice(), &options.model) {
         ([], Some(_)) => vec![model.model.dtype()],
         ([], None) => vec![Dtype::F32, Dtype::BF16, Dtype::F16],

@@ -185,7 +185,13 @@ fn quantize_generate_verify() {
         assert_eq!(generate(&[]), generate(&["--chunk", "1"]));
         let table = works(&[&["verify", "--model", &out, "--tokens", "9", "--batch", "2"], kv].concat());
         assert!(table.contains("the same bits"), "{table}");
+        let rounded = ["--activations", "int8"];
+        assert!(generate(&rounded).starts_with("fn op_1"));
+        let table = works(&[&["verify", "--model", &out, "--tokens", "9", "--batch", "2"], kv, &rounded].concat());
+        assert!(table.contains("the same bits"), "{table}");
     }
+    let message = fails(1, &["verify", "--model", &float, "--activations", "int8"]);
+    assert!(message.contains("expected a model with quantized weights"), "{message}");
     let again = ["quantize", "--model", &float, "--out", &dir.join("q0")];
     assert!(fails(1, &again).contains("exists and is not empty"));
     let of = |more: &[&str]| fails(1, &[&["quantize", "--model", &float, "--out", &dir.join("new")], more].concat());
@@ -262,6 +268,7 @@ fn command_lines_that_make_no_sense() {
         (&["bench", "--shape", "qwen3-9b"], "qwen3-8b"),
         (&["bench", "--shape", "qwen3-0.6b", "--bits", "7"], "expected one of"),
         (&["bench", "--bits", "4"], "--shape"),
+        (&["generate", "--prompt", "x", "--activations", "int4"], "int8"),
         (&["dance"], "dance"),
     ] {
         let message = fails(2, arguments);

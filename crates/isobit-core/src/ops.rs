@@ -71,7 +71,7 @@ pub use frequencies::{fftfreq, fftshift, ifftshift, rfftfreq};
 pub use full::{full, full_like, ones, ones_like, zeros, zeros_like};
 pub use gather::gather;
 pub use gather_mm::gather_mm;
-pub use gather_qmm::{gather_qmm, gather_qmm_scaled};
+pub use gather_qmm::{gather_qmm, gather_qmm_int8, gather_qmm_scaled};
 pub use greater::greater;
 pub use greater_equal::greater_equal;
 pub use inner::{count_nonzero, diff, inner, kron, outer, vecdot};

@@ -105,6 +105,12 @@ impl Format {
         words * 32 / self.bits()
     }
 
+    /// Whether codes are, or are half of, integers of eight bits, so that products with activations in eight bits are exact
+    /// ([`crate::ops::quantized_matmul_int8()`]): affine codes and 4-bit floats are, 8-bit floats (mxfp8) are not.
+    pub fn has_int8(self) -> bool {
+        self.mode != Mode::Mxfp8
+    }
+
     /// Whether scales may have that dtype.
     pub(crate) fn takes_scales(self, dtype: Dtype) -> bool {
         if self.has_biases() { dtype.is_float() } else { dtype == Dtype::U8 }
@@ -123,6 +129,7 @@ mod tests {
         let message = Format::new(Mode::Affine, Some(16), None).unwrap_err().to_string();
         assert!(message.contains("[32, 64, 128]") && message.contains("16"), "{message}");
         assert!(Format::new(Mode::Mxfp8, None, Some(4)).is_err());
+        assert!(f.has_int8() && !Format::new(Mode::Mxfp8, None, None).unwrap().has_int8());
         assert!("mxfp6".parse::<Mode>().is_err());
     }
 }

@@ -1,8 +1,9 @@
 //! Quantized and gathered products: which rows meet which matrix.
 //!
 //! ```text
-//! quantized_matmul   the products of a batch side by side, or one by one with activations rounded to eight bits
+//! quantized_matmul   the products of a batch side by side
 //! gather_qmm         pairs grouped by their right operand: one product of all its rows, wherever they lie, side by side
+//!                    (both also with activations rounded to eight bits)
 //! gather_mm          the same, but rows are gathered, multiplied in one call, put back
 //! not transposed     the matrix in single precision, some columns at a time, times the rows in single precision
 //! ```
@@ -78,13 +79,7 @@ pub fn quantized_matmul(cpu: &dyn Backend, p: &QuantizedMatmul, inputs: Inputs, 
         }
     }
     // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
-    unsafe {
-        if p.int8() {
-            products.iter().for_each(|p| quant::product_int8(p));
-        } else {
-            quant::products(&products);
-        }
-    }
+    unsafe { if p.int8() { quant::products_int8(&products) } else { quant::products(&products) } };
     Ok(Ran::Done(smallvec![out]))
 }
 
@@ -498,7 +493,7 @@ pub fn gather_qmm(cpu: &dyn Backend, p: &GatherQmm, inputs: Inputs, outs: &[Spec
                 first += m;
             }
             // SAFETY: shapes were checked by `infer`, strides stay inside their buffers, and the output is fresh and dense.
-            unsafe { quant::products(&products) };
+            unsafe { if p.int8() { quant::products_int8(&products) } else { quant::products(&products) } };
         }
     }
     Ok(Ran::Done(smallvec![out]))

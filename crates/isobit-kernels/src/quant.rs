@@ -21,7 +21,7 @@ mod tests;
 pub use block::Packed;
 pub use codes::{pack_bits, unpack_bits};
 pub use dense::{Dense, DenseElement, dense};
-pub use int8::{has_int8, product_int8};
+pub use int8::{has_int8, product_int8, products_int8};
 pub use product::{Product, product, products};
 
 /// What a code stands for.

@@ -157,6 +157,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         acc
     }
+    /// In each 16 bytes, byte `n[i]` (of 0 to 15) of the table's 16.
+    #[inline(always)]
+    fn shuffle_bytes(self, table: Self::I, n: Self::I) -> Self::I {
+        let (table, n) = (self.to_array_i(table), self.to_array_i(n));
+        let byte = |lane: usize, n: i32| table[lane / 4 * 4 + (n >> 2 & 3) as usize] >> (8 * (n & 3)) & 0xff;
+        self.from_array_i(std::array::from_fn(|lane| {
+            (0..4).fold(0, |word, b| word | byte(lane, n[lane] >> (8 * b)) << (8 * b))
+        }))
+    }
     /// `a & b`.
     fn and(self, a: Self::I, b: Self::I) -> Self::I;
     /// `a | b`.

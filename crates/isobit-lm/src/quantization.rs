@@ -169,7 +169,8 @@ impl Recipe {
     }
 }
 
-fn is_router(path: &str) -> bool {
+/// Whether the layer at that path is a mixture's router.
+pub(crate) fn is_router(path: &str) -> bool {
     path.ends_with(".mlp.gate")
 }
 

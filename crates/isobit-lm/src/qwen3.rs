@@ -3,14 +3,14 @@
 
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::quantization::Quantization;
+use crate::quantization::{Quantization, is_router};
 use isobit::fast::Mask;
 use isobit::quant::Format;
 use isobit::{Array, Dtype, Error, Result, ops};
 use isobit_nn::init::{self, Keys};
 use isobit_nn::{
-    Attention, AttentionShape, Embedding, KvCache, Linear, MLP, MaybeQuantized, Module, MoeShape, Path, Quantizable,
-    RMSNorm, SparseMoe,
+    Activations, Attention, AttentionShape, Embedding, KvCache, Linear, MLP, MaybeQuantized, Module, MoeShape, Path,
+    Quantizable, RMSNorm, SparseMoe,
 };
 use std::sync::Arc;
 
@@ -204,6 +204,21 @@ impl Qwen3 {
         isobit_nn::quantize(self, |path| quantization.format_of(path))?;
         Arc::make_mut(&mut self.config).quantization = Some(quantization.clone());
         Ok(())
+    }
+
+    /// How products with quantized weights take their inputs: as they are (at first), or rounded to eight bits, which is
+    /// faster and has results of its own. Routers of mixtures stay exact: a wrong choice costs more than a rounded product.
+    ///
+    /// # Errors
+    /// [`Activations::Int8`] for a model without quantized weights or with a format that has no such products; then nothing
+    /// is changed.
+    pub fn set_activations(&mut self, activations: Activations) -> Result<()> {
+        if activations == Activations::Int8 && self.config.quantization.is_none() {
+            let message =
+                "expected a model with quantized weights: activations are rounded in products with them alone";
+            return Err(Error::value("activations", message));
+        }
+        isobit_nn::set_activations(self, |path| (!is_router(path)).then_some(activations))
     }
 
     /// How new caches store keys and values: quantized, or (`None`, as at first) as they are.

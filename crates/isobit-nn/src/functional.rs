@@ -18,6 +18,7 @@ pub use position::{alibi_matrix, alibi_slopes, sinusoidal_encoding, sinusoidal_f
 pub use recurrent::{gru, lstm, rnn};
 pub use resize::{Interpolation, upsample};
 
+use crate::quantized::Activations;
 use crate::term::term;
 use isobit::quant::Format;
 use isobit::random;
@@ -39,20 +40,56 @@ pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>) -> Result<Array> 
     }
 }
 
+/// A quantized matrix, or a stack of them, and how products with it take their inputs.
+#[derive(Clone, Copy)]
+pub struct QuantizedWeight<'a> {
+    /// Codes in 32-bit words.
+    pub codes: &'a Array,
+    /// One per group.
+    pub scales: &'a Array,
+    /// One per group, in affine formats.
+    pub biases: Option<&'a Array>,
+    /// What codes and scales mean.
+    pub format: Format,
+    /// How products take their inputs.
+    pub activations: Activations,
+}
+
+impl QuantizedWeight<'_> {
+    /// Inputs of a map.
+    fn inputs(&self) -> usize {
+        self.codes.shape().last().map_or(0, |&words| self.format.codes(words))
+    }
+
+    /// `x @ w.T`.
+    ///
+    /// # Errors
+    /// As [`ops::quantized_matmul()`] and [`ops::quantized_matmul_int8()`].
+    pub fn matmul(&self, x: &Array) -> Result<Array> {
+        let QuantizedWeight { codes, scales, biases, format, activations } = *self;
+        match activations {
+            Activations::Exact => ops::quantized_matmul(x, codes, scales, biases, true, format),
+            Activations::Int8 => ops::quantized_matmul_int8(x, codes, scales, biases, format),
+        }
+    }
+
+    /// `x[lhs] @ w[rhs].T`.
+    fn gather_matmul(&self, x: &Array, lhs: &Array, rhs: &Array) -> Result<Array> {
+        let QuantizedWeight { codes, scales, biases, format, activations } = *self;
+        match activations {
+            Activations::Exact => ops::gather_qmm(x, codes, scales, biases, Some(lhs), Some(rhs), true, format),
+            Activations::Int8 => ops::gather_qmm_int8(x, codes, scales, biases, Some(lhs), Some(rhs), format),
+        }
+    }
+}
+
 /// `x @ w.T + bias` for the quantized matrix `w`.
 ///
 /// # Errors
-/// As [`ops::quantized_matmul()`]; a last axis of another size than the matrix's inputs.
-pub fn quantized_linear(
-    x: &Array,
-    codes: &Array,
-    scales: &Array,
-    biases: Option<&Array>,
-    bias: Option<&Array>,
-    format: Format,
-) -> Result<Array> {
-    check_inputs("quantized_linear", x, width(codes, format))?;
-    plus_bias(ops::quantized_matmul(x, codes, scales, biases, true, format)?, bias)
+/// As [`QuantizedWeight::matmul`]; a last axis of another size than the matrix's inputs.
+pub fn quantized_linear(x: &Array, w: &QuantizedWeight<'_>, bias: Option<&Array>) -> Result<Array> {
+    check_inputs("quantized_linear", x, w.inputs())?;
+    plus_bias(w.matmul(x)?, bias)
 }
 
 /// For each output `x1 @ weight[output] @ x2`, plus `bias`: `[..., first]` and `[..., second]` with weights
@@ -115,19 +152,13 @@ pub fn embedding(table: &Array, indices: &Array) -> Result<Array> {
 ///
 /// # Errors
 /// Indices that are no integers; a table that does not fit the format.
-pub fn quantized_embedding(
-    codes: &Array,
-    scales: &Array,
-    biases: Option<&Array>,
-    indices: &Array,
-    format: Format,
-) -> Result<Array> {
+pub fn quantized_embedding(table: &QuantizedWeight<'_>, indices: &Array) -> Result<Array> {
     let flat = ops::flatten(indices, 0, -1)?;
-    let biases = biases.map(|b| embedding(b, &flat)).transpose()?;
-    let rows =
-        ops::dequantize(&embedding(codes, &flat)?, &embedding(scales, &flat)?, biases.as_ref(), format, None, None)?;
+    let biases = table.biases.map(|b| embedding(b, &flat)).transpose()?;
+    let (codes, scales) = (embedding(table.codes, &flat)?, embedding(table.scales, &flat)?);
+    let rows = ops::dequantize(&codes, &scales, biases.as_ref(), table.format, None, None)?;
     let mut shape: Vec<isize> = indices.shape().iter().map(|&n| n as isize).collect();
-    shape.push(width(codes, format) as isize);
+    shape.push(table.inputs() as isize);
     ops::reshape(&rows, &shape)
 }
 
@@ -156,25 +187,21 @@ pub fn switch_linear(x: &Array, weight: &Array, bias: Option<&Array>, experts: &
 /// [`switch_linear`] with quantized weights.
 ///
 /// # Errors
-/// As [`switch_linear`] and [`ops::gather_qmm()`].
+/// As [`switch_linear`] and [`QuantizedWeight::matmul`].
 pub fn quantized_switch_linear(
     x: &Array,
-    codes: &Array,
-    scales: &Array,
-    biases: Option<&Array>,
+    w: &QuantizedWeight<'_>,
     bias: Option<&Array>,
     experts: &Array,
-    format: Format,
 ) -> Result<Array> {
-    let [_, outputs, _] = *codes.shape() else {
+    let [_, outputs, _] = *w.codes.shape() else {
         return Err(Error::value(
             "quantized_switch_linear",
-            format!("expected codes [experts, outputs, words], got {:?}", codes.shape()),
+            format!("expected codes [experts, outputs, words], got {:?}", w.codes.shape()),
         ));
     };
-    let sizes = (width(codes, format), outputs);
-    switched("quantized_switch_linear", x, sizes, bias, experts, |rows, lhs, rhs| {
-        ops::gather_qmm(rows, codes, scales, biases, Some(lhs), Some(rhs), true, format)
+    switched("quantized_switch_linear", x, (w.inputs(), outputs), bias, experts, |rows, lhs, rhs| {
+        w.gather_matmul(rows, lhs, rhs)
     })
 }
 
@@ -217,10 +244,6 @@ fn plus_bias(out: Array, bias: Option<&Array>) -> Result<Array> {
         Some(b) => ops::add(&out, b),
         None => Ok(out),
     }
-}
-
-fn width(codes: &Array, format: Format) -> usize {
-    codes.shape().last().map_or(0, |&words| format.codes(words))
 }
 
 fn check_inputs(op: &'static str, x: &Array, inputs: usize) -> Result<()> {

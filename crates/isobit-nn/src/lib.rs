@@ -31,7 +31,7 @@ pub use layers::{
     RMSNorm, SparseMoe, SwitchGLU, SwitchLinear,
 };
 pub use module::{Module, Params, Path};
-pub use quantized::{MaybeQuantized, Quantizable, QuantizeLayer, QuantizedLayer, quantize};
+pub use quantized::{Activations, MaybeQuantized, Quantizable, QuantizeLayer, QuantizedOf, quantize, set_activations};
 pub use term::Operand;
 
 /// The leaves of every module.

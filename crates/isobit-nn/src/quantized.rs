@@ -2,12 +2,26 @@
 //! the other throughout a module tree.
 //!
 //! Quantized layers have MLX's parameter names: `weight` (codes in uint32 words), `scales`, `biases`, and `bias` if the
-//! layer has one. Nothing here reads an element.
+//! layer has one. Products with them take activations as they are unless [`set_activations`] says otherwise. Nothing here
+//! reads an element.
 
-use crate::layers::{Embedding, Linear, QuantizedEmbedding, QuantizedLinear, QuantizedSwitchLinear, SwitchLinear};
-use crate::module::{Module, Path, first_few};
+use crate::Module;
+use crate::functional::QuantizedWeight;
+use crate::layers::{Embedding, Linear, SwitchLinear};
+use crate::module::{Path, first_few};
 use isobit::quant::Format;
-use isobit::{Array, Error, Result};
+use isobit::{Array, Error, Result, ops};
+use std::marker::PhantomData;
+
+/// How products with quantized matrices take their inputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activations {
+    /// As they are.
+    #[default]
+    Exact,
+    /// Rounded to eight bits ([`ops::quantized_matmul_int8()`]): faster, with results of its own.
+    Int8,
+}
 
 /// A layer whose matrix may be stored quantized, whatever its type: what [`Module::visit_quantizable`] hands out.
 pub trait Quantizable {
@@ -22,30 +36,82 @@ pub trait Quantizable {
     /// # Errors
     /// A layer that is quantized already; inputs that groups do not divide; a dtype that has no quantized form.
     fn quantize(&mut self, format: Format) -> Result<()>;
+
+    /// How products take their inputs; nothing changes in a layer of floats.
+    ///
+    /// # Errors
+    /// [`Activations::Int8`] for a format that has no such products ([`Format::has_int8`]).
+    fn set_activations(&mut self, activations: Activations) -> Result<()>;
 }
 
 /// A layer of floats that has a quantized form.
 pub trait QuantizeLayer: Module {
-    /// The quantized form.
-    type Quantized: QuantizedLayer;
-
-    /// The matrix.
+    /// The matrix, inputs last.
     fn matrix(&self) -> &Array;
 
-    /// The layer with its matrix quantized along the inputs.
-    ///
-    /// # Errors
-    /// As [`isobit::ops::quantize()`].
-    fn quantized(&self, format: Format) -> Result<Self::Quantized>;
+    /// What is added to its product, if anything.
+    fn bias(&self) -> Option<&Array> {
+        None
+    }
 }
 
-/// A layer with a quantized matrix.
-pub trait QuantizedLayer: Module {
-    /// The codes, `[..., inputs * bits / 32]`.
-    fn codes(&self) -> &Array;
+/// The layer `L` with its matrix quantized along the inputs; parameters are named as in MLX.
+#[derive(Clone, Module)]
+pub struct QuantizedOf<L> {
+    /// Codes, `[..., inputs * bits / 32]`.
+    pub weight: Array,
+    /// `[..., inputs / group_size]`.
+    pub scales: Array,
+    /// As the scales, in affine formats.
+    pub biases: Option<Array>,
+    /// As the layer's.
+    pub bias: Option<Array>,
+    #[module(skip)]
+    format: Format,
+    #[module(skip)]
+    activations: Activations,
+    #[module(skip)]
+    layer: PhantomData<L>,
+}
+
+impl<L: QuantizeLayer> QuantizedOf<L> {
+    /// `layer` with its matrix quantized.
+    ///
+    /// # Errors
+    /// As [`ops::quantize()`].
+    pub fn new(layer: &L, format: Format) -> Result<QuantizedOf<L>> {
+        let q = ops::quantize(layer.matrix(), format, None)?;
+        Ok(QuantizedOf {
+            weight: q.codes,
+            scales: q.scales,
+            biases: q.biases,
+            bias: layer.bias().cloned(),
+            format,
+            activations: Activations::Exact,
+            layer: PhantomData,
+        })
+    }
 
     /// How the matrix is stored.
-    fn format(&self) -> Format;
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How products take their inputs.
+    pub fn activations(&self) -> Activations {
+        self.activations
+    }
+
+    /// The matrix.
+    pub(crate) fn matrix(&self) -> QuantizedWeight<'_> {
+        QuantizedWeight {
+            codes: &self.weight,
+            scales: &self.scales,
+            biases: self.biases.as_ref(),
+            format: self.format,
+            activations: self.activations,
+        }
+    }
 }
 
 /// A layer as floats or quantized.
@@ -54,7 +120,7 @@ pub enum MaybeQuantized<L: QuantizeLayer> {
     /// As floats.
     Float(L),
     /// Quantized.
-    Quantized(L::Quantized),
+    Quantized(QuantizedOf<L>),
 }
 
 impl<L: QuantizeLayer> From<L> for MaybeQuantized<L> {
@@ -73,7 +139,7 @@ impl<L: QuantizeLayer> MaybeQuantized<L> {
     }
 
     /// The quantized layer, if it is one.
-    pub fn as_quantized(&self) -> Option<&L::Quantized> {
+    pub fn as_quantized(&self) -> Option<&QuantizedOf<L>> {
         match self {
             MaybeQuantized::Float(_) => None,
             MaybeQuantized::Quantized(layer) => Some(layer),
@@ -86,9 +152,9 @@ impl<L: QuantizeLayer> Quantizable for MaybeQuantized<L> {
         match self {
             MaybeQuantized::Float(layer) => layer.matrix().shape().to_vec(),
             MaybeQuantized::Quantized(layer) => {
-                let mut shape = layer.codes().shape().to_vec();
+                let mut shape = layer.weight.shape().to_vec();
                 if let Some(last) = shape.last_mut() {
-                    *last = layer.format().codes(*last);
+                    *last = layer.format.codes(*last);
                 }
                 shape
             }
@@ -96,13 +162,21 @@ impl<L: QuantizeLayer> Quantizable for MaybeQuantized<L> {
     }
 
     fn format(&self) -> Option<Format> {
-        self.as_quantized().map(QuantizedLayer::format)
+        self.as_quantized().map(QuantizedOf::format)
     }
 
     fn quantize(&mut self, format: Format) -> Result<()> {
         check(self, format)?;
         if let MaybeQuantized::Float(layer) = self {
-            *self = MaybeQuantized::Quantized(layer.quantized(format)?);
+            *self = MaybeQuantized::Quantized(QuantizedOf::new(layer, format)?);
+        }
+        Ok(())
+    }
+
+    fn set_activations(&mut self, activations: Activations) -> Result<()> {
+        check_activations(self, activations)?;
+        if let MaybeQuantized::Quantized(layer) = self {
+            layer.activations = activations;
         }
         Ok(())
     }
@@ -174,42 +248,6 @@ impl MaybeQuantized<SwitchLinear> {
     }
 }
 
-impl QuantizeLayer for Linear {
-    type Quantized = QuantizedLinear;
-
-    fn matrix(&self) -> &Array {
-        &self.weight
-    }
-
-    fn quantized(&self, format: Format) -> Result<QuantizedLinear> {
-        QuantizedLinear::new(self, format)
-    }
-}
-
-impl QuantizeLayer for Embedding {
-    type Quantized = QuantizedEmbedding;
-
-    fn matrix(&self) -> &Array {
-        &self.weight
-    }
-
-    fn quantized(&self, format: Format) -> Result<QuantizedEmbedding> {
-        QuantizedEmbedding::new(self, format)
-    }
-}
-
-impl QuantizeLayer for SwitchLinear {
-    type Quantized = QuantizedSwitchLinear;
-
-    fn matrix(&self) -> &Array {
-        &self.weight
-    }
-
-    fn quantized(&self, format: Format) -> Result<QuantizedSwitchLinear> {
-        QuantizedSwitchLinear::new(self, format)
-    }
-}
-
 /// What [`Quantizable::quantize`] checks.
 fn check(layer: &(impl Quantizable + ?Sized), format: Format) -> Result<()> {
     if layer.format().is_some() {
@@ -225,6 +263,32 @@ fn check(layer: &(impl Quantizable + ?Sized), format: Format) -> Result<()> {
     }
 }
 
+/// What [`Quantizable::set_activations`] checks.
+fn check_activations(layer: &(impl Quantizable + ?Sized), activations: Activations) -> Result<()> {
+    match layer.format() {
+        Some(f) if activations == Activations::Int8 && !f.has_int8() => Err(Error::value(
+            "activations",
+            format!("the codes of {} are no integers: products take activations as they are", f.mode().name()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Says how products with the quantized layers of `model` take their inputs: those layers for which `choose` says so, by
+/// their path. Layers of floats stay as they are.
+///
+/// # Errors
+/// A chosen layer that has no such products, by path; then nothing is changed.
+pub fn set_activations(model: &mut impl Module, mut choose: impl FnMut(&str) -> Option<Activations>) -> Result<()> {
+    each_chosen(
+        model,
+        "activations",
+        &mut choose,
+        |layer, a| check_activations(layer, a),
+        |layer, a| layer.set_activations(a),
+    )
+}
+
 /// Quantizes those layers of `model` for which `choose` gives a format, by their path (`layers.0.self_attn.q_proj`);
 /// `None` leaves a layer as it is. One format for all: `quantize(&mut model, |_| Some(format))`; exceptions are up to
 /// `choose`.
@@ -235,27 +299,42 @@ fn check(layer: &(impl Quantizable + ?Sized), format: Format) -> Result<()> {
 /// A chosen layer that is quantized already or whose inputs groups do not divide, by path; then nothing is quantized.
 /// A weight without a quantized form.
 pub fn quantize(model: &mut impl Module, mut choose: impl FnMut(&str) -> Option<Format>) -> Result<()> {
+    each_chosen(
+        model,
+        "quantize",
+        &mut choose,
+        |layer, format| check(layer, format),
+        |layer, format| layer.quantize(format),
+    )
+}
+
+/// Changes the layers for which `choose` says what to, after all of them were checked.
+fn each_chosen<T: Copy>(
+    model: &mut impl Module,
+    op: &'static str,
+    choose: &mut dyn FnMut(&str) -> Option<T>,
+    check: impl Fn(&dyn Quantizable, T) -> Result<()>,
+    change: impl Fn(&mut dyn Quantizable, T) -> Result<()>,
+) -> Result<()> {
     let mut wrong = Vec::new();
     let mut chosen = Vec::new();
     model.visit_quantizable(&mut Path::new(), &mut |path, layer| {
-        let format = choose(path);
-        if let Some(format) = format
-            && let Err(e) = check(layer, format)
+        let to = choose(path);
+        if let Some(to) = to
+            && let Err(e) = check(layer, to)
         {
             wrong.push(format!("{path}: {}", e.message()));
         }
-        chosen.push(format);
+        chosen.push(to);
     });
     if !wrong.is_empty() {
-        return Err(Error::value("quantize", first_few(&wrong)));
+        return Err(Error::value(op, first_few(&wrong)));
     }
     let mut chosen = chosen.into_iter();
     let mut result = Ok(());
     model.visit_quantizable(&mut Path::new(), &mut |path, layer| {
-        if let (Some(Some(format)), Ok(())) = (chosen.next(), &result) {
-            result = layer
-                .quantize(format)
-                .map_err(|e| Error::new(e.kind(), "quantize", format!("{path}: {}", e.message())));
+        if let (Some(Some(to)), Ok(())) = (chosen.next(), &result) {
+            result = change(layer, to).map_err(|e| Error::new(e.kind(), op, format!("{path}: {}", e.message())));
         }
     });
     result

@@ -6,8 +6,8 @@ use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, ops};
 use isobit_nn::init::{self, Keys};
 use isobit_nn::{
-    Attention, AttentionShape, Embedding, KvCache, Linear, MLP, MaybeQuantized, Module, MoeShape, SparseMoe,
-    SwitchLinear, functional, quantize,
+    Activations, Attention, AttentionShape, Embedding, KvCache, Linear, MLP, MaybeQuantized, Module, MoeShape,
+    SparseMoe, SwitchLinear, functional, quantize, set_activations,
 };
 
 fn format(mode: Mode, bits: usize) -> Format {
@@ -133,6 +133,45 @@ fn linear_and_embedding_are_those_of_the_dequantized_matrix() {
     }
 }
 
+#[test]
+fn activations_are_a_setting_of_the_layer() {
+    let x = random(&[3, 64], 3);
+    let mut mlp = MLP::new(64, 96, &mut Keys::new(1).unwrap()).unwrap();
+    let floats = bits(&mlp.forward(&x).unwrap());
+    // A layer of floats takes no notice.
+    set_activations(&mut mlp, |_| Some(Activations::Int8)).unwrap();
+    assert!(bits(&mlp.forward(&x).unwrap()) == floats);
+    quantize(&mut mlp, |_| Some(format(Mode::Affine, 4))).unwrap();
+    let names: Vec<String> = mlp.parameters().into_keys().collect();
+    let exact = mlp.forward(&x).unwrap();
+    assert_eq!(mlp.up_proj.as_quantized().unwrap().activations(), Activations::Exact);
+    set_activations(&mut mlp, |path| (path != "up_proj").then_some(Activations::Int8)).unwrap();
+    assert_eq!(mlp.up_proj.as_quantized().unwrap().activations(), Activations::Exact);
+    assert_eq!(mlp.down_proj.as_quantized().unwrap().activations(), Activations::Int8);
+    let rounded = mlp.forward(&x).unwrap();
+    assert!(bits(&rounded) != bits(&exact));
+    close(&rounded, &f64s(&exact), 2e-2);
+    assert_eq!(mlp.parameters().into_keys().collect::<Vec<_>>(), names);
+    set_activations(&mut mlp, |_| Some(Activations::Exact)).unwrap();
+    assert!(bits(&mlp.forward(&x).unwrap()) == bits(&exact));
+
+    // Codes that are no integers: an error that names the layer, and nothing is changed.
+    let mut mlp = MLP::new(64, 96, &mut Keys::new(1).unwrap()).unwrap();
+    let mxfp8 = |path: &str| if path == "down_proj" { format(Mode::Mxfp8, 8) } else { format(Mode::Affine, 4) };
+    quantize(&mut mlp, |path| Some(mxfp8(path))).unwrap();
+    let e = set_activations(&mut mlp, |_| Some(Activations::Int8)).unwrap_err().to_string();
+    assert!(e.contains("down_proj: the codes of mxfp8 are no integers"), "{e}");
+    assert_eq!(mlp.gate_proj.as_quantized().unwrap().activations(), Activations::Exact);
+
+    let mut table = MaybeQuantized::from(Embedding { weight: random(&[9, 64], 5) });
+    isobit_nn::Quantizable::quantize(&mut table, format(Mode::Nvfp4, 4)).unwrap();
+    let scores = table.as_linear(&x).unwrap();
+    isobit_nn::Quantizable::set_activations(&mut table, Activations::Int8).unwrap();
+    let rounded = table.as_linear(&x).unwrap();
+    assert!(bits(&rounded) != bits(&scores));
+    close(&rounded, &f64s(&scores), 2e-2);
+}
+
 /// Rows of `x` through the weights of each chosen expert, one product at a time.
 fn one_by_one(x: &[Array], experts: &[Vec<i32>], map: impl Fn(&Array, i32) -> Array) -> Vec<u8> {
     let each = x.iter().zip(experts).flat_map(|(row, chosen)| chosen.iter().map(move |&e| (row, e)));
@@ -165,13 +204,21 @@ fn switched_maps_have_the_bits_of_single_ones() {
         for format in all_formats() {
             let mut q = MaybeQuantized::from(layer.clone());
             isobit_nn::Quantizable::quantize(&mut q, format).unwrap();
-            let parts = q.as_quantized().unwrap();
-            let want = one_by_one(&rows, &chosen, |row, e| {
-                let biases = parts.biases.as_ref().map(|b| matrix(b, e));
-                let (codes, scales) = (matrix(&parts.weight, e), matrix(&parts.scales, e));
-                functional::quantized_linear(row, &codes, &scales, biases.as_ref(), None, format).unwrap()
-            });
-            assert!(bits(&q.forward(&x, &experts).unwrap()) == want, "{dtype} {format:?}");
+            for activations in [Activations::Exact, Activations::Int8] {
+                if isobit_nn::Quantizable::set_activations(&mut q, activations).is_err() {
+                    assert!(activations == Activations::Int8 && format.mode() == Mode::Mxfp8);
+                    continue;
+                }
+                let parts = q.as_quantized().unwrap();
+                let want = one_by_one(&rows, &chosen, |row, e| {
+                    let biases = parts.biases.as_ref().map(|b| matrix(b, e));
+                    let (codes, scales) = (matrix(&parts.weight, e), matrix(&parts.scales, e));
+                    let (biases, activations) = (biases.as_ref(), parts.activations());
+                    let w = functional::QuantizedWeight { codes: &codes, scales: &scales, biases, format, activations };
+                    functional::quantized_linear(row, &w, None).unwrap()
+                });
+                assert!(bits(&q.forward(&x, &experts).unwrap()) == want, "{dtype} {format:?} {activations:?}");
+            }
         }
     }
     let mut layer = SwitchLinear::new(5, 64, 9, &mut Keys::new(7).unwrap()).unwrap();
@@ -234,18 +281,26 @@ fn a_mixture_follows_its_definition() {
 #[test]
 fn a_row_of_a_mixture_does_not_depend_on_the_others() {
     let shape = MoeShape { width: 64, hidden: 96, experts: 8, chosen: 3, normalize: true };
-    for format in [None, Some(format(Mode::Affine, 4)), Some(format(Mode::Mxfp4, 4))] {
+    let (affine, mxfp4) = (Some(format(Mode::Affine, 4)), Some(format(Mode::Mxfp4, 4)));
+    for (format, activations) in [
+        (None, Activations::Exact),
+        (affine, Activations::Exact),
+        (affine, Activations::Int8),
+        (mxfp4, Activations::Exact),
+        (mxfp4, Activations::Int8),
+    ] {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
             let mut moe = SparseMoe::new(shape, &mut Keys::new(9).unwrap()).unwrap();
             moe.set_dtype(dtype).unwrap();
             quantize(&mut moe, |_| format).unwrap();
+            set_activations(&mut moe, |_| Some(activations)).unwrap();
             let x = ops::astype(&random(&[67, 64], 10), dtype).unwrap();
             let all = bits(&moe.forward(&x).unwrap());
             let size = all.len() / 67;
             for i in [0, 1, 13, 66] {
                 let row = ops::slice(&x, &[i, 0], &[i + 1, 64], &[1, 1]).unwrap();
                 let alone = bits(&moe.forward(&row).unwrap());
-                assert!(alone == all[i as usize * size..][..size], "{format:?} {dtype} row {i}");
+                assert!(alone == all[i as usize * size..][..size], "{format:?} {activations:?} {dtype} row {i}");
             }
         }
     }

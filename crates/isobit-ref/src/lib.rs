@@ -157,11 +157,15 @@ impl Reference {
             Prim::Concatenate(p) => movement::concatenate(x, shapes, p.axis(), out),
             Prim::Exp(_) => elementwise::real(&x[0], libm::exp),
             Prim::GatherMm(_) => quant::gather_mm(x, shapes),
+            Prim::GatherQmm(p) if p.int8() => {
+                let rounded = [&[quant::int8(&x[0], p.format())], &x[1..]].concat();
+                quant::gather_qmm(&rounded, shapes, p.format(), p.transpose())
+            }
             Prim::GatherQmm(p) => quant::gather_qmm(x, shapes, p.format(), p.transpose()),
             Prim::PackBits(p) => quant::pack_bits(&x[0], last(shapes[0]), p.bits()),
             Prim::Qqmm(_) => x[4].clone(),
             Prim::QuantizedMatmul(p) if p.int8() => {
-                let rounded = [&[quant::int8(&x[0])], &x[1..]].concat();
+                let rounded = [&[quant::int8(&x[0], p.format())], &x[1..]].concat();
                 quant::quantized_matmul(&rounded, shapes, p.format(), p.transpose())
             }
             Prim::QuantizedMatmul(p) => quant::quantized_matmul(x, shapes, p.format(), p.transpose()),

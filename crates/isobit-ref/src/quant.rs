@@ -81,8 +81,9 @@ fn right(w: &[Values], shape: &[usize], format: Format, transpose: bool) -> (Vec
     if transpose { (transposed(&w, rows, columns), [columns, rows]) } else { (w, [rows, columns]) }
 }
 
-/// Activations rounded to eight bits, 32 in a row by one scale, and back; the rounding is defined in float32.
-pub fn int8(x: &Values) -> Values {
+/// Activations rounded to eight bits, 32 in a row (or a smaller group) by one scale, and back; the rounding is defined in
+/// float32.
+pub fn int8(x: &Values, format: Format) -> Values {
     let run = |x: &[f64]| -> Vec<f64> {
         let most = x.iter().fold(0f32, |a, v| a.max(v.abs() as f32));
         if x.iter().any(|v| !v.is_finite()) {
@@ -94,7 +95,7 @@ pub fn int8(x: &Values) -> Values {
         let (scale, inverse) = (f64::from(most / 127.0), 127.0 / most);
         x.iter().map(|&v| f64::from((v as f32 * inverse).round_ties_even()) * scale).collect()
     };
-    Values::F(x.floats().chunks(32).flat_map(run).collect())
+    Values::F(x.floats().chunks(format.group_size().min(32)).flat_map(run).collect())
 }
 
 /// `x @ w`, equal leading axes.

@@ -408,6 +408,25 @@ fn rows_of_quantized_products() {
             let x = draw(&mut rng, dtype, &[512, k]).array();
             let product = |x: &Array| ops::quantized_matmul(x, &q.codes, &q.scales, q.biases.as_ref(), transpose, f);
             rows_agree(&format!("{mode:?} {bits} bits {dtype} transpose {transpose} {k}x{n}"), &x, &product);
+            if !f.has_int8() {
+                continue;
+            }
+            // The mode with rounded activations, alone and gathered.
+            let x = draw(&mut rng, dtype, &[512, along]).array();
+            let rounded = |x: &Array| ops::quantized_matmul_int8(x, &q.codes, &q.scales, q.biases.as_ref(), f);
+            rows_agree(&format!("{mode:?} {bits} bits {dtype} int8 {along}x{across}"), &x, &rounded);
+            let stacked = |a: &Array| ops::stack(&[a.clone(), a.clone()], 0);
+            let (codes, scales) = (stacked(&q.codes).unwrap(), stacked(&q.scales).unwrap());
+            let biases = q.biases.as_ref().map(|b| stacked(b).unwrap());
+            let want = rounded(&x).unwrap().to_bytes().unwrap();
+            let both = Array::from_slice(&(0..512).map(|i| i * i / 7 % 2).collect::<Vec<i32>>(), &[512]).unwrap();
+            let x = ops::expand_dims(&x, 1).unwrap();
+            let gathered = || {
+                let y = ops::gather_qmm_int8(&x, &codes, &scales, biases.as_ref(), None, Some(&both), f).unwrap();
+                assert!(y.to_bytes().unwrap() == want, "{mode:?} {bits} bits {dtype} int8 gathered");
+                Ok(())
+            };
+            everywhere(|_| gathered()).unwrap();
         }
     }
 }

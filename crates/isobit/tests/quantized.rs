@@ -257,8 +257,11 @@ fn kept_weights_change_nothing() -> Result<()> {
 /// the exact product's derivatives.
 #[test]
 fn int8_activations_are_a_mode_of_their_own() -> Result<()> {
-    for (bits, group) in [(4, 64), (8, 32), (2, 128)] {
-        let f = format(Mode::Affine, group, bits);
+    for (mode, group, bits) in FORMATS {
+        let f = format(mode, group, bits);
+        if !f.has_int8() {
+            continue;
+        }
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
             let q = ops::quantize(&normal(&[300, 512], 3, dtype), f, None)?;
             isobit::eval(&[q.codes.clone(), q.scales.clone()])?;
@@ -270,41 +273,70 @@ fn int8_activations_are_a_mode_of_their_own() -> Result<()> {
             let error = ops::abs(&ops::subtract(&wide(&y)?, &wide(&exact(&x)?)?)?)?;
             // Half a step of max / 127 for each of 512 normal terms: a standard deviation of 0.15 (and bfloat16's own).
             let worst = ops::max(&error, .., false)?.item::<f64>()?;
-            assert!(worst > 1e-3 && worst < 1.2, "{bits} bits {dtype}: {worst}");
+            assert!(worst > 1e-3 && worst < 1.2, "{mode:?} {bits} bits {dtype}: {worst}");
             let want = y.to_bytes()?;
             let row = 300 * dtype.size();
             for i in [0, 5, 32] {
                 let one = ops::slice(&x, &[i as isize, 0], &[i as isize + 1, 512], &[1, 1])?;
                 // Kept blocks from the third use on.
-                assert_eq!(product(&one)?.to_bytes()?, want[i * row..(i + 1) * row], "{bits} bits {dtype} row {i}");
+                assert_eq!(
+                    product(&one)?.to_bytes()?,
+                    want[i * row..(i + 1) * row],
+                    "{mode:?} {bits} bits {dtype} row {i}"
+                );
             }
             assert_eq!(product(&x)?.to_bytes()?, want);
             let looped = transforms::vmap(|x: &[Array]| Ok(vec![product(&x[0])?]))(std::slice::from_ref(&x))?;
-            assert_eq!(looped[0].to_bytes()?, want, "{bits} bits {dtype} vmap");
+            assert_eq!(looped[0].to_bytes()?, want, "{mode:?} {bits} bits {dtype} vmap");
         }
     }
     let f = format(Mode::Affine, 64, 4);
     let q = ops::quantize(&normal(&[8, 128], 3, Dtype::F32), f, None)?;
     let (x, b) = (normal(&[3, 128], 4, Dtype::F32), q.biases.clone().unwrap());
-    let gradients = |int8: bool| {
-        let (codes, biases) = (q.codes.clone(), b.clone());
-        transforms::grad(
-            move |p: &[Array]| {
-                let y = if int8 {
-                    ops::quantized_matmul_int8(&p[0], &codes, &p[1], Some(&biases), f)?
-                } else {
-                    ops::quantized_matmul(&p[0], &codes, &p[1], Some(&biases), true, f)?
-                };
-                ops::sum(&y, .., false)
-            },
-            vec![0, 1],
-        )(&[x.clone(), q.scales.clone()])
+    let gradients = |int8: bool, gathered: bool| {
+        let codes = q.codes.clone();
+        let rhs = Array::from_slice(&[1i32, 0, 0], &[3])?;
+        let product = move |p: &[Array]| {
+            let stack = |a: &Array| ops::stack(&[a.clone(), a.clone()], 0);
+            let y = match (gathered, int8) {
+                (false, true) => ops::quantized_matmul_int8(&p[0], &codes, &p[1], Some(&p[2]), f)?,
+                (false, false) => ops::quantized_matmul(&p[0], &codes, &p[1], Some(&p[2]), true, f)?,
+                (true, int8) => {
+                    let x = ops::expand_dims(&p[0], 1)?;
+                    let (c, s, b) = (stack(&codes)?, stack(&p[1])?, stack(&p[2])?);
+                    let (b, rhs) = (Some(&b), Some(&rhs));
+                    if int8 {
+                        ops::gather_qmm_int8(&x, &c, &s, b, None, rhs, f)?
+                    } else {
+                        ops::gather_qmm(&x, &c, &s, b, None, rhs, true, f)?
+                    }
+                }
+            };
+            ops::sum(&y, .., false)
+        };
+        transforms::grad(product, vec![0, 1, 2])(&[x.clone(), q.scales.clone(), b.clone()])
     };
-    for (a, b) in gradients(true)?.iter().zip(gradients(false)?) {
-        assert_eq!(a.to_bytes()?, b.to_bytes()?);
+    for gathered in [false, true] {
+        for (a, b) in gradients(true, gathered)?.iter().zip(gradients(false, gathered)?) {
+            assert_eq!(a.to_bytes()?, b.to_bytes()?, "gathered: {gathered}");
+        }
     }
-    let e = ops::quantized_matmul_int8(&x, &q.codes, &q.scales, Some(&b), format(Mode::Mxfp4, 32, 4)).unwrap_err();
-    assert!(e.to_string().contains("affine"), "{e}");
+    let tangent = |int8: bool| {
+        let t = normal(&[3, 128], 9, Dtype::F32);
+        let product = |x: &[Array]| {
+            Ok(vec![if int8 {
+                ops::quantized_matmul_int8(&x[0], &q.codes, &q.scales, Some(&b), f)?
+            } else {
+                ops::quantized_matmul(&x[0], &q.codes, &q.scales, Some(&b), true, f)?
+            }])
+        };
+        transforms::jvp(product, &[x.clone()], &[t])?.1[0].to_bytes()
+    };
+    assert_eq!(tangent(true)?, tangent(false)?);
+    let e = ops::quantized_matmul_int8(&x, &q.codes, &q.scales, None, format(Mode::Mxfp8, 32, 8)).unwrap_err();
+    assert!(e.to_string().contains("mxfp8") && e.to_string().contains("affine"), "{e}");
+    let e = ops::quantized_matmul_int8(&ops::astype(&x, Dtype::F64)?, &q.codes, &q.scales, Some(&b), f).unwrap_err();
+    assert!(e.to_string().contains("float64"), "{e}");
     Ok(())
 }
 

@@ -79,16 +79,34 @@ fn part(q: &ops::Quantized, from: usize, n: usize) -> Result<ops::Quantized> {
     })
 }
 
-/// 128 experts of 768 x 2048, 8 for each token, 4 bits: one token, or 512 sorted by expert. Not `gathered`: the same bytes
-/// and operations as one product with a plain matrix (for 512 tokens, 32 rows times all experts).
-pub fn experts(gathered: bool, prefill: bool) -> Result<Row> {
+/// How the products of a mixture are computed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Experts {
+    /// Rows gathered by expert.
+    Gathered,
+    /// The same, with activations rounded to eight bits.
+    GatheredInt8,
+    /// The same bytes and operations as one product with a plain matrix (for 512 tokens, 32 rows times all experts).
+    Plain,
+}
+
+impl Experts {
+    /// By the name in a row's.
+    pub fn named(name: &str) -> Option<Experts> {
+        let all = [("q4", Experts::Gathered), ("q4i8", Experts::GatheredInt8), ("dense", Experts::Plain)];
+        all.into_iter().find(|(n, _)| *n == name).map(|(_, kind)| kind)
+    }
+}
+
+/// 128 experts of 768 x 2048, 8 for each token, 4 bits: one token, or 512 sorted by expert.
+pub fn experts(kind: Experts, prefill: bool) -> Result<Row> {
     let (count, n, k, tokens) = (128usize, 768usize, 2048usize, if prefill { 512 } else { 1 });
     let format = Format::new(Mode::Affine, Some(64), Some(4))?;
     let pairs = 8 * tokens;
     let (flops, read) = (2.0 * (pairs * n * k) as f64, if prefill { count * n } else { 8 * n });
     let bytes = bytes_of(format, read, k) + (2 * (pairs * n + tokens * k)) as f64;
     let mut turn = 0;
-    let call: Box<dyn FnMut() -> Result<Vec<Array>>> = if gathered {
+    let call: Box<dyn FnMut() -> Result<Vec<Array>>> = if kind != Experts::Plain {
         let q = weights(format, count * n, k, 1)?;
         let stack = |a: &Array| ops::reshape(a, &[count as isize, n as isize, -1]);
         let (codes, scales) = (stack(&q.codes)?, stack(&q.scales)?);
@@ -107,7 +125,11 @@ pub fn experts(gathered: bool, prefill: bool) -> Result<Row> {
         };
         let all: Vec<_> = (0..choices).map(index).collect::<Result<_>>()?;
         let product = move |(lhs, rhs): &(Array, Array)| {
-            ops::gather_qmm(&x, &codes, &scales, biases.as_ref(), Some(lhs), Some(rhs), true, format)
+            let (biases, lhs, rhs) = (biases.as_ref(), Some(lhs), Some(rhs));
+            match kind {
+                Experts::GatheredInt8 => ops::gather_qmm_int8(&x, &codes, &scales, biases, lhs, rhs, format),
+                _ => ops::gather_qmm(&x, &codes, &scales, biases, lhs, rhs, true, format),
+            }
         };
         Box::new(move || {
             turn = (turn + 1) % choices;

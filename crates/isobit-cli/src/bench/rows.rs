@@ -1,6 +1,8 @@
 //! What is timed: one row per kind of work, each with a checked answer and the work that it comes to.
 
+use isobit::quant::Format;
 use isobit::{Array, Dtype, Result, fast, ops, random, transforms};
+use isobit_nn::Activations;
 
 /// One thing to time.
 pub struct Row {
@@ -17,7 +19,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const NAMES: [&str; 82] = [
+pub const NAMES: [&str; 94] = [
     "gemm.f32.256",
     "gemm.f32.1024",
     "gemm.f32.2048",
@@ -71,13 +73,25 @@ pub const NAMES: [&str; 82] = [
     "q4i8.N4096.M8",
     "q4i8.N4096.M64",
     "q4i8.N4096.M512",
+    "q8i8.N4096.M1",
     "q8i8.N4096.M8",
+    "q8i8.N4096.M64",
     "q8i8.N4096.M512",
+    "q3i8.N4096.M1",
+    "q3i8.N4096.M64",
+    "q6i8.N4096.M1",
+    "q6i8.N4096.M64",
+    "mxfp4i8.N4096.M1",
+    "mxfp4i8.N4096.M64",
+    "nvfp4i8.N4096.M1",
+    "nvfp4i8.N4096.M64",
     "once.q4.M1",
     "once.q4.M8",
     "moe.q4.decode",
+    "moe.q4i8.decode",
     "moe.dense.decode",
     "moe.q4.prefill512",
+    "moe.q4i8.prefill512",
     "moe.dense.prefill512",
     "attn.f32.prefill512",
     "attn.bf16.prefill512",
@@ -102,6 +116,18 @@ pub const NAMES: [&str; 82] = [
     "ovh.mlp1000",
 ];
 
+/// The name of the row with these activations: `q4i8.` in place of `q4.`, and so on.
+pub fn with_activations(name: &str, activations: Activations) -> String {
+    let mut parts: Vec<&str> = name.split('.').collect();
+    let at = usize::from(parts[0] == "moe").min(parts.len() - 1);
+    let int8 = format!("{}i8", parts[at]);
+    let has = |f: Option<Format>| f.is_some_and(Format::has_int8);
+    if activations == Activations::Int8 && super::quantized::format(parts[at]).is_ok_and(has) {
+        parts[at] = &int8;
+    }
+    parts.join(".")
+}
+
 /// The row of that name (those of [`NAMES`], and `gpt.step`), or `None`.
 pub fn row(name: &str) -> Result<Option<Row>> {
     let parts: Vec<&str> = name.split('.').collect();
@@ -114,7 +140,10 @@ pub fn row(name: &str) -> Result<Option<Row>> {
             Some(m) => super::quantized::product("q4", 4096, m, true)?,
             None => return Ok(None),
         },
-        ["moe", kind @ ("q4" | "dense"), at] => super::quantized::experts(*kind == "q4", *at == "prefill512")?,
+        ["moe", kind, at @ ("decode" | "prefill512")] => match super::quantized::Experts::named(kind) {
+            Some(kind) => super::quantized::experts(kind, *at == "prefill512")?,
+            None => return Ok(None),
+        },
         ["mmT", dtype, m] | ["once", dtype, m] => {
             match (dtype_of(dtype), m.strip_prefix('M').and_then(|m| m.parse().ok())) {
                 (Some(d), Some(m)) => weights(d, m, parts[0] == "once")?,

@@ -8,7 +8,7 @@ use super::profile::Profiler;
 use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, Error, Result, ops, random};
 use isobit_lm::{Config, Experts, Quantization, Qwen3, Recipe, Session};
-use isobit_nn::{Module, Path};
+use isobit_nn::{Activations, Module, Path};
 use std::time::Instant;
 
 /// Geometries that are known by name.
@@ -81,6 +81,8 @@ pub struct Run {
     pub shape: Shape,
     /// Bits of a weight; 16 is bfloat16.
     pub bits: usize,
+    /// How products with the weights take their inputs.
+    pub activations: Activations,
     /// Tokens of the prompt.
     pub prompt: usize,
     /// Tokens after it.
@@ -110,9 +112,10 @@ pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()>
     let start = Instant::now();
     fill(&mut model)?;
     println!(
-        "{} with {}-bit weights: {:.2} GB, made in {:.1} s; {} threads, {}",
+        "{} with {}-bit weights{}: {:.2} GB, made in {:.1} s; {} threads, {}",
         clap::ValueEnum::to_possible_value(&run.shape).map_or_else(String::new, |v| v.get_name().to_owned()),
         run.bits,
+        if run.activations == Activations::Int8 { ", activations rounded to eight bits" } else { "" },
         weights as f64 / 1e9,
         start.elapsed().as_secs_f64(),
         isobit_kernels::par::threads(),
@@ -188,6 +191,7 @@ fn lazy_model(run: &Run) -> Result<Qwen3> {
         let quantization: Quantization = Recipe::new(format).resolve(&model.quantizable_layers())?;
         model.quantize(&quantization)?;
     }
+    model.set_activations(run.activations)?;
     Ok(model)
 }
 
@@ -302,7 +306,8 @@ mod tests {
     use super::*;
 
     fn of(shape: Shape, bits: usize) -> Run {
-        Run { shape, bits, prompt: 512, tokens: 32, rounds: 1, profile: false }
+        let activations = Activations::Exact;
+        Run { shape, bits, activations, prompt: 512, tokens: 32, rounds: 1, profile: false }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::gather_mm::{each_pair, fold_batch, index_shape, pairs, scatter_matrices, stacked};
 use super::quantize::{GLOBAL, check_specs};
-use super::quantized_matmul::{FORMATS, group_gradient, matrix_size, promoted, quantized_inputs};
+use super::quantized_matmul::{
+    FORMATS, check_int8, group_gradient, matrix_size, promoted, promoted_int8, quantized_inputs, rounded_case,
+};
 use crate::array::{Array, apply};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
@@ -62,7 +64,53 @@ pub fn gather_qmm(
     let (lhs, rhs) = pairs(OP, x, codes, lhs, rhs)?;
     let (x, w) = promoted(OP, x, codes, scales, biases)?;
     let w = w.iter().map(stacked).collect::<Result<Vec<_>>>()?;
-    GatherQmm { format, transpose }.on(&stacked(&x)?, &lhs, &rhs, &w)
+    GatherQmm { format, transpose, int8: false }.on(&stacked(&x)?, &lhs, &rhs, &w)
+}
+
+/// [`gather_qmm`](crate::ops::gather_qmm()) with `transpose` and with `x` rounded to eight bits on the way: a row has the
+/// bits that [`quantized_matmul_int8`](crate::ops::quantized_matmul_int8()) gives it. Faster, with numbers of its own, and
+/// never used unless it is asked for.
+///
+/// # Shapes
+/// As for `gather_qmm` with `transpose`.
+///
+/// # Dtypes
+/// As for `gather_qmm`, without float64.
+///
+/// # Gradients
+/// Those of the exact product: rounding counts as the identity.
+///
+/// # Errors
+/// mxfp8, whose codes are no integers; shapes that do not fit; other dtypes.
+///
+/// # Examples
+/// ```
+/// # use isobit::{Array, Dtype, ops};
+/// let w = ops::reshape(&ops::arange(0, 128, 1, Dtype::F32)?, &[2, 1, 64])?;
+/// let format = isobit::quant::Format::new(isobit::quant::Mode::Affine, None, Some(8))?;
+/// let q = ops::quantize(&w, format, None)?;
+/// let x = ops::ones(&[1, 1, 64], Dtype::F32)?;
+/// let rhs = Array::from_slice(&[1i32, 0, 1], &[3])?;
+/// let y = ops::gather_qmm_int8(&x, &q.codes, &q.scales, q.biases.as_ref(), None, Some(&rhs), format)?;
+/// assert_eq!(y.shape(), [3, 1, 1]);
+/// # Ok::<(), isobit::Error>(())
+/// ```
+pub fn gather_qmm_int8(
+    x: &Array,
+    codes: &Array,
+    scales: &Array,
+    biases: Option<&Array>,
+    lhs: Option<&Array>,
+    rhs: Option<&Array>,
+    format: Format,
+) -> Result<Array> {
+    const OP: &str = "gather_qmm_int8";
+    check_int8(OP, format)?;
+    super::quantize::check(OP, codes, scales, biases, format)?;
+    let (lhs, rhs) = pairs(OP, x, codes, lhs, rhs)?;
+    let (x, w) = promoted_int8(OP, x, codes, scales, biases)?;
+    let w = w.iter().map(stacked).collect::<Result<Vec<_>>>()?;
+    GatherQmm { format, transpose: true, int8: true }.on(&stacked(&x)?, &lhs, &rhs, &w)
 }
 
 /// [`gather_qmm`](crate::ops::gather_qmm()) of matrices that were quantized with global scales (nvfp4): one float32
@@ -132,6 +180,7 @@ pub(crate) fn factor_of_pairs(global: &Array, rhs: Option<&Array>, lead: &[usize
 pub struct GatherQmm {
     format: Format,
     transpose: bool,
+    int8: bool,
 }
 
 impl GatherQmm {
@@ -143,6 +192,16 @@ impl GatherQmm {
     /// Whether groups run along K, the matrices being used transposed.
     pub fn transpose(&self) -> bool {
         self.transpose
+    }
+
+    /// Whether `x` is rounded to eight bits ([`gather_qmm_int8`]).
+    pub fn int8(&self) -> bool {
+        self.int8
+    }
+
+    /// The product that derivatives are taken of.
+    fn exact(&self) -> GatherQmm {
+        GatherQmm { int8: false, ..*self }
     }
 
     fn on(&self, x: &Array, lhs: &Array, rhs: &Array, w: &[Array]) -> Result<Array> {
@@ -165,6 +224,7 @@ impl Primitive for GatherQmm {
             && x.shape[2] == k
             && (!self.format.has_biases() || inputs[4..].iter().all(|s| s.dtype == x.dtype))
             && x.dtype.is_float()
+            && !(self.int8 && x.dtype == Dtype::F64)
             && (shape.contains(&0) || x.shape[0] > 0 && w.shape[0] > 0);
         if !fits {
             return Err(Error::value(
@@ -179,11 +239,11 @@ impl Primitive for GatherQmm {
 
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
         let (x, lhs, rhs, w) = (&cx.inputs[0], &cx.inputs[1], &cx.inputs[2], &cx.inputs[3..]);
-        let first = cx.tangents[0].as_ref().map(|tx| self.on(tx, lhs, rhs, w)).transpose()?;
+        let first = cx.tangents[0].as_ref().map(|tx| self.exact().on(tx, lhs, rhs, w)).transpose()?;
         let mut second = None;
         if self.format.has_biases() && (cx.tangents[4].is_some() || cx.tangents[5].is_some()) {
             let part = |i: usize| cx.tangents[i].clone().map_or_else(|| super::zeros_like(&cx.inputs[i]), Ok);
-            second = Some(self.on(x, lhs, rhs, &[w[0].clone(), part(4)?, part(5)?])?);
+            second = Some(self.exact().on(x, lhs, rhs, &[w[0].clone(), part(4)?, part(5)?])?);
         }
         Ok(smallvec![match (first, second) {
             (Some(a), Some(b)) => Some(super::add(&a, &b)?),
@@ -197,7 +257,7 @@ impl Primitive for GatherQmm {
         let pair = each_pair(lhs)?;
         let mut grads: Grads = smallvec![None; cx.inputs.len()];
         if cx.wanted(0) {
-            let back = GatherQmm { transpose: !self.transpose, ..*self };
+            let back = GatherQmm { transpose: !self.transpose, ..self.exact() };
             grads[0] = Some(scatter_matrices(x, &back.on(&ct, &pair, rhs, w)?, lhs)?);
         }
         if self.format.has_biases() && (cx.wanted(4) || cx.wanted(5)) {
@@ -243,8 +303,8 @@ impl Primitive for GatherQmm {
             for (mode, group, bits) in FORMATS {
                 let Ok(format) = Format::new(mode, Some(group), Some(bits)) else { continue };
                 let (k, n) = if transpose { (group, 3) } else { (3, group) };
-                let case = |x: usize, m: usize, e: usize, at: &[usize]| {
-                    let case = Case::new(GatherQmm { format, transpose })
+                let of = |int8: bool, x: usize, m: usize, e: usize, at: &[usize]| {
+                    let case = Case::new(GatherQmm { format, transpose, int8 })
                         .input(&[x, m, k], Domain::Real(-1.0, 1.0))
                         .input(at, Domain::Integer(-(x as i64), x as i64 - 1))
                         .input(at, Domain::Integer(-(e as i64), e as i64 - 1))
@@ -252,9 +312,13 @@ impl Primitive for GatherQmm {
                     let (rows, width) = if transpose { (n, k) } else { (k, n) };
                     quantized_inputs(case, format, k, &[e, rows, width])
                 };
+                let case = |x, m, e, at: &[usize]| of(false, x, m, e, at);
                 all.push(case(2, 1, 3, &[4]));
                 if bits == 4 && group == 64 {
                     all.extend([case(2, 3, 2, &[2, 2]), case(2, 2, 2, &[0]), case(2, 1, 2, &[])]);
+                }
+                if transpose && format.has_int8() {
+                    all.push(rounded_case(of(true, 3, 2, 2, &[5]), Dtype::F32));
                 }
             }
         }

@@ -67,9 +67,12 @@ pub fn quantized_matmul(
 /// `x @ w.T` with a quantized `w` and `x` rounded to eight bits on the way: faster, with numbers of its own, and never used
 /// unless it is asked for.
 ///
-/// Each row is cut into runs of 32 elements: a run's scale is its largest magnitude over 127, its elements become the
-/// nearest integers of -127 to 127. Products of integers are exact; sums have one order (`docs/numerics.md`), so that a row
-/// has the same bits whatever other rows are in the call, at every instruction-set level and number of threads.
+/// Each row is cut into runs of 32 elements (nvfp4: 16): a run's scale is its largest magnitude over 127, its elements become
+/// the nearest integers of -127 to 127. Products of integers are exact; sums have one order (`docs/numerics.md`), so that a
+/// row has the same bits whatever other rows are in the call, at every instruction-set level and number of threads.
+///
+/// Codes must be integers too: affine ones are, 4-bit floats (mxfp4, nvfp4) are halves of integers, and 8-bit floats
+/// (mxfp8) have no such mode.
 ///
 /// # Shapes
 /// As for [`quantized_matmul`](crate::ops::quantized_matmul()) with `transpose`.
@@ -81,7 +84,7 @@ pub fn quantized_matmul(
 /// Those of the exact product: rounding counts as the identity.
 ///
 /// # Errors
-/// Formats other than affine with 2, 4 or 8 bits; shapes that do not fit; other dtypes.
+/// mxfp8; shapes that do not fit; other dtypes.
 ///
 /// # Examples
 /// ```
@@ -102,10 +105,7 @@ pub fn quantized_matmul_int8(
     format: Format,
 ) -> Result<Array> {
     const OP: &str = "quantized_matmul_int8";
-    if format.mode() != Mode::Affine || !matches!(format.bits(), 2 | 4 | 8) {
-        let (mode, bits) = (format.mode().name(), format.bits());
-        return Err(Error::value(OP, format!("expected an affine format of 2, 4 or 8 bits, got {mode}, {bits} bits")));
-    }
+    check_int8(OP, format)?;
     super::quantize::check(OP, codes, scales, biases, format)?;
     if x.ndim() == 0 {
         return Err(Error::value(OP, "expected x of at least one dimension, got a scalar"));
@@ -114,8 +114,35 @@ pub fn quantized_matmul_int8(
         let row = super::expand_dims(x, 0)?;
         return super::squeeze(&quantized_matmul_int8(&row, codes, scales, biases, format)?, -2);
     }
-    let (x, w) = promoted(OP, x, codes, scales, biases)?;
+    let (x, w) = promoted_int8(OP, x, codes, scales, biases)?;
     QuantizedMatmul { format, transpose: true, int8: true }.product(&x, &w)
+}
+
+/// Checks that a format has products with activations rounded to eight bits.
+pub(crate) fn check_int8(op: &'static str, format: Format) -> Result<()> {
+    if format.has_int8() {
+        return Ok(());
+    }
+    Err(Error::value(
+        op,
+        "expected codes that are integers or half of them (affine, mxfp4, nvfp4), got mxfp8: the 8-bit floats of mxfp8 are \
+         not multiples of one step, so products with them are not exact in integers",
+    ))
+}
+
+/// [`promoted`], to a dtype that can be rounded to eight bits.
+pub(crate) fn promoted_int8(
+    op: &'static str,
+    x: &Array,
+    codes: &Array,
+    scales: &Array,
+    biases: Option<&Array>,
+) -> Result<(Array, Vec<Array>)> {
+    let (x, w) = promoted(op, x, codes, scales, biases)?;
+    if x.dtype() == Dtype::F64 {
+        return Err(Error::dtype(op, "expected float32, float16 or bfloat16, got float64"));
+    }
+    Ok((x, w))
 }
 
 /// `x` and the parts of the quantized matrix in their common dtype.
@@ -305,6 +332,17 @@ impl Primitive for QuantizedMatmul {
         for transpose in [true, false] {
             for (mode, group, bits) in FORMATS {
                 let Ok(format) = Format::new(mode, Some(group), Some(bits)) else { continue };
+                if transpose && format.has_int8() {
+                    let prim = QuantizedMatmul { format, transpose, int8: true };
+                    let case =
+                        |lead: &[usize], size, d| rounded_case(product_case(prim.clone(), format, true, lead, size), d);
+                    all.push(case(&[], (2, 2 * group, 3), Dtype::F32));
+                    if bits == 4 && group == 64 {
+                        all.push(case(&[2], (1, 128, 3), Dtype::F32));
+                        all.push(case(&[], (0, 128, 3), Dtype::BF16));
+                        all.push(case(&[], (9, 320, 37), Dtype::F32));
+                    }
+                }
                 let prim = QuantizedMatmul { format, transpose, int8: false };
                 // (leading axes, M, K, N)
                 let (k, n) = if transpose { (2 * group, 3) } else { (3, 2 * group) };
@@ -347,6 +385,17 @@ fn product_case(
     let (rows, width) = if transpose { (n, k) } else { (k, n) };
     let case = Case::new(prim).input(&with(m, k), Domain::Real(-1.0, 1.0)).no_edges();
     quantized_inputs(case, format, k, &with(rows, width))
+}
+
+/// The case of a product with activations rounded to eight bits, which float64 does not have: in one dtype. It is a step
+/// function; its derivative is that of the exact product by definition, not the limit of differences.
+pub(crate) fn rounded_case(mut case: Case, dtype: Dtype) -> Case {
+    for operand in &mut case.inputs {
+        if let Domain::Real(low, high) = operand.domain {
+            operand.domain = Domain::Of(dtype, low, high);
+        }
+    }
+    case.no_grad()
 }
 
 /// Adds codes, scales and biases of a matrix whose codes, one per element, would have that shape, to the case of a product

@@ -246,16 +246,19 @@ fn quant_subnormals_are_alike_at_every_level() {
 
 /// One output of the eight-bit mode by its definition.
 fn int8_by_definition(w: &Matrix, row: usize, x: &[f32]) -> f32 {
-    let group = w.format.group;
+    let Format { group, codes, .. } = w.format;
     let read = |list: &[u8], g: usize| {
         // SAFETY: the list holds one stored number per group.
         unsafe { w.format.scales.read(list[(row * w.k / group + g) * w.format.scales.size()..].as_ptr()) }
     };
+    let (unit, code): (f32, fn(u8) -> i32) =
+        if codes == Codes::E2m1 { (0.5, |c| (2.0 * e2m1(c)) as i32) } else { (1.0, i32::from) };
     let mut total = 0f32;
     for g in 0..w.k / group {
         let mut xsum = 0f32;
-        for first in (g * group..(g + 1) * group).step_by(32) {
-            let x = &x[first..first + 32];
+        let run = group.min(32);
+        for first in (g * group..(g + 1) * group).step_by(run) {
+            let x = &x[first..first + run];
             let most = x.iter().fold(0f32, |a, v| a.max(v.abs()));
             let bad = x.iter().any(|v| !v.is_finite());
             let (d, inverse) = match () {
@@ -266,13 +269,39 @@ fn int8_by_definition(w: &Matrix, row: usize, x: &[f32]) -> f32 {
             let q: Vec<i32> = x.iter().map(|v| if bad { 0 } else { (v * inverse).round_ties_even() as i32 }).collect();
             assert!(q.iter().all(|q| (-127..=127).contains(q)));
             let codes = &w.codes[row * w.k + first..];
-            let sum: i32 = q.iter().zip(codes).map(|(q, &c)| q * i32::from(c)).sum();
-            total = (sum as f32).mul_add(read(&w.scales, g) * d, total);
+            let sum: i32 = q.iter().zip(codes).map(|(q, &c)| q * code(c)).sum();
+            total = (sum as f32).mul_add(read(&w.scales, g) * (unit * d), total);
             xsum = d.mul_add(q.iter().sum::<i32>() as f32, xsum);
         }
-        total = xsum.mul_add(read(&w.biases, g), total);
+        if !w.biases.is_empty() {
+            total = xsum.mul_add(read(&w.biases, g), total);
+        }
     }
     total
+}
+
+/// Activations with a row of zeros, one of tiny numbers, one with an infinity and one with a NaN, and what they are.
+fn special_activations(dtype: Dtype, m: usize, k: usize) -> (Vec<u8>, Vec<f32>) {
+    let (mut x, _) = activations(dtype, m * k, 23);
+    let size = dtype.size();
+    x[2 * k * size..3 * k * size].fill(0);
+    x[3 * k * size..4 * k * size].chunks_mut(size).for_each(|b| b[size - 1] &= 0x80);
+    x[5 * k * size..][..size].copy_from_slice(&stored_as(dtype, f32::INFINITY));
+    x[(6 * k + 40) * size..][..size].copy_from_slice(&stored_as(dtype, f32::NAN));
+    let values = x.chunks(size).map(|b| number(dtype, b)).collect();
+    (x, values)
+}
+
+fn stored_as(dtype: Dtype, v: f32) -> Vec<u8> {
+    match dtype {
+        Dtype::F32 => v.to_le_bytes().to_vec(),
+        Dtype::F16 => f32_to_f16(v).to_le_bytes().to_vec(),
+        _ => f32_to_bf16(v).to_le_bytes().to_vec(),
+    }
+}
+
+fn number(dtype: Dtype, bytes: &[u8]) -> f32 {
+    float(dtype, bytes.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))) as f32
 }
 
 #[test]
@@ -280,35 +309,24 @@ fn int8_products_have_the_bits_of_their_definition() {
     let _settings = lock();
     for (i, format) in FORMATS.into_iter().filter(|f| has_int8(*f)).enumerate() {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
-            let (n, k, most) = (35, 3 * format.group, 27);
+            // Groups beyond a chunk of codes.
+            let (n, k, most) = (35, if i == 0 { 9 } else { 5 } * format.group.max(32), 27);
             let w = Matrix::random(format, n, k, 5 + i as u64);
-            let (mut x, _) = activations(dtype, most * k, 23);
-            // A row of zeros, one of tiny numbers, one with an infinity and one with a NaN.
+            let (x, values) = special_activations(dtype, most, k);
             let size = dtype.size();
-            x[2 * k * size..3 * k * size].fill(0);
-            x[3 * k * size..4 * k * size].chunks_mut(size).for_each(|b| b[size - 1] &= 0x80);
-            let special = |v: f32| match dtype {
-                Dtype::F32 => v.to_le_bytes().to_vec(),
-                Dtype::F16 => f32_to_f16(v).to_le_bytes().to_vec(),
-                _ => f32_to_bf16(v).to_le_bytes().to_vec(),
-            };
-            x[5 * k * size..][..size].copy_from_slice(&special(f32::INFINITY));
-            x[(6 * k + 40) * size..][..size].copy_from_slice(&special(f32::NAN));
-            let values: Vec<f32> = x
-                .chunks(size)
-                .map(|b| float(dtype, b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))) as f32)
-                .collect();
             let want: Vec<Vec<u8>> = (0..most * n)
                 .map(|o| int8_by_definition(&w, o % n, &values[o / n * k..][..k]))
-                .map(|y| special(if y.is_nan() { f32::NAN } else { y }))
+                .map(|y| stored_as(dtype, if y.is_nan() { f32::NAN } else { y }))
                 .collect();
+            // SAFETY: the matrix has the sizes and strides that the description names.
+            let kept = unsafe { Packed::new(&w.described()) };
             each(|at| {
                 for m in [1, 2, 3, 4, 6, 7, 12, 13, 26, 27] {
                     let mut out = vec![0xffu8; m * n * size];
                     let from = most - m;
                     let p = Product {
                         w: w.described(),
-                        kept: None,
+                        kept: (m % 2 == 0).then_some(&kept),
                         m,
                         dtype,
                         x: x[from * k * size..].as_ptr(),
@@ -321,10 +339,8 @@ fn int8_products_have_the_bits_of_their_definition() {
                     unsafe { product_int8(&p) };
                     for (o, got) in out.chunks(size).enumerate() {
                         let want = &want[from * n + o];
-                        let nan =
-                            |b: &[u8]| float(dtype, b.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))).is_nan();
                         assert!(
-                            got == want || nan(got) && nan(want),
+                            got == want || number(dtype, got).is_nan() && number(dtype, want).is_nan(),
                             "{format:?} {dtype:?} {m} rows, output {o}: {at}"
                         );
                     }
@@ -332,4 +348,53 @@ fn int8_products_have_the_bits_of_their_definition() {
             });
         }
     }
+}
+
+/// Several matrices side by side, each with rows from anywhere.
+#[test]
+fn int8_products_of_listed_rows_are_those_of_the_rows() {
+    let _settings = lock();
+    let (format, dtype, n, k, most) = (FORMATS[0], Dtype::BF16, 35, 192, 29);
+    let matrices: Vec<Matrix> = (0..3).map(|i| Matrix::random(format, n, k, 40 + i)).collect();
+    let (x, _) = activations(dtype, most * k, 23);
+    let row = |w: &Matrix, r: usize| {
+        let mut out = vec![0xffu8; 2 * n];
+        let (w, x, out_stride) = (w.described(), x[2 * r * k..].as_ptr(), n as isize);
+        let at = out.as_mut_ptr();
+        let p = Product { w, kept: None, m: 1, dtype, x, x_stride: k as isize, out: at, out_stride, rows: None };
+        // SAFETY: the buffers have the sizes and strides that the fields name.
+        unsafe { product_int8(&p) };
+        out
+    };
+    let rows_of: Vec<Vec<usize>> =
+        vec![(0..most).map(|r| r * 11 % most).collect(), vec![7], (0..13).map(|r| r * 5 % most).collect()];
+    let want: Vec<Vec<u8>> =
+        rows_of.iter().zip(&matrices).map(|(rows, w)| rows.iter().flat_map(|&r| row(w, r)).collect()).collect();
+    each(|at| {
+        let total: usize = rows_of.iter().map(Vec::len).sum();
+        let mut out = vec![0xffu8; 2 * total * n];
+        let mut places = Vec::new();
+        let mut next = 0;
+        for rows in &rows_of {
+            places.push(rows.iter().map(|&r| (r * k) as isize).zip((next..).map(|o| (o * n) as isize)).collect());
+            next += rows.len();
+        }
+        let places: Vec<Vec<(isize, isize)>> = places;
+        let to = out.as_mut_ptr();
+        let product = |i: usize| Product {
+            w: matrices[i].described(),
+            kept: None,
+            m: rows_of[i].len(),
+            dtype,
+            x: x.as_ptr(),
+            x_stride: 0,
+            out: to,
+            out_stride: 0,
+            rows: Some(&places[i]),
+        };
+        let all: Vec<Product> = (0..3).map(product).collect();
+        // SAFETY: the lists name rows inside the buffers, and each output row once.
+        unsafe { products_int8(&all) };
+        assert!(out == want.concat(), "{at}");
+    });
 }

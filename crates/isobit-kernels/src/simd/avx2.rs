@@ -355,6 +355,11 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn shuffle_bytes(self, table: I2, n: I2) -> I2 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe { I2(_mm256_shuffle_epi8(table.0, n.0), _mm256_shuffle_epi8(table.1, n.1)) }
+    }
+    #[inline(always)]
     fn dot_bytes(self, acc: I2, u: I2, x: I2) -> I2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe {

@@ -143,6 +143,7 @@ impl Simd for Avx512 {
         shl_v(a: __m512i, n: __m512i) -> __m512i = _mm512_sllv_epi32(a, n);
         shr_v(a: __m512i, n: __m512i) -> __m512i = _mm512_srlv_epi32(a, n);
         lookup16(table: __m512, n: __m512i) -> __m512 = _mm512_permutexvar_ps(n, table);
+        shuffle_bytes(table: __m512i, n: __m512i) -> __m512i = _mm512_shuffle_epi8(table, n);
         eq_i(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpeq_epi32_mask(a, b);
         gt_i(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpgt_epi32_mask(a, b);
         to_i32(a: __m512) -> __m512i =

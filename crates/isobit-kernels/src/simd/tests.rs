@@ -108,6 +108,7 @@ impl Kernel for Everything {
             s.shl_v(ia, counts),
             s.shr_v(ia, counts),
             s.to_bits(s.lookup16(a, ia)),
+            s.shuffle_bytes(ia, s.and(ib, s.splat_i(0x0f0f_0f0f))),
             s.to_i32(small),
             s.trunc_i32(small),
             s.select_i(s.gt_i(ia, ib), ia, ib),

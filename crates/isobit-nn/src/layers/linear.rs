@@ -1,9 +1,8 @@
 //! The affine map.
 
 use crate::init::{self, Keys};
-use crate::quantized::QuantizedLayer;
+use crate::quantized::{QuantizeLayer, QuantizedOf};
 use crate::{Module, functional};
-use isobit::quant::Format;
 use isobit::{Array, Dtype, Result, ops};
 
 /// `x @ weight.T + bias`, with `weight` of shape `[outputs, inputs]`.
@@ -41,47 +40,25 @@ impl Linear {
     }
 }
 
-/// [`Linear`] with a quantized weight; parameters are named as in MLX.
-#[derive(Clone, Module)]
-pub struct QuantizedLinear {
-    /// Codes, `[outputs, inputs * bits / 32]`.
-    pub weight: Array,
-    /// `[outputs, inputs / group_size]`.
-    pub scales: Array,
-    /// As the scales, in affine formats.
-    pub biases: Option<Array>,
-    /// `[outputs]`.
-    pub bias: Option<Array>,
-    #[module(skip)]
-    format: Format,
+/// [`Linear`] with a quantized weight.
+pub type QuantizedLinear = QuantizedOf<Linear>;
+
+impl QuantizeLayer for Linear {
+    fn matrix(&self) -> &Array {
+        &self.weight
+    }
+
+    fn bias(&self) -> Option<&Array> {
+        self.bias.as_ref()
+    }
 }
 
 impl QuantizedLinear {
-    /// `layer` with its weight quantized along the inputs.
-    ///
-    /// # Errors
-    /// Inputs that groups do not divide.
-    pub fn new(layer: &Linear, format: Format) -> Result<QuantizedLinear> {
-        let q = ops::quantize(&layer.weight, format, None)?;
-        Ok(QuantizedLinear { weight: q.codes, scales: q.scales, biases: q.biases, bias: layer.bias.clone(), format })
-    }
-
     /// Applies the map to the last axis of `x`.
     ///
     /// # Errors
     /// A last axis of another size than `inputs`.
     pub fn forward(&self, x: &Array) -> Result<Array> {
-        let biases = self.biases.as_ref();
-        functional::quantized_linear(x, &self.weight, &self.scales, biases, self.bias.as_ref(), self.format)
-    }
-}
-
-impl QuantizedLayer for QuantizedLinear {
-    fn codes(&self) -> &Array {
-        &self.weight
-    }
-
-    fn format(&self) -> Format {
-        self.format
+        functional::quantized_linear(x, &self.matrix(), self.bias.as_ref())
     }
 }

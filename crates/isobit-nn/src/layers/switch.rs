@@ -3,9 +3,8 @@
 use crate::activations::silu;
 use crate::init::{self, Keys};
 use crate::layers::Linear;
-use crate::quantized::{MaybeQuantized, QuantizedLayer};
+use crate::quantized::{MaybeQuantized, QuantizeLayer, QuantizedOf};
 use crate::{Module, functional};
-use isobit::quant::Format;
 use isobit::{Array, Dtype, Error, Result, ops};
 
 /// One affine map per expert, with `weight` of shape `[experts, outputs, inputs]`.
@@ -38,49 +37,26 @@ impl SwitchLinear {
     }
 }
 
-/// [`SwitchLinear`] with quantized weights; parameters are named as in MLX.
-#[derive(Clone, Module)]
-pub struct QuantizedSwitchLinear {
-    /// Codes, `[experts, outputs, inputs * bits / 32]`.
-    pub weight: Array,
-    /// `[experts, outputs, inputs / group_size]`.
-    pub scales: Array,
-    /// As the scales, in affine formats.
-    pub biases: Option<Array>,
-    /// `[experts, outputs]`.
-    pub bias: Option<Array>,
-    #[module(skip)]
-    format: Format,
+/// [`SwitchLinear`] with quantized weights.
+pub type QuantizedSwitchLinear = QuantizedOf<SwitchLinear>;
+
+impl QuantizeLayer for SwitchLinear {
+    fn matrix(&self) -> &Array {
+        &self.weight
+    }
+
+    fn bias(&self) -> Option<&Array> {
+        self.bias.as_ref()
+    }
 }
 
 impl QuantizedSwitchLinear {
-    /// `layer` with its weights quantized along the inputs.
-    ///
-    /// # Errors
-    /// Inputs that groups do not divide.
-    pub fn new(layer: &SwitchLinear, format: Format) -> Result<QuantizedSwitchLinear> {
-        let q = ops::quantize(&layer.weight, format, None)?;
-        let bias = layer.bias.clone();
-        Ok(QuantizedSwitchLinear { weight: q.codes, scales: q.scales, biases: q.biases, bias, format })
-    }
-
     /// As [`SwitchLinear::forward`].
     ///
     /// # Errors
     /// Shapes that do not fit one another.
     pub fn forward(&self, x: &Array, experts: &Array) -> Result<Array> {
-        let (biases, bias) = (self.biases.as_ref(), self.bias.as_ref());
-        functional::quantized_switch_linear(x, &self.weight, &self.scales, biases, bias, experts, self.format)
-    }
-}
-
-impl QuantizedLayer for QuantizedSwitchLinear {
-    fn codes(&self) -> &Array {
-        &self.weight
-    }
-
-    fn format(&self) -> Format {
-        self.format
+        functional::quantized_switch_linear(x, &self.matrix(), self.bias.as_ref(), experts)
     }
 }
 
