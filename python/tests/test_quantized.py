@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import isobit.core as mx
+import isobit.nn as nn
 
 FORMATS = [("affine", 64, 4), ("affine", 32, 3), ("affine", 128, 8), ("mxfp4", 32, 4), ("mxfp8", 32, 8), ("nvfp4", 16, 4)]
 
@@ -21,6 +22,46 @@ def test_product_is_that_of_the_dequantized_matrix(mode, group_size, bits):
     assert np.allclose(np.array(y), want, rtol=0, atol=1e-3)
     # One row alone has the bits that it has among others.
     assert np.array_equal(np.array(mx.quantized_matmul(x[3:4], *q, **how)), np.array(y[3:4]))
+
+
+@pytest.mark.parametrize("mode,group_size,bits", [f for f in FORMATS if f[0] != "mxfp8"])
+def test_activations_in_eight_bits(mode, group_size, bits):
+    how = dict(mode=mode, group_size=group_size, bits=bits)
+    x = mx.random.normal((5, 256), key=mx.random.key(2))
+    q = mx.quantize(mx.random.normal((24, 256), key=mx.random.key(1)), **how)
+    exact, y = np.array(mx.quantized_matmul(x, *q, **how)), np.array(mx.quantized_matmul_int8(x, *q, **how))
+    assert not np.array_equal(y, exact)
+    assert np.abs(y - exact).max() < 0.5
+    # One row alone has the bits that it has among others, and among experts.
+    assert np.array_equal(np.array(mx.quantized_matmul_int8(x[3:4], *q, **how)), y[3:4])
+    stacks = [mx.stack([p, p]) for p in q]
+    chosen = mx.array([1, 0, 1, 1, 0])
+    gathered = mx.gather_qmm_int8(x[:, None], *stacks, rhs_indices=chosen, **how)
+    assert np.array_equal(np.array(gathered)[:, 0], y)
+    # Derivatives are the exact product's.
+    of = [mx.grad(lambda x, f=f: f(x, *q, **how).sum())(x) for f in (mx.quantized_matmul_int8, mx.quantized_matmul)]
+    assert np.array_equal(np.array(of[0]), np.array(of[1]))
+
+
+def test_activations_are_a_setting_of_the_layer():
+    x = mx.random.normal((3, 64), key=mx.random.key(0))
+    layer = nn.QuantizedLinear(64, 8, group_size=32)
+    exact = np.array(layer(x))
+    layer.activations = "int8"
+    want = mx.quantized_matmul_int8(x, layer.weight, layer.scales, layer.biases, group_size=32, bits=4) + layer.bias
+    assert np.array_equal(np.array(layer(x)), np.array(want)) and not np.array_equal(np.array(want), exact)
+    layer.activations = "exact"
+    assert np.array_equal(np.array(layer(x)), exact)
+    assert nn.QuantizedLinear(64, 8).activations == "exact"
+    table = nn.QuantizedEmbedding(9, 64)
+    scores = np.array(table.as_linear(x))
+    table.activations = "int8"
+    assert not np.array_equal(np.array(table.as_linear(x)), scores)
+    layer.activations = "int4"
+    with pytest.raises(ValueError, match="exact or int8"):
+        layer(x)
+    with pytest.raises(ValueError, match="mxfp8"):
+        mx.quantized_matmul_int8(x, *mx.quantize(mx.zeros((4, 64)), mode="mxfp8"), mode="mxfp8")
 
 
 def test_gathered_rows_are_plain_rows():

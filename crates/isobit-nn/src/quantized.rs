@@ -23,6 +23,18 @@ pub enum Activations {
     Int8,
 }
 
+impl std::str::FromStr for Activations {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Activations> {
+        match name {
+            "exact" => Ok(Activations::Exact),
+            "int8" => Ok(Activations::Int8),
+            _ => Err(Error::value("activations", format!("expected activations exact or int8, got {name:?}"))),
+        }
+    }
+}
+
 /// A layer whose matrix may be stored quantized, whatever its type: what [`Module::visit_quantizable`] hands out.
 pub trait Quantizable {
     /// Shape of the matrix as floats: inputs last, outputs before them.

@@ -295,11 +295,11 @@ def quantized_embedding(weight: _ArrayLike, scales: _ArrayLike, biases: _ArrayLi
     Errors:
     Indices that are no integers; a table that does not fit the format."""
 
-def quantized_linear(x: _ArrayLike, weight: _ArrayLike, scales: _ArrayLike, biases: _ArrayLike, bias: _ArrayLike, group_size: int | None, bits: int | None, mode: str) -> array:
+def quantized_linear(x: _ArrayLike, weight: _ArrayLike, scales: _ArrayLike, biases: _ArrayLike, bias: _ArrayLike, group_size: int | None, bits: int | None, mode: str, activations: Any = ...) -> array:
     """`x @ w.T + bias` for the quantized matrix `w`.
 
     Errors:
-    As `ops::quantized_matmul()`; a last axis of another size than the matrix's inputs."""
+    As `QuantizedWeight::matmul`; a last axis of another size than the matrix's inputs."""
 
 def relu(x: _ArrayLike) -> array:
     """`max(x, 0)`."""

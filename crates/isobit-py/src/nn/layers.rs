@@ -5,7 +5,8 @@ use crate::array::{Out, PyArray, out};
 use crate::error::{Failure, Res, stash};
 use crate::ops::{docstring, format, functions};
 use isobit::Array;
-use isobit_nn::functional::{self, Window};
+use isobit_nn::Activations;
+use isobit_nn::functional::{self, QuantizedWeight, Window};
 use pyo3::prelude::*;
 
 functions! {
@@ -35,7 +36,7 @@ fn bilinear(x1: ArrayLike, x2: ArrayLike, weight: ArrayLike, bias: Option<ArrayL
 
 #[doc = docstring!("nn_quantized_linear")]
 #[pyfunction]
-#[pyo3(signature = (x, weight, scales, biases, bias, group_size, bits, mode))]
+#[pyo3(signature = (x, weight, scales, biases, bias, group_size, bits, mode, activations="exact"))]
 #[allow(clippy::too_many_arguments)]
 fn quantized_linear(
     x: ArrayLike,
@@ -46,10 +47,12 @@ fn quantized_linear(
     group_size: Option<usize>,
     bits: Option<usize>,
     mode: &str,
+    activations: &str,
 ) -> Out {
-    let (x, codes, scales) = (x.array(), weight.array(), scales.array());
-    let (biases, bias, format) = (optional(biases), optional(bias), format(group_size, bits, mode)?);
-    out(functional::quantized_linear(&x, &codes, &scales, biases.as_ref(), bias.as_ref(), format))
+    let (codes, scales, biases) = (weight.array(), scales.array(), optional(biases));
+    let (format, activations) = (format(group_size, bits, mode)?, activations.parse()?);
+    let w = QuantizedWeight { codes: &codes, scales: &scales, biases: biases.as_ref(), format, activations };
+    out(functional::quantized_linear(&x.array(), &w, optional(bias).as_ref()))
 }
 
 #[doc = docstring!("nn_embedding")]
@@ -70,9 +73,10 @@ fn quantized_embedding(
     bits: Option<usize>,
     mode: &str,
 ) -> Out {
-    let (codes, scales, x) = (weight.array(), scales.array(), x.array());
-    let format = format(group_size, bits, mode)?;
-    out(functional::quantized_embedding(&codes, &scales, optional(biases).as_ref(), &x, format))
+    let (codes, scales, biases) = (weight.array(), scales.array(), optional(biases));
+    let (format, activations) = (format(group_size, bits, mode)?, Activations::Exact);
+    let table = QuantizedWeight { codes: &codes, scales: &scales, biases: biases.as_ref(), format, activations };
+    out(functional::quantized_embedding(&table, &x.array()))
 }
 
 #[doc = docstring!("nn_dropout")]

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 functions! {
-    quantize dequantize quantized_matmul qqmm gather_mm gather_qmm gather_qqmm block_masked_mm segmented_mm to_fp8
-    from_fp8
+    quantize dequantize quantized_matmul quantized_matmul_int8 qqmm gather_mm gather_qmm gather_qmm_int8 gather_qqmm
+    block_masked_mm segmented_mm to_fp8 from_fp8
 }
 
 /// The format that the arguments name.
@@ -81,6 +81,26 @@ fn quantized_matmul(
     out(ops::quantized_matmul(&x.array(), &w.array(), &scales.array(), optional(biases).as_ref(), transpose, f))
 }
 
+// Of isobit alone: MLX has no such mode.
+#[doc = docstring!("quantized_matmul_int8")]
+#[pyfunction]
+#[pyo3(signature = (x, w, /, scales, biases=None, group_size=None, bits=None, mode="affine", *, stream=None))]
+#[allow(clippy::too_many_arguments)]
+fn quantized_matmul_int8(
+    x: ArrayLike,
+    w: ArrayLike,
+    scales: ArrayLike,
+    biases: Option<ArrayLike>,
+    group_size: Option<usize>,
+    bits: Option<usize>,
+    mode: &str,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let f = format(group_size, bits, mode)?;
+    out(ops::quantized_matmul_int8(&x.array(), &w.array(), &scales.array(), optional(biases).as_ref(), f))
+}
+
 #[doc = docstring!("gather_mm")]
 #[pyfunction]
 #[pyo3(signature = (a, b, /, lhs_indices=None, rhs_indices=None, *, sorted_indices=false, stream=None))]
@@ -126,6 +146,31 @@ fn gather_qmm(
         None => out(ops::gather_qmm(&x, &w, &scales, biases.as_ref(), lhs, rhs, transpose, f)),
         Some(g) => out(ops::gather_qmm_scaled(&x, &w, &scales, lhs, rhs, transpose, f, &g)),
     }
+}
+
+#[doc = docstring!("gather_qmm_int8")]
+#[pyfunction]
+#[pyo3(signature = (
+    x, w, /, scales, biases=None, lhs_indices=None, rhs_indices=None, group_size=None, bits=None, mode="affine", *,
+    stream=None
+))]
+#[allow(clippy::too_many_arguments)]
+fn gather_qmm_int8(
+    x: ArrayLike,
+    w: ArrayLike,
+    scales: ArrayLike,
+    biases: Option<ArrayLike>,
+    lhs_indices: Option<ArrayLike>,
+    rhs_indices: Option<ArrayLike>,
+    group_size: Option<usize>,
+    bits: Option<usize>,
+    mode: &str,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let (x, w, scales, biases) = (x.array(), w.array(), scales.array(), optional(biases));
+    let (lhs, rhs, f) = (optional(lhs_indices), optional(rhs_indices), format(group_size, bits, mode)?);
+    out(ops::gather_qmm_int8(&x, &w, &scales, biases.as_ref(), lhs.as_ref(), rhs.as_ref(), f))
 }
 
 #[doc = docstring!("qqmm")]

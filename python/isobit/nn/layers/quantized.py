@@ -16,6 +16,10 @@ _DEFAULTS = {"affine": (64, 4), "mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16
 class _Quantized(Module):
     """A weight as codes, scales and, in affine mode, biases. Frozen, like all that is not differentiated."""
 
+    #: How products take their inputs: ``"exact"``, or ``"int8"``: rounded to eight bits, which is faster and has results of
+    #: its own. An attribute of isobit's alone, set on a layer: ``layer.activations = "int8"``.
+    activations = "exact"
+
     def _format(self, group_size, bits, mode):
         if mode not in _DEFAULTS:
             raise ValueError(f"expected a mode in {sorted(_DEFAULTS)}, got {mode!r}")
@@ -61,7 +65,7 @@ class QuantizedLinear(_Quantized):
 
     def __call__(self, x):
         stored = self["weight"], self["scales"], self.get("biases")
-        return _nn.quantized_linear(x, *stored, self.get("bias"), *self._how())
+        return _nn.quantized_linear(x, *stored, self.get("bias"), *self._how(), self.activations)
 
     @classmethod
     def from_linear(cls, linear_layer, group_size=None, bits=None, mode="affine"):
@@ -156,7 +160,8 @@ class QuantizedEmbedding(_Quantized):
 
     def as_linear(self, x):
         """Products with all vectors."""
-        return _nn.quantized_linear(x, self["weight"], self["scales"], self.get("biases"), None, *self._how())
+        stored = self["weight"], self["scales"], self.get("biases")
+        return _nn.quantized_linear(x, *stored, None, *self._how(), self.activations)
 
     @classmethod
     def from_embedding(cls, embedding_layer, group_size=None, bits=None, mode="affine"):
