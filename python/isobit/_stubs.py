@@ -159,26 +159,26 @@ _RETURNS = {
     "device_info": "dict[str, Any]", "default_device": "Device", "stream": "StreamContext", "init": "Group",
     "dtype": "Dtype", "shape": "tuple[int, ...]", "at": "ArrayAt", "T": "array", "real": "array", "imag": "array",
     "device": "Device", "type": "DeviceType", "precision": "int", "__float__": "float", "__complex__": "complex",
-    "__format__": "Any", "__iter__": "Any", "__next__": "array", "__eq__": "Any", "__ne__": "Any",
+    "__format__": "Any", "__iter__": "Any", "__bytes__": "bytes", "__reversed__": "Any", "__next__": "array", "__eq__": "Any", "__ne__": "Any",
     "__dlpack_device__": "tuple[int, int]", "__setitem__": "None",
 }
 #: What Python calls, with ``Any`` where it calls it with anything.
-_DUNDERS = """__abs__ __add__ __and__ __array__ __array_namespace__ __bool__ __call__ __complex__ __copy__ __deepcopy__
+_DUNDERS = """__abs__ __add__ __and__ __array__ __array_namespace__ __bool__ __bytes__ __call__ __complex__ __copy__ __deepcopy__
 __dlpack__ __dlpack_device__ __enter__ __eq__ __exit__ __float__ __floordiv__ __format__ __ge__ __getitem__ __gt__
 __hash__ __iadd__ __iand__ __ifloordiv__ __ilshift__ __imatmul__ __imod__ __imul__ __index__ __int__ __invert__ __ior__
 __ipow__ __irshift__ __isub__ __iter__ __itruediv__ __ixor__ __le__ __len__ __lshift__ __lt__ __matmul__ __mod__ __mul__
-__ne__ __neg__ __next__ __or__ __pos__ __pow__ __radd__ __rand__ __reduce__ __repr__ __rfloordiv__ __rlshift__ __rmatmul__
+__ne__ __neg__ __next__ __or__ __pos__ __pow__ __radd__ __rand__ __reduce__ __repr__ __reversed__ __rfloordiv__ __rlshift__ __rmatmul__
 __rmod__ __rmul__ __ror__ __rpow__ __rrshift__ __rshift__ __rsub__ __rtruediv__ __rxor__ __setitem__ __sub__ __truediv__
 __xor__""".split()
 #: Methods of arrays that do not give arrays.
-_ANY = """__array__ __array_namespace__ __dlpack__ __dlpack_device__ __reduce__ __setitem__ __iter__ __format__ __eq__
+_ANY = """__array__ __array_namespace__ __bytes__ __reversed__ __dlpack__ __dlpack_device__ __reduce__ __setitem__ __iter__ __format__ __eq__
 __ne__""".split()
 _HEADER = """from collections.abc import Callable, Sequence
 from os import PathLike
 from types import ModuleType
 from typing import IO, Any, Protocol, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 """
 _ARRAY_LIKE = """
 class _HasArray(Protocol):
@@ -258,7 +258,8 @@ def _class(name, cls):
     bases = [b.__name__ for b in cls.__bases__ if b is not object]
     heading = f"class {name}({', '.join(bases)}):\n" if bases else f"class {name}:\n"
     # Whether the type may be derived from is a flag of the type (Py_TPFLAGS_BASETYPE).
-    out = ["" if cls.__flags__ & (1 << 10) else "@final\n", heading, _doc(cls, "    ")]
+    open_class = "" if bases else "@disjoint_base\n"
+    out = [open_class if cls.__flags__ & (1 << 10) else "@final\n", heading, _doc(cls, "    ")]
     if bases:
         return "".join(out)
     for key, member in sorted(vars(cls).items()):

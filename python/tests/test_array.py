@@ -3,6 +3,7 @@
 import array as stdlib
 import copy
 import gc
+import hashlib
 import pickle
 import random
 import threading
@@ -391,3 +392,71 @@ def test_random_state():
     compiled = mx.compile(lambda: mx.random.uniform(shape=(3,)), inputs=mx.random.state, outputs=mx.random.state)
     mx.random.seed(5)
     assert mx.array_equal(a, compiled()) and not mx.array_equal(a, compiled())
+
+
+# What other libraries' numbers, sequences and the language expect.
+
+
+def test_numpy_operands_are_weak():
+    x = mx.array([5, 7])
+    for other in (np.int64(2), np.array([2, 2]), np.array(2, np.uint8)):
+        assert (x + other).dtype == mx.int32 and (other + x).tolist() == [7, 9]
+        assert mx.add(other, x).dtype == mx.int32
+    assert (mx.ones(2, mx.float16) * np.float32(2.5)).dtype == mx.float16
+    assert (x * np.float32(2.5)).tolist() == [12.5, 17.5]
+    assert (mx.array([True]) + np.int8(2)).tolist() == [3]
+    x += np.int64(1)
+    assert x.dtype == mx.int32 and x.tolist() == [6, 8]
+
+
+def test_updates_take_the_result_as_it_is():
+    x = mx.array([5, 7], mx.uint8)
+    x += mx.array([300, 1])
+    assert x.dtype == mx.int32 and x.tolist() == [305, 8]
+    for dtype in (mx.int32, mx.bool_, mx.uint8):
+        x = mx.ones(2, dtype)
+        with pytest.raises(ValueError):
+            x /= 2.0
+    with pytest.raises(ValueError):
+        mx.array([1], mx.uint8) + -1
+
+
+def test_what_is_no_operand():
+    x = mx.array([1.0, 2.0])
+    for wrong in (lambda: mx.maximum("a", 2), lambda: x + "a", lambda: x < None, lambda: mx.array(None)):
+        with pytest.raises(TypeError):
+            wrong()
+        with pytest.raises(ValueError):
+            wrong()
+    for wrong in (lambda: x @ 2, lambda: 2.0 @ x, lambda: mx.array(2) @ True):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(RuntimeError):
+        mx.load("/no/such/file.npy")
+    with pytest.raises(OSError):
+        mx.load("/no/such/file.npy")
+    for wrong in (lambda: mx.eye(-1), lambda: mx.repeat(x, -1), lambda: mx.topk(x, -1), lambda: mx.random.permutation(-1)):
+        with pytest.raises(ValueError):
+            wrong()
+
+
+def test_sequences_and_bytes():
+    x = mx.arange(6).reshape(2, 3)
+    assert [a.tolist() for a in reversed(x)] == [[3, 4, 5], [0, 1, 2]]
+    with pytest.raises(TypeError):
+        reversed(mx.array(1))
+    assert bytes(x.T) == np.arange(6, dtype=np.int32).reshape(2, 3).T.tobytes()
+    assert bytes(mx.array(3)) == b"\x03\0\0\0"
+    half = mx.array([1.0, -2.0], mx.bfloat16)
+    assert bytes(half) == b"\x80\x3f\0\xc0" and hashlib.md5(half).digest() == hashlib.md5(bytes(half)).digest()
+    assert np.array(half).tolist() == [1.0, -2.0]
+
+
+def test_subclasses_and_copies():
+    class Named(mx.array):
+        pass
+
+    x = Named([1, 2])
+    assert isinstance(x, mx.array) and type(x + 1) is mx.array and (x + x).tolist() == [2, 4]
+    assert copy.deepcopy({"on": mx.cpu})["on"] == mx.cpu and pickle.loads(pickle.dumps(mx.gpu)) == mx.gpu
+    assert str(mx.finfo(mx.float16)) == "finfo(min=-65504, max=65504, dtype=float16)"

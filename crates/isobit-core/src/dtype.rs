@@ -263,6 +263,18 @@ impl Dtype {
     pub const fn at_least_float(self) -> Dtype {
         if self.is_inexact() { self } else { F32 }
     }
+
+    /// The dtype that values of this one take beside an array of `other` if they are weak, as a host's numbers are: that of
+    /// the array, unless it has no such numbers at all.
+    pub const fn weak_beside(self, other: Dtype) -> Dtype {
+        let fits = match self {
+            Bool => true,
+            C64 => false,
+            d if d.is_integer() => !matches!(other, Bool),
+            _ => other.is_inexact(),
+        };
+        if fits { other } else { self }
+    }
 }
 
 const fn signed_unsigned(s: Dtype, u: Dtype) -> Dtype {

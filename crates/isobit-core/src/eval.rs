@@ -191,7 +191,7 @@ fn run_graph(backend: &'static dyn Backend, root: &Arc<Node>, wanted: &Wanted, p
                 }
                 State::Failed(e) => return Err(e.clone()),
                 State::Placeholder(transform) => {
-                    return Err(Error::runtime(
+                    return Err(Error::value(
                         transform,
                         "a value was needed inside a function that is being transformed: expected operations on \
                          arrays only, got an evaluation (eval, item, to_vec or a condition on an array)",

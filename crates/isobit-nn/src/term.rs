@@ -17,7 +17,10 @@ pub trait Operand {
 impl Operand for Scalar {
     fn beside(&self, other: Dtype) -> Result<Array> {
         let dtype = self.dtype_beside(other);
-        match self.fits(dtype) {
+        // A number given with its dtype may wrap around; one beside an array of unsigned numbers may not (as in MLX, but for
+        // the widest).
+        let wraps = dtype.is_unsigned() && dtype != Dtype::U64 && self.to_i128().is_some_and(|i| i < 0);
+        match self.fits(dtype) && !wraps {
             true => Ok(Array::scalar(*self, dtype)),
             false => Err(Error::value("array", format!("{self:?} is out of range for {dtype}"))),
         }

@@ -7,8 +7,8 @@ mod dtype;
 mod mask;
 mod tree;
 
-pub use array_like::{ArrayLike, Numbers, number, optional, pair};
-pub use axes::{AxesArg, Ints, ShapeArg, axes};
+pub use array_like::{ArrayLike, Numbers, not_an_operand, number, optional, pair};
+pub use axes::{AxesArg, Count, Ints, ShapeArg, axes};
 pub use device::StreamArg;
 pub use device::register as register_devices;
 pub use dtype::register as register_dtypes;

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 /// An n-dimensional array, computed when its values are needed.
-#[pyclass(frozen, name = "array", module = "isobit.core", weakref)]
+#[pyclass(frozen, subclass, name = "array", module = "isobit.core", weakref)]
 pub struct PyArray(Mutex<Array>);
 
 /// What an operation gives.

@@ -6,7 +6,7 @@ mod lists;
 
 pub use lists::{item, nested_list};
 
-use crate::args::{Ints, number};
+use crate::args::{Ints, not_an_operand, number};
 use crate::array::PyArray;
 use crate::error::Res;
 use isobit::{Array, Dtype, ops};
@@ -28,15 +28,19 @@ pub fn array(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Res<Array> {
     }
     match foreign(obj, dtype)? {
         Some(a) => Ok(a),
-        None => Err(PyValueError::new_err(format!("cannot make an array of a {}", obj.get_type().name()?)).into()),
+        None => Err(not_an_operand(obj).into()),
     }
+}
+
+/// The array that an object says it is.
+pub fn ours(obj: &Bound<'_, PyAny>) -> PyResult<Option<Array>> {
+    let Ok(convert) = obj.getattr("__mlx__array__") else { return Ok(None) };
+    Ok(Some(convert.call0()?.cast::<PyArray>()?.get().array()))
 }
 
 /// An array of another library: what says that it is one of ours, a buffer, DLPack. `None` for other objects.
 pub fn foreign(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Option<Array>> {
-    if let Ok(convert) = obj.getattr("__mlx__array__") {
-        let a = convert.call0()?;
-        let a = a.cast::<PyArray>()?.get().array();
+    if let Some(a) = ours(obj)? {
         return Ok(Some(dtype.map_or(Ok(a.clone()), |d| ops::astype(&a, d)).map_err(crate::error::Failure::Core)?));
     }
     if let Some(a) = buffer::import(obj, dtype)? {

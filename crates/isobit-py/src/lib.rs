@@ -38,7 +38,9 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     numerics::register(m)?;
     io::register(m)?;
     printing::register(m)?;
-    m.add("AxisError", error::axis_error(py)?)?;
+    for kind in error::Twofold::ALL {
+        m.add(kind.name(), kind.class(py)?)?;
+    }
     for (name, value) in [
         ("e", std::f64::consts::E),
         ("pi", std::f64::consts::PI),

@@ -1,6 +1,6 @@
 //! `mlx.core.random`.
 
-use crate::args::{ArrayLike, DtypeArg, ShapeArg, StreamArg};
+use crate::args::{ArrayLike, Count, DtypeArg, ShapeArg, StreamArg};
 use crate::array::{Out, PyArray, out};
 use crate::error::Res;
 use crate::ops::docstring;
@@ -44,7 +44,7 @@ impl RandomState {
 impl Parameter for ArrayLike {
     fn array(&self, dtype: Dtype) -> isobit::Result<Array> {
         match self {
-            ArrayLike::Array(a) => ops::astype(a, dtype),
+            ArrayLike::Array(a) | ArrayLike::Foreign(a) => ops::astype(a, dtype),
             ArrayLike::Number(n) => Ok(Array::scalar(*n, dtype)),
         }
     }
@@ -173,7 +173,7 @@ fn permutation(x: &Bound<'_, PyAny>, axis: isize, key: Key<'_, '_>, stream: Opti
     let key = key_of(key);
     match x.cast::<PyArray>() {
         Ok(a) => out(random::permutation_of(&a.get().array(), axis, key.as_ref())),
-        Err(_) => out(random::permutation(x.extract()?, key.as_ref())),
+        Err(_) => out(random::permutation(x.extract::<Count>()?.0, key.as_ref())),
     }
 }
 

@@ -3,7 +3,7 @@ from os import PathLike
 from types import ModuleType
 from typing import IO, Any, Protocol, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from isobit.core import _ArrayLike, Device, DeviceType, Dtype, Stream, array
 __all__ = ['sigmoid', 'tanh', 'relu', 'relu2', 'relu6', 'selu', 'softplus', 'log_sigmoid', 'softsign', 'hardswish', 'mish', 'silu', 'gelu', 'gelu_approx', 'gelu_fast_approx', 'leaky_relu', 'elu', 'celu', 'softshrink', 'hard_shrink', 'step', 'softmax', 'softmin', 'log_softmax', 'prelu', 'hard_tanh', 'glu', 'cross_entropy', 'binary_cross_entropy', 'l1_loss', 'mse_loss', 'nll_loss', 'gaussian_nll_loss', 'kl_div_loss', 'smooth_l1_loss', 'triplet_loss', 'hinge_loss', 'huber_loss', 'log_cosh_loss', 'cosine_similarity_loss', 'margin_ranking_loss', 'linear', 'bilinear', 'quantized_linear', 'embedding', 'quantized_embedding', 'dropout', 'multi_head_attention', 'causal_mask', 'instance_norm', 'group_norm', 'batch_statistics', 'running_statistics', 'batch_norm', 'max_pool', 'avg_pool', 'upsample', 'sinusoidal_frequencies', 'sinusoidal_encoding', 'alibi_slopes', 'alibi_matrix', 'rnn', 'gru', 'lstm', 'constant', 'normal', 'uniform', 'identity', 'glorot_normal', 'glorot_uniform', 'he_normal', 'he_uniform', 'within', 'sparse', 'sgd', 'rmsprop', 'adagrad', 'adadelta', 'bias_correction', 'adam', 'decayed', 'adamax', 'lion', 'adafactor_rate', 'adafactor', 'factored_root', 'muon', 'clip_grad_norm', 'exponential_decay', 'step_decay', 'cosine_decay', 'linear_schedule']

@@ -3,7 +3,7 @@ from os import PathLike
 from types import ModuleType
 from typing import IO, Any, Protocol, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 from isobit.core import _ArrayLike, Device, DeviceType, Dtype, Stream, array
 __all__ = ['rms_norm', 'layer_norm', 'rope', 'scaled_dot_product_attention']

@@ -1,5 +1,6 @@
 //! The order of frequencies in Fourier transforms.
 
+use super::windows::collected;
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::spec::Axes;
@@ -19,7 +20,7 @@ use crate::spec::Axes;
 pub fn fftfreq(n: usize, d: f64) -> Result<Array> {
     check_samples("fftfreq", n, d)?;
     let k = (0..n).map(|i| if i < n.div_ceil(2) { i as f64 } else { i as f64 - n as f64 });
-    Array::from_slice(&k.map(|k| (k / (n as f64 * d)) as f32).collect::<Vec<_>>(), &[n])
+    collected("fftfreq", n, k.map(|k| (k / (n as f64 * d)) as f32))
 }
 
 /// The frequencies of a transform of `n` real samples that are `d` apart.
@@ -36,7 +37,7 @@ pub fn fftfreq(n: usize, d: f64) -> Result<Array> {
 pub fn rfftfreq(n: usize, d: f64) -> Result<Array> {
     check_samples("rfftfreq", n, d)?;
     let k = (0..n / 2 + 1).map(|k| (k as f64 / (n as f64 * d)) as f32);
-    Array::from_slice(&k.collect::<Vec<_>>(), &[n / 2 + 1])
+    collected("rfftfreq", n / 2 + 1, k)
 }
 
 fn check_samples(op: &'static str, n: usize, d: f64) -> Result<()> {

@@ -18,7 +18,9 @@ pub struct Window<'a> {
 fn places(x: &Array, window: &Window<'_>, outside: impl Into<Scalar>) -> Result<Vec<Array>> {
     let &Window { size, stride, padding } = window;
     let n = size.len();
-    if stride.len() != n || padding.len() != n || size.contains(&0) || stride.contains(&0) {
+    let fits = |sizes: &[usize]| sizes.iter().all(|&s| s < 1 << 31);
+    let positive = !size.contains(&0) && !stride.contains(&0);
+    if stride.len() != n || padding.len() != n || !positive || ![size, stride, padding].into_iter().all(fits) {
         let message = format!("expected sizes and strides of at least 1, got {size:?}, {stride:?} and {padding:?}");
         return Err(Error::value("pool", message));
     }

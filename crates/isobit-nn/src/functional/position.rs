@@ -29,6 +29,9 @@ pub fn sinusoidal_encoding(x: &Array, frequencies: &Array, scale: f64, cos_first
 /// Penalties per unit of distance: powers of `2 ^ (-8 / heads)`, `[heads, 1, 1]` (Press et al., 2022).
 pub fn alibi_slopes(heads: usize) -> Result<Array> {
     let ratio = libm::pow(2.0, -8.0 / heads.max(1) as f64);
+    if heads > 1 << 24 {
+        return Err(Error::value("positions", format!("expected a number of heads, got {heads}")));
+    }
     let slopes: Vec<f32> = (1..=heads).map(|h| libm::pow(ratio, h as f64) as f32).collect();
     Array::from_slice(&slopes, &[heads, 1, 1])
 }

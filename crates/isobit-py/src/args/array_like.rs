@@ -2,9 +2,9 @@
 
 use crate::array::PyArray;
 use crate::convert;
-use crate::error::Res;
+use crate::error::{Res, Twofold};
 use isobit::host::Scalar;
-use isobit::{Array, Dtype};
+use isobit::{Array, Dtype, ops};
 use isobit_nn::Operand;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -13,8 +13,10 @@ use pyo3::types::{PyBool, PyComplex, PyFloat, PyInt};
 /// An array, or a number whose dtype depends on what stands beside it.
 #[derive(Clone)]
 pub enum ArrayLike {
-    /// An array, or an object that was one in another library.
+    /// An array.
     Array(Array),
+    /// What was an array or a number of another library: weak beside an array, as a Python number is.
+    Foreign(Array),
     /// A Python number.
     Number(Scalar),
 }
@@ -23,16 +25,16 @@ impl ArrayLike {
     /// As an array; a number takes its own dtype.
     pub fn array(self) -> Array {
         match self {
-            ArrayLike::Array(a) => a,
+            ArrayLike::Array(a) | ArrayLike::Foreign(a) => a,
             ArrayLike::Number(n) => Array::scalar(n, n.default_dtype()),
         }
     }
 
-    /// As an array; a number takes the dtype that suits an array of `other`.
+    /// As an array; what is weak takes the dtype that suits an array of `other`.
     pub fn beside(self, other: Dtype) -> Res<Array> {
         match self {
             ArrayLike::Array(a) => Ok(a),
-            ArrayLike::Number(n) => Ok(n.beside(other)?),
+            weak => Ok(Operand::beside(&weak, other)?),
         }
     }
 
@@ -40,7 +42,7 @@ impl ArrayLike {
     pub fn number(&self) -> Option<Scalar> {
         match self {
             ArrayLike::Number(n) => Some(*n),
-            ArrayLike::Array(_) => None,
+            _ => None,
         }
     }
 }
@@ -49,6 +51,7 @@ impl Operand for ArrayLike {
     fn beside(&self, other: Dtype) -> isobit::Result<Array> {
         match self {
             ArrayLike::Array(a) => Ok(a.clone()),
+            ArrayLike::Foreign(a) => ops::astype(a, a.dtype().weak_beside(other)),
             ArrayLike::Number(n) => n.beside(other),
         }
     }
@@ -73,6 +76,11 @@ pub fn pair(a: ArrayLike, b: ArrayLike) -> Res<(Array, Array)> {
             Ok((a, b))
         }
         (a, ArrayLike::Array(b)) => Ok((a.beside(b.dtype())?, b)),
+        (ArrayLike::Foreign(a), b) => {
+            let b = b.beside(a.dtype())?;
+            Ok((a, b))
+        }
+        (a, ArrayLike::Foreign(b)) => Ok((a.beside(b.dtype())?, b)),
         (a, b) => Ok((a.array(), b.array())),
     }
 }
@@ -87,10 +95,21 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ArrayLike {
         if let Some(n) = number(obj)? {
             return Ok(ArrayLike::Number(n));
         }
-        match convert::foreign(&obj, None)? {
-            Some(a) => Ok(ArrayLike::Array(a)),
-            None => Err(PyTypeError::new_err(format!("expected an array or a number, got {}", obj.get_type().name()?))),
+        if let Some(a) = convert::ours(&obj)? {
+            return Ok(ArrayLike::Array(a));
         }
+        match convert::foreign(&obj, None)? {
+            Some(a) => Ok(ArrayLike::Foreign(a)),
+            None => Err(not_an_operand(&obj)),
+        }
+    }
+}
+
+/// The error for an object that is neither an array nor a number.
+pub fn not_an_operand(obj: &Bound<'_, PyAny>) -> PyErr {
+    match obj.get_type().name() {
+        Ok(got) => Twofold::Operand.error(format!("expected an array or a number, got {got}")),
+        Err(e) => e,
     }
 }
 

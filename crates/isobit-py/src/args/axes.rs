@@ -64,6 +64,20 @@ pub fn axes(arg: Option<AxesArg>) -> Axes {
     arg.map_or(Axes::All, |a| a.0)
 }
 
+/// How many: an integer of at least 0.
+#[derive(Clone, Copy)]
+pub struct Count(pub usize);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Count> {
+        let n = obj.extract::<isize>()?;
+        let count = usize::try_from(n).map(Count);
+        count.map_err(|_| PyValueError::new_err(format!("expected a number of at least 0, got {n}")))
+    }
+}
+
 /// The sizes of an array's axes.
 pub struct ShapeArg(pub Shape);
 

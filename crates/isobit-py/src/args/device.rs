@@ -30,6 +30,20 @@ impl PyDeviceType {
     fn __repr__(&self) -> String {
         format!("DeviceType.{}", self.label())
     }
+
+    fn __copy__(&self) -> PyDeviceType {
+        *self
+    }
+
+    fn __deepcopy__(&self, memo: &Bound<'_, PyAny>) -> PyDeviceType {
+        let _ = memo;
+        *self
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>, &'static str))> {
+        let class = py.import("isobit.core")?.getattr("DeviceType")?;
+        Ok((py.import("builtins")?.getattr("getattr")?, (class, self.label())))
+    }
 }
 
 impl PyDeviceType {

@@ -205,8 +205,9 @@ impl Finfo {
         Ok(Finfo { dtype: PyDtype(f.dtype), bits: 8 * f.dtype.size(), min, max, eps, smallest_normal })
     }
 
-    fn __repr__(&self) -> String {
-        format!("finfo(min={:?}, max={:?}, dtype={})", self.min, self.max, self.dtype.0)
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let short = |x: f64| x.into_pyobject(py)?.call_method1("__format__", ("g",));
+        Ok(format!("finfo(min={}, max={}, dtype={})", short(self.min)?, short(self.max)?, self.dtype.0))
     }
 }
 

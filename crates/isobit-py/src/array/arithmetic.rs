@@ -2,8 +2,8 @@
 //! the other operand.
 
 use super::{Out, PyArray, out};
-use crate::args::ArrayLike;
-use crate::error::{Failure, Res};
+use crate::args::{ArrayLike, not_an_operand, number};
+use crate::error::Res;
 use isobit::{Array, ops};
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -29,7 +29,7 @@ fn apply<'py>(
     match operand(obj, &a)? {
         Some(b) => Ok(Bound::new(py, PyArray::from(f(&a, &b)?))?.into_any()),
         // Sequences have operators of their own, which would take the array for a number.
-        None if obj.len().is_ok() => Err(not_an_operand(obj)?),
+        None if obj.len().is_ok() => Err(not_an_operand(obj).into()),
         None => Ok(py.NotImplemented().into_bound(py)),
     }
 }
@@ -37,23 +37,12 @@ fn apply<'py>(
 fn update(place: &PyArray, obj: &Bound<'_, PyAny>, f: impl FnOnce(&Array, &Array) -> isobit::Result<Array>) -> Res<()> {
     let a = place.array();
     let Some(b) = operand(obj, &a)? else {
-        return Err(not_an_operand(obj)?);
+        return Err(not_an_operand(obj).into());
     };
     let result = f(&a, &b)?;
-    if result.dtype() != a.dtype() && a.dtype().is_integer() && !b.dtype().is_inexact() {
-        // As in MLX, an integer array is not divided in place.
-        let message =
-            format!("the result is {}, which an array of {} cannot become in place", result.dtype(), a.dtype());
-        return Err(isobit::Error::dtype("array", message).into());
-    }
     drop(a);
     place.set(result);
     Ok(())
-}
-
-fn not_an_operand(obj: &Bound<'_, PyAny>) -> PyResult<Failure> {
-    let got = obj.get_type().name()?.to_string();
-    Ok(pyo3::exceptions::PyValueError::new_err(format!("cannot compute with an array and a {got}")).into())
 }
 
 macro_rules! operators {
@@ -80,15 +69,60 @@ operators! {
     add, __add__, __radd__, __iadd__;
     subtract, __sub__, __rsub__, __isub__;
     multiply, __mul__, __rmul__, __imul__;
-    divide, __truediv__, __rtruediv__, __itruediv__;
     floor_divide, __floordiv__, __rfloordiv__, __ifloordiv__;
     remainder, __mod__, __rmod__, __imod__;
-    matmul, __matmul__, __rmatmul__, __imatmul__;
     bitwise_and, __and__, __rand__, __iand__;
     bitwise_or, __or__, __ror__, __ior__;
     bitwise_xor, __xor__, __rxor__, __ixor__;
     left_shift, __lshift__, __rlshift__, __ilshift__;
     right_shift, __rshift__, __rrshift__, __irshift__;
+}
+
+/// Division of arrays, which gives floats.
+#[pymethods]
+impl PyArray {
+    fn __truediv__<'py>(&self, other: &Bound<'py, PyAny>) -> Operated<'py> {
+        apply(other, self.array(), ops::divide)
+    }
+
+    fn __rtruediv__<'py>(&self, other: &Bound<'py, PyAny>) -> Operated<'py> {
+        apply(other, self.array(), |a, b| ops::divide(b, a))
+    }
+
+    fn __itruediv__(&self, other: &Bound<'_, PyAny>) -> Res<()> {
+        let dtype = self.array().dtype();
+        if !dtype.is_inexact() {
+            // As in MLX.
+            let message = format!("an array of {dtype} is not divided in place");
+            return Err(isobit::Error::dtype("divide", message).into());
+        }
+        update(self, other, ops::divide)
+    }
+}
+
+/// Products of matrices, which numbers are not.
+#[pymethods]
+impl PyArray {
+    fn __matmul__<'py>(&self, other: &Bound<'py, PyAny>) -> Operated<'py> {
+        if number(other.as_borrowed())?.is_some() {
+            return Ok(other.py().NotImplemented().into_bound(other.py()));
+        }
+        apply(other, self.array(), ops::matmul)
+    }
+
+    fn __rmatmul__<'py>(&self, other: &Bound<'py, PyAny>) -> Operated<'py> {
+        if number(other.as_borrowed())?.is_some() {
+            return Ok(other.py().NotImplemented().into_bound(other.py()));
+        }
+        apply(other, self.array(), |a, b| ops::matmul(b, a))
+    }
+
+    fn __imatmul__(&self, other: &Bound<'_, PyAny>) -> Res<()> {
+        if number(other.as_borrowed())?.is_some() {
+            return Err(not_an_operand(other).into());
+        }
+        update(self, other, ops::matmul)
+    }
 }
 
 #[pymethods]
@@ -140,7 +174,7 @@ impl PyArray {
             (None, CompareOp::Eq | CompareOp::Ne) => {
                 Ok(pyo3::types::PyBool::new(py, matches!(op, CompareOp::Ne)).to_owned().into_any())
             }
-            (None, _) => Err(not_an_operand(other)?),
+            (None, _) => Err(not_an_operand(other).into()),
         }
     }
 }

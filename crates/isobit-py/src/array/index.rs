@@ -74,7 +74,7 @@ impl PyArray {
         let value = match value.extract::<ArrayLike>() {
             Ok(v) => v,
             Err(_) if value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>() => {
-                ArrayLike::Array(convert::array(value, None)?)
+                ArrayLike::Foreign(convert::array(value, None)?)
             }
             Err(e) => return Err(e.into()),
         };
@@ -88,11 +88,13 @@ impl PyArray {
     }
 
     fn __iter__(&self) -> PyResult<PyArrayIterator> {
-        let array = self.array();
-        if array.ndim() == 0 {
-            return Err(PyTypeError::new_err("iteration over a 0-dimensional array"));
-        }
-        Ok(PyArrayIterator { array, next: 0 })
+        PyArrayIterator::over(self.array())
+    }
+
+    fn __reversed__(&self) -> Res<PyArrayIterator> {
+        let mut all = PyArrayIterator::over(self.array())?;
+        all.array = isobit::ops::flip(&all.array, 0isize)?;
+        Ok(all)
     }
 }
 
@@ -101,6 +103,15 @@ impl PyArray {
 pub struct PyArrayIterator {
     array: Array,
     next: usize,
+}
+
+impl PyArrayIterator {
+    fn over(array: Array) -> PyResult<PyArrayIterator> {
+        if array.ndim() == 0 {
+            return Err(PyTypeError::new_err("iteration over a 0-dimensional array"));
+        }
+        Ok(PyArrayIterator { array, next: 0 })
+    }
 }
 
 #[pymethods]

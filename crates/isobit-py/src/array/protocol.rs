@@ -71,6 +71,10 @@ impl PyArray {
         self.item(py)
     }
 
+    fn __bytes__<'py>(&self, py: Python<'py>) -> Res<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.evaluated(py)?.to_bytes()?))
+    }
+
     fn __copy__(&self) -> PyArray {
         self.array().into()
     }

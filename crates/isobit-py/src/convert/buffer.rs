@@ -93,8 +93,13 @@ pub unsafe fn fill(owner: Bound<'_, PyAny>, a: Array, view: *mut ffi::Py_buffer,
     let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
     let as_it_is = strided && flags & ffi::PyBUF_WRITABLE == 0;
     let tensor = if as_it_is { a.tensor() } else { dense_if_repeated(&a) }.map_err(Failure::Core)?;
-    let Some(format) = tensor.dtype().format() else {
-        return Err(PyBufferError::new_err(format!("the buffer protocol has no {}", tensor.dtype())));
+    // Who does not ask what the elements are gets those that the protocol has no name for, too.
+    let format = match (flags & ffi::PyBUF_FORMAT != 0, tensor.dtype().format()) {
+        (false, _) => std::ptr::null_mut(),
+        (true, Some(format)) => format.as_ptr().cast_mut(),
+        (true, None) => {
+            return Err(PyBufferError::new_err(format!("the buffer protocol has no {}", tensor.dtype())));
+        }
     };
     let writable = tensor.buffer().is_writable() && !repeats(&tensor);
     if flags & ffi::PyBUF_WRITABLE != 0 && !writable {
@@ -115,7 +120,7 @@ pub unsafe fn fill(owner: Bound<'_, PyAny>, a: Array, view: *mut ffi::Py_buffer,
         (*view).len = held.tensor.size() as isize * size;
         (*view).itemsize = size;
         (*view).readonly = c_int::from(!writable);
-        (*view).format = if flags & ffi::PyBUF_FORMAT != 0 { format.as_ptr().cast_mut() } else { std::ptr::null_mut() };
+        (*view).format = format;
         (*view).ndim = held.shape.len() as c_int;
         (*view).shape = held.shape.as_mut_ptr();
         (*view).strides = held.strides.as_mut_ptr();

@@ -1,7 +1,7 @@
 //! Arrays from numbers, shapes and other objects.
 
 use super::{docstring, functions, tuple};
-use crate::args::{ArrayLike, DtypeArg, Numbers, ShapeArg, StreamArg};
+use crate::args::{ArrayLike, Count, DtypeArg, Numbers, ShapeArg, StreamArg};
 use crate::array::{Out, PyArray, out};
 use crate::convert;
 use crate::error::Res;
@@ -123,17 +123,17 @@ fn full_like(a: ArrayLike, vals: ArrayLike, dtype: Option<DtypeArg>, stream: Opt
 #[doc = docstring!("eye")]
 #[pyfunction]
 #[pyo3(signature = (n, m=None, k=0, dtype=None, *, stream=None))]
-fn eye(n: usize, m: Option<usize>, k: isize, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
+fn eye(n: Count, m: Option<Count>, k: isize, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::eye(n, m.unwrap_or(n), k, or_float(dtype)))
+    out(ops::eye(n.0, m.unwrap_or(n).0, k, or_float(dtype)))
 }
 
 #[doc = docstring!("identity")]
 #[pyfunction]
 #[pyo3(signature = (n, dtype=None, *, stream=None))]
-fn identity(n: usize, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
+fn identity(n: Count, dtype: Option<DtypeArg>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::identity(n, or_float(dtype)))
+    out(ops::identity(n.0, or_float(dtype)))
 }
 
 #[doc = docstring!("tri")]

@@ -1,7 +1,7 @@
 //! Shapes, orders of axes, pieces and indices.
 
-use super::{docstring, functions, list, tuple};
-use crate::args::{ArrayLike, AxesArg, DtypeArg, Ints, ShapeArg, StreamArg, axes, pair};
+use super::{docstring, functions, list};
+use crate::args::{ArrayLike, AxesArg, Count, DtypeArg, Ints, ShapeArg, StreamArg, axes, pair};
 use crate::array::{Out, PyArray, out};
 use crate::error::Res;
 use isobit::ops::{PadMode, Side};
@@ -136,13 +136,9 @@ fn broadcast_to(a: ArrayLike, shape: ShapeArg, stream: Option<StreamArg>) -> Out
 #[doc = docstring!("broadcast_arrays")]
 #[pyfunction]
 #[pyo3(signature = (*arrays, stream=None))]
-fn broadcast_arrays<'py>(
-    py: Python<'py>,
-    arrays: Vec<ArrayLike>,
-    stream: Option<StreamArg>,
-) -> Res<Bound<'py, PyTuple>> {
+fn broadcast_arrays(arrays: Vec<ArrayLike>, stream: Option<StreamArg>) -> Res<Vec<PyArray>> {
     let _ = stream;
-    tuple(py, ops::broadcast_arrays(&all(arrays)))
+    list(ops::broadcast_arrays(&all(arrays)))
 }
 
 /// The shape that all shapes broadcast to.
@@ -201,9 +197,9 @@ fn split(a: ArrayLike, indices_or_sections: Ints, axis: isize, stream: Option<St
 #[doc = docstring!("repeat")]
 #[pyfunction]
 #[pyo3(signature = (array, repeats, axis=None, *, stream=None))]
-fn repeat(array: ArrayLike, repeats: usize, axis: Option<isize>, stream: Option<StreamArg>) -> Out {
+fn repeat(array: ArrayLike, repeats: Count, axis: Option<isize>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::repeat(&array.array(), repeats, axis))
+    out(ops::repeat(&array.array(), repeats.0, axis))
 }
 
 #[doc = docstring!("tile")]
@@ -384,9 +380,9 @@ fn slice_update(
 #[doc = docstring!("topk")]
 #[pyfunction]
 #[pyo3(signature = (a, /, k, axis=Some(-1), *, stream=None))]
-fn topk(a: ArrayLike, k: usize, axis: Option<isize>, stream: Option<StreamArg>) -> Out {
+fn topk(a: ArrayLike, k: Count, axis: Option<isize>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
-    out(ops::topk(&a.array(), k, axis))
+    out(ops::topk(&a.array(), k.0, axis))
 }
 
 #[doc = docstring!("searchsorted")]

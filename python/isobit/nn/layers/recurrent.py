@@ -39,6 +39,10 @@ class RNN(_Recurrent):
         if not callable(self.nonlinearity):
             raise ValueError(f"expected a function as nonlinearity, got {nonlinearity!r}")
 
+    def _extra_repr(self):
+        before, bias = super()._extra_repr().rsplit(", ", 1)
+        return f"{before}, nonlinearity={self.nonlinearity}, {bias}"
+
     def __call__(self, x, hidden=None):
         return _nn.rnn(x, *self._parameters(), hidden, self.nonlinearity)
 
