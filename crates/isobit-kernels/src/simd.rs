@@ -157,6 +157,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         acc
     }
+    /// Stores the low byte of each lane.
+    ///
+    /// # Safety
+    /// `p` is valid for 16 writes.
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut i8, v: Self::I) {
+        let v = self.to_array_i(v);
+        // SAFETY: the caller's promise.
+        unsafe { p.cast::<[i8; LANES]>().write_unaligned(std::array::from_fn(|i| v[i] as i8)) };
+    }
     /// In each 16 bytes, byte `n[i]` (of 0 to 15) of the table's 16.
     #[inline(always)]
     fn shuffle_bytes(self, table: Self::I, n: Self::I) -> Self::I {

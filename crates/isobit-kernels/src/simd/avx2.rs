@@ -355,6 +355,18 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut i8, v: I2) {
+        // SAFETY: `self` is the proof of the instructions; the pointer is the caller's promise.
+        unsafe {
+            let byte = _mm256_set1_epi32(0xff);
+            // Halves of the registers are packed by themselves: quarters 0, 2, 1, 3.
+            let pairs = _mm256_packus_epi32(_mm256_and_si256(v.0, byte), _mm256_and_si256(v.1, byte));
+            let pairs = _mm256_permute4x64_epi64::<0b11_01_10_00>(pairs);
+            let (low, high) = (_mm256_castsi256_si128(pairs), _mm256_extracti128_si256::<1>(pairs));
+            _mm_storeu_si128(p.cast(), _mm_packus_epi16(low, high));
+        }
+    }
+    #[inline(always)]
     fn shuffle_bytes(self, table: I2, n: I2) -> I2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe { I2(_mm256_shuffle_epi8(table.0, n.0), _mm256_shuffle_epi8(table.1, n.1)) }

@@ -85,6 +85,7 @@ impl Simd for Avx512 {
             _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v));
         load_bf16(p: *const u16) -> __m512 =
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(p.cast()))));
+        store_bytes(p: *mut i8, v: __m512i) = _mm_storeu_si128(p.cast(), _mm512_cvtepi32_epi8(v));
         store_bf16(p: *mut u16, v: __m512) = _mm256_storeu_si256(p.cast(), to_bf16(v));
         load_f16_n(p: *const u16, n: usize) -> __m512 = _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(n), p.cast()));
         store_f16_n(p: *mut u16, v: __m512, n: usize) = _mm256_mask_storeu_epi16(

@@ -95,7 +95,11 @@ impl Kernel for Everything {
             s.splat(s.reduce_max(a)),
             s.splat(s.reduce_min(a)),
         ];
+        let mut bytes = [0; LANES];
+        // SAFETY: the array has room for 16 bytes.
+        unsafe { s.store_bytes(bytes.as_mut_ptr().cast(), ia) };
         let ints = [
+            s.from_array_i(bytes),
             s.add_i(ia, ib),
             s.sub_i(ia, ib),
             s.mul_i(ia, ib),

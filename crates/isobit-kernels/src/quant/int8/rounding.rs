@@ -16,8 +16,6 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of a row that lie together.
 pub(super) const PIECE: usize = 16;
-/// Elements of a run at most.
-const SPAN: usize = 32;
 /// 32-bit numbers of a piece.
 pub(super) const WORDS: usize = PIECE / 4;
 
@@ -116,23 +114,16 @@ impl Kernel for Pack<'_> {
                 let mut xsum = 0f32;
                 for run in g * x.group / x.span..(g + 1) * x.group / x.span {
                     let at = run * rows + r;
+                    let to_q = to.q.cast_mut().wrapping_add((run * x.span / PIECE * rows + r) * WORDS);
                     // SAFETY: the row has a run's elements from here on, and a place of its own.
                     unsafe {
-                        let (q, d) = rounded(s, p.dtype, from.wrapping_add(run * x.span * p.dtype.size()), x.span);
-                        let sum: i32 = q.iter().sum();
-                        store(
-                            s,
-                            &q,
-                            order,
-                            x.span,
-                            rows,
-                            to.q.cast_mut().wrapping_add(run * x.span / PIECE * rows * WORDS + r * WORDS),
-                        );
+                        let from = from.wrapping_add(run * x.span * p.dtype.size());
+                        let (sum, d) = round(s, p.dtype, from, x.span, order, to_q.cast(), rows * PIECE);
                         *to.d.cast_mut().wrapping_add(at) = unit * d;
                         if x.offset {
-                            *to.starts.cast_mut().wrapping_add(at) = -codes::OFFSET * sum;
+                            *to.starts.cast_mut().wrapping_add(at) = -codes::OFFSET * sum as i32;
                         }
-                        xsum = d.mul_add(sum as f32, xsum);
+                        xsum = d.mul_add(sum, xsum);
                     }
                 }
                 if !x.offset {
@@ -144,61 +135,47 @@ impl Kernel for Pack<'_> {
     }
 }
 
-/// The order of the bytes, for [`Simd::shuffle_bytes`].
+/// The order of a piece's elements.
 #[inline(always)]
 fn order<S: Simd>(s: S, bits: usize) -> S::I {
-    let at = |lane: usize, b: usize| (codes::place(bits, lane % WORDS * 4 + b) as i32) << (8 * b);
-    s.from_array_i(std::array::from_fn(|lane| (0..4).fold(0, |word, b| word | at(lane, b))))
+    s.from_array_i(std::array::from_fn(|i| codes::place(bits, i) as i32))
 }
 
-/// Writes a run's bytes, `rows` pieces apart.
+/// Writes a run of activations as bytes, `step` bytes from piece to piece; their sum, which is exact, and their scale.
 ///
 /// # Safety
-/// `to` has room for the pieces.
+/// `from` is valid for `span` elements, `to` has room for the pieces.
 #[inline(always)]
-unsafe fn store<S: Simd>(s: S, q: &[i32; SPAN], order: S::I, span: usize, rows: usize, to: *mut i32) {
-    let bytes: [i8; SPAN] = std::array::from_fn(|k| q[k] as i8);
-    let mut words = [0; LANES];
-    for (word, b) in words.iter_mut().zip(bytes.chunks_exact(4)) {
-        *word = i32::from_le_bytes([b[0] as u8, b[1] as u8, b[2] as u8, b[3] as u8]);
-    }
-    let words = s.to_array_i(s.shuffle_bytes(s.from_array_i(words), order));
-    for i in 0..span / PIECE {
-        // SAFETY: the caller's promise.
-        unsafe {
-            to.add(i * rows * WORDS)
-                .cast::<[i32; WORDS]>()
-                .write_unaligned(std::array::from_fn(|w| words[i * WORDS + w]))
-        };
-    }
-}
-
-/// A run of activations as integers (zeros beyond it), and its scale.
-///
-/// # Safety
-/// `from` is valid for `span` elements.
-#[inline(always)]
-unsafe fn rounded<S: Simd>(s: S, dtype: Dtype, from: *const u8, span: usize) -> ([i32; SPAN], f32) {
+unsafe fn round<S: Simd>(
+    s: S,
+    dtype: Dtype,
+    from: *const u8,
+    span: usize,
+    order: S::I,
+    to: *mut i8,
+    step: usize,
+) -> (f32, f32) {
     // SAFETY: the caller's promise.
     let x = unsafe {
-        let second = if span == SPAN { load(s, dtype, from.wrapping_add(LANES * dtype.size())) } else { s.splat(0.0) };
+        let second = if span > PIECE { load(s, dtype, from.wrapping_add(LANES * dtype.size())) } else { s.splat(0.0) };
         [load(s, dtype, from), second]
     };
     let a = s.maximum(s.abs(x[0]), s.abs(x[1]));
     let (most, nan) = (s.reduce_max(a), s.any(s.is_nan(a)));
-    let mut q = [0; SPAN];
-    if nan || most == f32::INFINITY {
-        return (q, f32::NAN);
+    let (inverse, d) = match () {
+        () if nan || most == f32::INFINITY => (0.0, f32::NAN),
+        () if most < f32::from_bits((127 - 100) << 23) => (0.0, 0.0),
+        () => (127.0 / most, most / 127.0),
+    };
+    let mut sum = s.splat(0.0);
+    for i in 0..span / PIECE {
+        let scaled = if inverse == 0.0 { s.splat(0.0) } else { s.mul(x[i], s.splat(inverse)) };
+        let q = s.to_i32(s.lookup16(scaled, order));
+        // SAFETY: the caller's promise.
+        unsafe { s.store_bytes(to.wrapping_add(i * step), q) };
+        sum = s.add(sum, s.from_i32(q));
     }
-    if most < f32::from_bits((127 - 100) << 23) {
-        return (q, 0.0);
-    }
-    let inverse = s.splat(127.0 / most);
-    for i in 0..2 {
-        // SAFETY: the array has two vectors.
-        unsafe { s.store_i(q.as_mut_ptr().add(i * LANES), s.to_i32(s.mul(x[i], inverse))) };
-    }
-    (q, most / 127.0)
+    (s.reduce_add(sum), d)
 }
 
 /// 16 activations in single precision.
