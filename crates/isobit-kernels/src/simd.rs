@@ -194,6 +194,19 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn shr_v(self, a: Self::I, n: Self::I) -> Self::I;
     /// Lane `i` is lane `n[i] & 15` of `table`.
     fn lookup16(self, table: Self::F, n: Self::I) -> Self::F;
+    /// Lane `i` is number `n[i] & 31` of the two tables, one after the other.
+    #[inline(always)]
+    fn lookup32(self, tables: [Self::F; 2], n: Self::I) -> Self::F {
+        let second = self.eq_i(self.and(n, self.splat_i(16)), self.splat_i(16));
+        self.select(second, self.lookup16(tables[1], n), self.lookup16(tables[0], n))
+    }
+    /// The E4M3 numbers in the first and in the third byte of each lane of `low`, which are the second and the fourth of
+    /// `high`. For a NaN it is some finite number.
+    #[inline(always)]
+    fn e4m3_pair(self, low: Self::I, high: Self::I) -> (Self::F, Self::F) {
+        let _ = high;
+        (e4m3_at(self, low, 24), e4m3_at(self, low, 8))
+    }
     /// `a == b`.
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;
     /// `a > b`, signed.
@@ -351,6 +364,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 }
 
+/// The E4M3 number, not NaN, whose sign is `up` bits below the highest one.
+#[inline(always)]
+fn e4m3_at<S: Simd>(s: S, q: S::I, up: u32) -> S::F {
+    // Exponents differ by 120; where there was none, the leading one is taken out again.
+    let magnitude = s.and(s.shl(q, up - 4), s.splat_i(0x07f0_0000));
+    let f = s.from_bits(s.add_i(magnitude, s.splat_i(120 << 23)));
+    let f = s.min(f, s.fms(f, s.splat(2.0), s.splat(0.015625)));
+    s.from_bits(s.or(s.to_bits(f), s.and(s.shl(q, up), s.splat_i(i32::MIN))))
+}
+
 /// A kernel that [`dispatch`] can run at any level.
 pub trait Kernel {
     /// What it returns.
@@ -376,6 +399,17 @@ pub fn prefetch_far(ptr: *const u8, bytes: usize) {
         }
     }
     let _ = (ptr, bytes);
+}
+
+/// Asks for the line of `ptr`, for the first-level cache. The address need not be valid.
+#[inline]
+pub fn prefetch_near(ptr: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: part of every x86-64 processor; a prefetch never faults.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(ptr.cast());
+    }
+    let _ = ptr;
 }
 
 /// Runs a kernel at the given level, or at the scalar one if this machine cannot run it.

@@ -3,7 +3,8 @@
 //! ```text
 //! pack x (activations.rs)
 //! per task, some strips of 16 columns: blocks of w (block.rs), kept or made here
-//!   one row:   per group: acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words
+//!   one row:   per group: acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words,
+//!              while those of the next block are asked for
 //!   more rows: per 128 k (or a group): codes to floats [k][lane]; per panel of rows and group:
 //!              acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
 //!   per group: total = fma(acc, scale, total); total = fma(sum of x, bias, total)
@@ -15,12 +16,15 @@
 //! 2. The floats of 32 columns and 128 k stay in the first-level cache while the rows go by; the rows of 256 k and the totals
 //!    of up to 256 columns stay in the second.
 //!
+//! 3. One row takes four strips at a time: with eight there are not enough registers, and the compiler spills. A line of the
+//!    blocks is asked for twice, a block ahead for the second-level cache and half a block ahead for the first.
+//!
 //! Cost: one row of kept blocks is bound by reading them (4 bits: 2.5 instructions per 16 codes on two ports); many rows are
 //! bound by FMAs, to which the groups' ends add one in 32 each for scale and bias.
 
 use super::activations::{Pack, Packed};
 use super::block::{self, Layout, Make, Packed as Blocks};
-use super::decode::decode;
+use super::decode::{Words, decode, with_kind};
 use super::{Format, Matrix};
 use crate::dtype::Dtype;
 use crate::elementwise::narrow;
@@ -104,8 +108,7 @@ fn most_rows(level: Level) -> usize {
 /// Strips that a kernel takes at a time.
 fn strips(level: Level, m: usize) -> usize {
     match (level, m) {
-        (Level::Avx512, 1) => 8,
-        (Level::Avx512, 2) => 4,
+        (Level::Avx512, 1 | 2) => 4,
         (Level::Avx512, _) => 2,
         (Level::Scalar, _) => 1,
         (_, 1) => 4,
@@ -118,8 +121,6 @@ fn strips(level: Level, m: usize) -> usize {
 const TASK: usize = 16;
 /// Codes that are floats at a time, per column: with 32 columns, a third of a first-level cache.
 const CODES: usize = 128;
-/// How far ahead blocks are asked for, in 32-bit numbers.
-const AHEAD: usize = 192;
 /// Rows whose totals stay in the second-level cache.
 const ROWS: usize = 1024;
 
@@ -171,7 +172,7 @@ pub unsafe fn products(all: &[Product]) {
         let panels = p.m.div_ceil(most_rows(level));
         let nv = strips(level, p.m);
         let most = (all_strips / (4 * par::threads()) / nv * nv).clamp(nv, TASK);
-        let width = if p.m <= 2 { nv } else { most };
+        let width = if p.m == 2 { nv } else { most };
         panels_of.push((jobs.len(), before_panels));
         before_panels += panels;
         jobs.push(Job { layout: Layout::of(&p.w), x: Packed::new(&p, panels, at), panels, width, nv, before, p });
@@ -226,11 +227,14 @@ impl Job<'_> {
         let flush = Flush::begin(level, p.dtype == Dtype::BF16);
         let width = self.nv * LANES;
         if p.m == 1 {
-            let mut totals = [0f32; 8 * LANES];
-            simd::dispatch_at(level, OneRow { job: self, strips: &blocks, totals: &mut totals });
+            let mut totals = [0f32; TASK * LANES];
+            for (at, totals) in (0..count).step_by(self.nv).zip(totals.chunks_exact_mut(width)) {
+                let next = at + self.nv < count || par::threads() == 1;
+                simd::dispatch_at(level, OneRow { job: self, strips: &blocks[at..], totals, next });
+            }
             drop(flush);
             // SAFETY: the output is the caller's.
-            unsafe { self.p.store(0, first, totals.as_ptr(), width) };
+            unsafe { self.p.store(0, first, totals.as_ptr(), count * LANES) };
             return;
         }
         let parts = count.div_ceil(self.nv);
@@ -258,36 +262,41 @@ impl Job<'_> {
         let (group, width) = (p.w.format.group, self.nv * LANES);
         let span = group.max(CODES);
         let codes = Scratch::take::<f32>(span * width);
-        for b in 0..l.blocks() {
-            for part in 0..parts {
-                let strips = &blocks[part * self.nv..];
+        // Chunks of codes, in the order of the work: the groups of each, and its strips.
+        let step = span / group;
+        let chunks = (0..l.blocks()).flat_map(|b| {
+            (0..parts).flat_map(move |part| {
                 let all = l.groups(b);
-                for first in all.clone().step_by(span / group) {
-                    let groups = first..all.end.min(first + span / group);
-                    self.fill(level, strips, groups.clone(), codes.ptr());
-                    for panel in 0..self.panels {
-                        let rows = self.x.rows(panel);
-                        let tile = Tile {
-                            p,
-                            layout: *l,
-                            groups: groups.clone(),
-                            codes: codes.ptr(),
-                            strips,
-                            x: self.x.at(rows, first * group),
-                            sums: self.x.sums(rows.0, first),
-                            totals: totals.wrapping_add((part * p.m + rows.0) * width),
-                        };
-                        // SAFETY: these are the tile's operands and totals.
-                        unsafe { tile.run(level, self.nv, rows.1) };
-                    }
-                }
+                all.clone().step_by(step).map(move |first| (part, first..all.end.min(first + step)))
+            })
+        });
+        let mut chunks = chunks.peekable();
+        while let Some((part, groups)) = chunks.next() {
+            let strips = &blocks[part * self.nv..];
+            let place = |part: usize, g: usize| blocks[part * self.nv].wrapping_add(l.words(g)) as isize;
+            let far = chunks.peek().map_or(0, |next| place(next.0, next.1.start) - place(part, groups.start));
+            self.fill(level, strips, groups.clone(), codes.ptr(), far);
+            for panel in 0..self.panels {
+                let rows = self.x.rows(panel);
+                let tile = Tile {
+                    p,
+                    layout: *l,
+                    groups: groups.clone(),
+                    codes: codes.ptr(),
+                    strips,
+                    x: self.x.at(rows, groups.start * group),
+                    sums: self.x.sums(rows.0, groups.start),
+                    totals: totals.wrapping_add((part * p.m + rows.0) * width),
+                };
+                // SAFETY: these are the tile's operands and totals.
+                unsafe { tile.run(level, self.nv, rows.1) };
             }
         }
     }
 
     /// Codes of some groups as floats, `[k][nv][16]`.
-    fn fill(&self, level: Level, strips: &[*const i32], groups: Range<usize>, to: *mut f32) {
-        let fill = Fill::<1> { p: &self.p, layout: self.layout, strips, groups, to };
+    fn fill(&self, level: Level, strips: &[*const i32], groups: Range<usize>, to: *mut f32, far: isize) {
+        let fill = Fill::<1> { p: &self.p, layout: self.layout, strips, groups, to, far };
         match self.nv {
             1 => simd::dispatch_at(level, fill),
             2 => simd::dispatch_at(level, fill.of::<2>()),
@@ -296,11 +305,13 @@ impl Job<'_> {
     }
 }
 
-/// One row times eight strips (as many as the level takes).
+/// One row times four strips (as many as the level takes).
 struct OneRow<'a> {
     job: &'a Job<'a>,
-    strips: &'a [*const i32; TASK],
-    totals: &'a mut [f32; 8 * LANES],
+    strips: &'a [*const i32],
+    totals: &'a mut [f32],
+    /// Whether the strips that follow in memory come next.
+    next: bool,
 }
 
 impl Kernel for OneRow<'_> {
@@ -308,39 +319,42 @@ impl Kernel for OneRow<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let other = self.job.p.dtype == Dtype::BF16;
-        match (S::LEVEL, other) {
-            (Level::Avx512, false) => self.strips::<S, 8, false>(s),
-            (Level::Avx512, true) => self.strips::<S, 8, true>(s),
-            (Level::Scalar, false) => self.strips::<S, 1, false>(s),
-            (Level::Scalar, true) => self.strips::<S, 1, true>(s),
-            (_, false) => self.strips::<S, 4, false>(s),
-            (_, true) => self.strips::<S, 4, true>(s),
-        }
+        let (other, format) = (self.job.p.dtype == Dtype::BF16, self.job.p.w.format);
+        with_kind!(format, KIND => match (S::LEVEL, other) {
+            (Level::Scalar, false) => self.strips::<S, 1, false, KIND>(s),
+            (Level::Scalar, true) => self.strips::<S, 1, true, KIND>(s),
+            (_, false) => self.strips::<S, 4, false, KIND>(s),
+            (_, true) => self.strips::<S, 4, true, KIND>(s),
+        })
     }
 }
 
 impl OneRow<'_> {
     #[inline(always)]
-    fn strips<S: Simd, const NV: usize, const OTHER: bool>(self, s: S) {
+    fn strips<S: Simd, const NV: usize, const OTHER: bool, const KIND: usize>(self, s: S) {
         let (p, l, x) = (&self.job.p, &self.job.layout, &self.job.x);
         let format = p.w.format;
         let soft = soft::<S>(p);
         let mut total = [s.splat(0.0); NV];
+        // In bytes, half a block.
+        let near = 2 * l.block(1) as isize;
         for b in 0..l.blocks() {
+            // The same place of the next block, at last of the first one of the next strips.
+            let far = match b + 1 < l.blocks() {
+                true => 4 * l.block(1) as isize,
+                false if self.next => 4 * (NV * l.strip() - l.block(b)) as isize,
+                false => 0,
+            };
             for g in l.groups(b) {
-                let words = std::array::from_fn(|v| self.strips[v].wrapping_add(l.words(g)));
+                let at = std::array::from_fn(|v| self.strips[v].wrapping_add(l.words(g)));
                 let mut acc = [s.splat(0.0); NV];
                 let x_of = x.at((0, 1), g * format.group);
-                for v in 0..NV {
-                    simd::prefetch_far(words[v].wrapping_add(AHEAD).cast(), l.bytes());
-                }
                 // SAFETY: the strips have words for the group.
                 unsafe {
-                    decode::<S, NV, OTHER>(
+                    decode::<S, NV, OTHER, KIND>(
                         s,
-                        format,
-                        &words,
+                        format.group,
+                        &Words { at, far, near },
                         #[inline(always)]
                         |k, q: [S::F; NV]| {
                             // The packed row has `group` elements from here on.
@@ -352,9 +366,10 @@ impl OneRow<'_> {
                     );
                 }
                 for v in 0..NV {
+                    let at = self.strips[v].wrapping_add(l.scales(g));
+                    simd::prefetch_far(at.cast::<u8>().wrapping_offset(far), 4 * l.extra);
                     // SAFETY: the strips have scales for the group.
-                    let (scale, bias) =
-                        unsafe { block::scales(s, format.scales, l.extra, self.strips[v].wrapping_add(l.scales(g))) };
+                    let (scale, bias) = unsafe { block::scales(s, format.scales, l.extra, at) };
                     total[v] = step(s, soft, acc[v], scale, total[v]);
                     if !p.w.biases.is_null() {
                         // SAFETY: the packed row has a sum for every group.
@@ -364,8 +379,8 @@ impl OneRow<'_> {
             }
         }
         for v in 0..NV {
-            // SAFETY: the array has eight times 16 elements.
-            unsafe { s.store(self.totals.as_mut_ptr().add(v * LANES), total[v]) };
+            // SAFETY: a slice of 16 elements.
+            unsafe { s.store(self.totals[v * LANES..][..LANES].as_mut_ptr(), total[v]) };
         }
     }
 }
@@ -377,12 +392,14 @@ struct Fill<'a, const NV: usize> {
     strips: &'a [*const i32],
     groups: Range<usize>,
     to: *mut f32,
+    /// From the words of these groups to those of the next ones.
+    far: isize,
 }
 
 impl<'a, const NV: usize> Fill<'a, NV> {
     fn of<const OTHER: usize>(self) -> Fill<'a, OTHER> {
-        let Fill { p, layout, strips, groups, to } = self;
-        Fill { p, layout, strips, groups, to }
+        let Fill { p, layout, strips, groups, to, far } = self;
+        Fill { p, layout, strips, groups, to, far }
     }
 }
 
@@ -391,23 +408,28 @@ impl<const NV: usize> Kernel for Fill<'_, NV> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if self.p.dtype == Dtype::BF16 { self.groups::<S, true>(s) } else { self.groups::<S, false>(s) }
+        with_kind!(self.p.w.format, KIND => match self.p.dtype {
+            Dtype::BF16 => self.groups::<S, true, KIND>(s),
+            _ => self.groups::<S, false, KIND>(s),
+        })
     }
 }
 
 impl<const NV: usize> Fill<'_, NV> {
     #[inline(always)]
-    fn groups<S: Simd, const OTHER: bool>(self, s: S) {
+    fn groups<S: Simd, const OTHER: bool, const KIND: usize>(self, s: S) {
+        // Four words ahead: they are in the second-level cache by now.
+        let (far, near) = (self.far, 4 * (4 * LANES) as isize);
         let format = self.p.w.format;
         for (i, g) in self.groups.enumerate() {
-            let words = std::array::from_fn(|v| self.strips[v].wrapping_add(self.layout.words(g)));
+            let at = std::array::from_fn(|v| self.strips[v].wrapping_add(self.layout.words(g)));
             let to = self.to.wrapping_add(i * format.group * NV * LANES);
             // SAFETY: the strips have words for the group, and the floats room for it.
             unsafe {
-                decode::<S, NV, OTHER>(
+                decode::<S, NV, OTHER, KIND>(
                     s,
-                    format,
-                    &words,
+                    format.group,
+                    &Words { at, far, near },
                     #[inline(always)]
                     |k, q: [S::F; NV]| {
                         for v in 0..NV {

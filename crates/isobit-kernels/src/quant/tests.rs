@@ -225,6 +225,29 @@ fn quant_bits_depend_on_the_row_alone() {
     }
 }
 
+/// A code that is NaN makes the numbers of its row NaN, and no other.
+#[test]
+fn quant_nan_codes_reach_their_column() {
+    let _settings = lock();
+    let format = Format { bits: 8, group: 32, codes: Codes::E4m3, scales: Scales::E8m0 };
+    let (n, k) = (35, 96);
+    for (row, at, code) in [(0, 0, 0x7f_u32), (17, 33, 0xff), (34, 95, 0x7f), (20, 62, 0xff)] {
+        let mut w = Matrix::random(format, n, k, 9);
+        let word = &mut w.words[(row * k + at) / 4];
+        *word = *word & !(0xff << (8 * (at % 4))) | code << (8 * (at % 4));
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+            let (x, _) = activations(dtype, 3 * k, 4);
+            each_level(|level| {
+                for m in [1, 3] {
+                    for (o, y) in w.product(&x, dtype, m, k).into_iter().enumerate() {
+                        assert_eq!(float(dtype, y).is_nan(), o % n == row, "{dtype:?} {level} {m} rows, output {o}");
+                    }
+                }
+            });
+        }
+    }
+}
+
 /// Subnormal activations and scales: bfloat16 flushes them, at every level alike; the others keep them.
 #[test]
 fn quant_subnormals_are_alike_at_every_level() {

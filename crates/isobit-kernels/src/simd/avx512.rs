@@ -179,6 +179,35 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn lookup32(self, tables: [__m512; 2], n: __m512i) -> __m512 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe { _mm512_permutex2var_ps(tables[0], n, tables[1]) }
+    }
+    #[inline(always)]
+    fn e4m3_pair(self, low: __m512i, high: __m512i) -> (__m512, __m512) {
+        // As bfloat16 numbers, two to a lane: exponent and mantissa moved, 120 added to the exponent; where there was none,
+        // what makes the number right is looked up by the mantissa instead.
+        const SUBNORMAL: [u16; 32] = {
+            let mut a = [0; 32];
+            let mut m = 1;
+            while m < 8 {
+                a[m] = ((m as f32 / 512.0).to_bits() >> 16) as u16 - ((m as u16) << 4);
+                m += 1;
+            }
+            a
+        };
+        // SAFETY: `self` is the proof that the machine has the instructions; the table has 32 numbers.
+        unsafe {
+            let table = _mm512_loadu_si512(SUBNORMAL.as_ptr().cast());
+            let subnormal = _mm512_testn_epi16_mask(high, _mm512_set1_epi16(0x7800));
+            let more = _mm512_mask_permutexvar_epi16(_mm512_set1_epi16(120 << 7), subnormal, low, table);
+            let moved = _mm512_and_si512(_mm512_srai_epi16::<4>(high), _mm512_set1_epi16(0x87f0_u16 as i16));
+            let pair = _mm512_add_epi16(moved, more);
+            let upper = _mm512_and_si512(pair, _mm512_set1_epi32(0xffff_0000_u32 as i32));
+            (_mm512_castsi512_ps(_mm512_slli_epi32::<16>(pair)), _mm512_castsi512_ps(upper))
+        }
+    }
+    #[inline(always)]
     fn and_m(self, a: u16, b: u16) -> u16 {
         a & b
     }

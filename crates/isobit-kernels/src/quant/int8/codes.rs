@@ -1,12 +1,14 @@
 //! Codes as bytes: four to a 32-bit lane, 16 columns to a vector.
 //!
 //! - 2, 4 and 8 bits: byte `b` of part `i` of a word is its code `b * (8 / bits) + i`; a shift and a mask.
-//! - 3, 5 and 6 bits: four codes in a row; two halves and then four quarters of their bits are spread.
+//! - 3 bits: four words of 8 codes, as with 4 bits, the last of which is put together (`block.rs`).
+//! - 5 and 6 bits: four codes in a row; most lie in bytes of their own, the others are put together.
 //! - E2M1: `2 * value + 12`, looked up.
 //!
 //! [`place`] is the order in which the bytes of the activations have to lie.
 
 use crate::quant::block::{self, Layout};
+use crate::quant::decode::{FIVE, SIX, put_together};
 use crate::quant::product::Product;
 use crate::simd::{self, Kernel, LANES, Simd};
 use std::ops::Range;
@@ -16,7 +18,7 @@ pub(super) const OFFSET: i32 = 12;
 
 /// Of 16 elements, the one whose byte comes at `i`.
 pub(super) fn place(bits: usize, i: usize) -> usize {
-    if !matches!(bits, 2 | 4) {
+    if !matches!(bits, 2..=4) {
         return i;
     }
     // Vector by vector of four bytes; a word's parts follow one another.
@@ -72,16 +74,19 @@ impl<S: Simd, const BITS: usize, const E2M1: bool, const QUADS: usize> Reader<S,
                 let q = s.and(q, s.splat_i(mask * 0x0101_0101));
                 return if E2M1 { s.shuffle_bytes(self.table, q) } else { q };
             }
-            let (w, from) = (4 * j * BITS / 32, 4 * j * BITS % 32);
-            let mut q = self.word(at, w, from);
-            if from + 4 * BITS > 32 {
-                q = s.or(q, s.shl(self.word(at, w + 1, 0), (32 - from) as u32));
-            }
-            let pair = (1i32 << (2 * BITS)) - 1;
-            let high = s.and(s.shl(q, (16 - 2 * BITS) as u32), s.splat_i(pair << 16));
-            let q = s.or(s.and(q, s.splat_i(pair)), high);
-            let odd = s.and(s.shl(q, (8 - BITS) as u32), s.splat_i(mask * 0x0100_0100));
-            s.or(s.and(q, s.splat_i(mask * 0x0001_0001)), odd)
+            let q = match (BITS, j) {
+                // Words of fields of 6 bits, three in memory and one put together.
+                (3, 6..) => put_together(s, at, SIX),
+                (3, _) => self.word(at, j / 2, 0),
+                (6, _) if j % 4 == 3 => put_together(s, at.add(j / 4 * 3 * LANES), SIX),
+                (6, _) => self.word(at, j / 4 * 3 + j % 4, 0),
+                (_, 5) => put_together(s, at, FIVE.0),
+                (_, 6) => put_together(s, at, FIVE.1),
+                (_, 7) => put_together(s, at, FIVE.2),
+                _ => self.word(at, j, 0),
+            };
+            let q = if BITS == 3 && j % 2 == 1 { s.shr(q, 3) } else { q };
+            s.and(q, s.splat_i(mask * 0x0101_0101))
         }
     }
 
