@@ -8,11 +8,11 @@ use isobit_lm::Qwen3;
 /// How keys and values are stored.
 #[derive(Args, Clone, Copy)]
 pub struct CacheOptions {
-    /// Store keys and values quantized, in 4 or 8 bits (results differ from those of a cache of floats)
-    #[arg(long, value_name = "BITS", value_parser = choice(&[4, 8]))]
+    /// Store keys and values quantized, in 2, 3, 4, 5, 6 or 8 bits (results differ from those of a cache of floats)
+    #[arg(long, value_name = "BITS", value_parser = choice(&[2, 3, 4, 5, 6, 8]))]
     kv_bits: Option<u64>,
-    /// Elements of a key or value that share a scale: 32 or 64 (default: 64 if it divides the head width, else 32)
-    #[arg(long, value_name = "SIZE", requires = "kv_bits", value_parser = choice(&[32, 64]))]
+    /// Elements of a key or value that share a scale: 32, 64 or 128 (default: 64 if it divides the head width, else 32)
+    #[arg(long, value_name = "SIZE", requires = "kv_bits", value_parser = choice(&[32, 64, 128]))]
     kv_group_size: Option<u64>,
 }
 
@@ -35,7 +35,10 @@ impl CacheOptions {
         let group = match self.kv_group_size {
             Some(n) => n as usize,
             None => [64, 32].into_iter().find(|&g| width.is_multiple_of(g)).ok_or_else(|| {
-                Error::value("kv_cache", format!("--kv-bits: neither 64 nor 32 divides the head width {width}"))
+                Error::value(
+                    "kv_cache",
+                    format!("--kv-bits: no group size (32, 64 or 128) divides the head width {width}"),
+                )
             })?,
         };
         model.set_cache_format(Some(Format::new(Mode::Affine, Some(group), Some(bits as usize))?))

@@ -33,11 +33,13 @@
 //! 2. Keys are packed transposed (lanes = keys), 64 at a time, in L1, and serve up to 96 rows before the next block.
 //! 3. Register tiles of 6 rows x 64 keys for the scores and 6 rows x 64 values for the sum.
 //! 4. Few rows and many keys (decode): spans are computed by different threads and joined in order.
+//! 5. Keys and values in codes: [`codes`].
 //!
 //! Known cost: decoding one row pays the packing, about a third of its computing.
 
 mod ahead;
 mod block;
+mod codes;
 mod double;
 mod mask;
 mod pack;
@@ -47,6 +49,8 @@ mod span;
 mod tile;
 pub mod vjp;
 
+pub use codes::{QuantizedAttentionElement, QuantizedOperand, attention_quantized};
+
 use crate::disjoint::Disjoint;
 use crate::float_lanes::FloatLanes;
 use crate::isa;
@@ -54,7 +58,6 @@ use crate::par;
 use half::{bf16, f16};
 use scratch::Scratch;
 use source::{Checked, Source};
-pub use source::{QuantizedAttentionElement, QuantizedOperand, attention_quantized};
 use span::{Finish, Merge, Rows};
 use std::ops::Range;
 

@@ -64,6 +64,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_i(self, p: *const i32) -> Self::I;
     /// Writes 16 integer lanes.
     unsafe fn store_i(self, p: *mut i32, v: Self::I);
+    /// Reads 16 bytes as integers.
+    #[inline(always)]
+    unsafe fn load_u8(self, p: *const u8) -> Self::I {
+        let mut a = [0i32; LANES];
+        for (i, a) in a.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *a = i32::from(unsafe { p.add(i).read() });
+        }
+        self.from_array_i(a)
+    }
     /// Reads 16 half-precision numbers, widened exactly.
     unsafe fn load_f16(self, p: *const u16) -> Self::F;
     /// Writes 16 half-precision numbers, rounded once to nearest even; a NaN stays a (quiet) NaN.
@@ -206,6 +216,17 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn e4m3_pair(self, low: Self::I, high: Self::I) -> (Self::F, Self::F) {
         let _ = high;
         (e4m3_at(self, low, 24), e4m3_at(self, low, 8))
+    }
+    /// The 32 half-words of `table`, two by two: the halves of lane `i` are those that the halves of `n[i]` name, each below 32.
+    #[inline(always)]
+    fn lookup_halves(self, table: Self::I, n: Self::I) -> Self::I {
+        let (table, one) = (self.from_bits(table), self.splat_i(1));
+        let low = self.to_bits(self.lookup16(table, self.shr(n, 1)));
+        let low = self.shr_v(low, self.shl(self.and(n, one), 4));
+        let n = self.shr(n, 16);
+        let high = self.to_bits(self.lookup16(table, self.shr(n, 1)));
+        let high = self.shr_v(high, self.shl(self.and(n, one), 4));
+        self.or(self.and(low, self.splat_i(0xffff)), self.shl(high, 16))
     }
     /// `a == b`.
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;

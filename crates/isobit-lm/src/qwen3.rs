@@ -228,11 +228,7 @@ impl Qwen3 {
     pub fn set_cache_format(&mut self, format: Option<Format>) -> Result<()> {
         if let Some(f) = format {
             KvCache::quantized(f)?;
-            if !self.config.head_dim.is_multiple_of(f.group_size()) {
-                let message =
-                    format!("groups of {} do not divide the head width {}", f.group_size(), self.config.head_dim);
-                return Err(Error::value("kv_cache", message));
-            }
+            KvCache::fits(f, self.config.head_dim)?;
         }
         self.cache_format = format;
         Ok(())

@@ -41,22 +41,31 @@ impl KvCache {
     /// An empty cache that quantizes keys and values along the head's width.
     ///
     /// # Errors
-    /// A format other than affine with 4 or 8 bits in groups of 32 or 64.
+    /// A format that is not affine: keys and values need biases.
     pub fn quantized(format: Format) -> Result<KvCache> {
-        let fits =
-            format.mode() == Mode::Affine && [4, 8].contains(&format.bits()) && [32, 64].contains(&format.group_size());
-        if !fits {
-            return Err(Error::value(
-                "kv_cache",
-                format!(
-                    "expected mode affine with 4 or 8 bits in groups of 32 or 64, got {} with {} bits in groups of {}",
-                    format.mode().name(),
-                    format.bits(),
-                    format.group_size()
-                ),
-            ));
+        if format.mode() != Mode::Affine {
+            let mode = format.mode().name();
+            return Err(Error::value("kv_cache", format!("expected an affine format, got {mode}")));
         }
         Ok(KvCache { format: Some(format), ..KvCache::default() })
+    }
+
+    /// Whether keys or values of `width` elements can be stored in this format.
+    ///
+    /// # Errors
+    /// Groups that do not divide the width; the message names those that would.
+    pub fn fits(format: Format, width: usize) -> Result<()> {
+        if width.is_multiple_of(format.group_size()) {
+            return Ok(());
+        }
+        let all = [32usize, 64, 128];
+        let fit: Vec<String> = all.into_iter().filter(|&g| width.is_multiple_of(g)).map(|g| g.to_string()).collect();
+        let hint = match &fit[..] {
+            [] => "neither do any others (32, 64, 128)".to_owned(),
+            fit => format!("groups of {} do", fit.join(" or ")),
+        };
+        let group = format.group_size();
+        Err(Error::value("kv_cache", format!("groups of {group} do not divide the head width {width}; {hint}")))
     }
 
     /// How keys and values are stored; `None`: as they are.
@@ -168,12 +177,7 @@ impl Slot {
         let parts = match format {
             None => vec![new.clone()],
             Some(format) => {
-                if !shape[3].is_multiple_of(format.group_size()) {
-                    return Err(Error::value(
-                        "kv_cache",
-                        format!("groups of {} do not divide the head width {}", format.group_size(), shape[3]),
-                    ));
-                }
+                KvCache::fits(format, shape[3])?;
                 let q = ops::quantize(new, format, None)?;
                 [q.codes, q.scales].into_iter().chain(q.biases).collect()
             }

@@ -310,7 +310,7 @@ fn a_row_of_a_mixture_does_not_depend_on_the_others() {
 fn a_quantized_cache_keeps_the_same_codes_for_any_division() {
     let (k, v) = (random(&[2, 3, 70, 64], 11), random(&[2, 3, 70, 64], 12));
     let part = |a: &Array, from: isize, to: isize| ops::slice(a, &[0, 0, from, 0], &[2, 3, to, 64], &[1; 4]).unwrap();
-    for (width, group) in [(4, 32), (4, 64), (8, 32), (8, 64)] {
+    for (width, group) in [(4, 32), (4, 64), (8, 32), (8, 64), (2, 64), (3, 32), (5, 64), (6, 32)] {
         let format = Format::new(Mode::Affine, Some(group), Some(width)).unwrap();
         let back = |a: &Array| {
             let q = ops::quantize(a, format, None).unwrap();
@@ -366,9 +366,38 @@ fn attention_over_a_quantized_cache() {
     assert_eq!(cache.len(), 10);
     let odd = random(&[1, 2, 5, 48], 2);
     let e = KvCache::quantized(format).unwrap().update(&odd, &odd).unwrap_err().to_string();
-    assert!(e.contains("groups of 32 do not divide the head width 48"), "{e}");
-    for wrong in [Format::new(Mode::Affine, Some(128), Some(8)), Format::new(Mode::Mxfp8, None, None)] {
-        assert!(KvCache::quantized(wrong.unwrap()).is_err());
+    assert!(e.contains("groups of 32 do not divide the head width 48; neither do any others (32, 64, 128)"), "{e}");
+    let wide = Format::new(Mode::Affine, Some(128), Some(3)).unwrap();
+    let e = KvCache::quantized(wide).unwrap().update(&k, &v).unwrap_err().to_string();
+    assert!(e.contains("groups of 128 do not divide the head width 32; groups of 32 do"), "{e}");
+    for mode in [Mode::Mxfp4, Mode::Mxfp8, Mode::Nvfp4] {
+        let e = KvCache::quantized(Format::new(mode, None, None).unwrap()).err().unwrap().to_string();
+        assert!(e.contains("expected an affine format, got"), "{e}");
+    }
+}
+
+#[test]
+fn every_affine_format_decodes_as_it_prefills() {
+    for group in [32, 64, 128] {
+        for width in [2, 3, 4, 5, 6, 8] {
+            let format = Format::new(Mode::Affine, Some(group), Some(width)).unwrap();
+            let of = |heads, seed| ops::astype(&random(&[1, heads, 9, 2 * group], seed), Dtype::BF16).unwrap();
+            let (q, k, v) = (of(4, 1), of(2, 2), of(2, 3));
+            let mut whole = KvCache::quantized(format).unwrap();
+            let want = bits(&whole.attend(&q, &k, &v, 0.1, Mask::Causal).unwrap());
+            let mut cache = KvCache::quantized(format).unwrap();
+            let mut rows = Vec::new();
+            for (from, to) in [(0, 4), (4, 5), (5, 7), (7, 9)] {
+                let part = |a: &Array| {
+                    let heads = a.shape()[1] as isize;
+                    ops::slice(a, &[0, 0, from, 0], &[1, heads, to, 2 * group as isize], &[1; 4]).unwrap()
+                };
+                rows.push(cache.attend(&part(&q), &part(&k), &part(&v), 0.1, Mask::Causal).unwrap());
+            }
+            assert!(bits(&ops::concatenate(&rows, 2).unwrap()) == want, "{format:?}");
+            let half = k.nbytes() + v.nbytes();
+            assert!(whole.nbytes() * 9 < half * 256, "{format:?}: less than as many tokens in half precision");
+        }
     }
 }
 

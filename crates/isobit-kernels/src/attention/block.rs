@@ -40,125 +40,44 @@ pub(super) struct Block<'a, V> {
     pub values: *const V,
     pub value_stride: isize,
     pub padded: usize,
-    /// Which keys each row sees.
-    pub keep: &'a [u64],
-    /// 64 additive mask values per row, or nothing.
-    pub bias: &'a [f32],
-    /// 64 weights per row.
-    pub p: &'a mut [f32],
-    pub m: &'a mut [f32],
-    pub c: &'a mut [f32],
-    /// 16 partial sums per row.
-    pub l: &'a mut [f32],
+    pub state: State<'a>,
     /// `padded` sums per row.
     pub acc: &'a mut [f32],
     /// What will be read next.
     pub ahead: Ahead,
 }
 
-impl<V: FloatLanes> Block<'_, V> {
-    pub fn at(self, level: Level) {
-        dispatch_at(level, self)
-    }
+/// What the softmax of each row has come to, and one block's masks and weights.
+pub(super) struct State<'a> {
+    /// Which keys each row sees.
+    pub keep: &'a [u64],
+    /// 64 additive mask values per row, or nothing.
+    pub bias: &'a [f32],
+    /// 64 scores per row, then 64 weights.
+    pub p: &'a mut [f32],
+    pub m: &'a mut [f32],
+    pub c: &'a mut [f32],
+    /// 16 partial sums per row.
+    pub l: &'a mut [f32],
 }
 
-impl<V: FloatLanes> Kernel for Block<'_, V> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+impl State<'_> {
+    /// Panics unless there is memory for all rows.
+    pub fn check(&self) {
         let rows = self.keep.len();
-        let (dim, padded) = (self.dim, self.padded);
-        assert!(self.q.len() >= rows * dim && self.keys.len() >= dim * BLOCK && self.p.len() >= rows * BLOCK);
-        assert!(self.bias.is_empty() || self.bias.len() >= rows * BLOCK);
+        assert!(self.p.len() >= rows * BLOCK && (self.bias.is_empty() || self.bias.len() >= rows * BLOCK));
         assert!(self.m.len() >= rows && self.c.len() >= rows && self.l.len() >= rows * 16);
-        assert!(self.acc.len() >= rows * padded && padded % 16 == 0);
-        if rows <= FEW {
-            return self.few(s);
-        }
-        assert!(TypeId::of::<V>() == TypeId::of::<f32>(), "values of many rows are widened first");
-        let tiles = || (0..rows).step_by(TILE).map(|t| (t, (rows - t).min(TILE)));
-        for (t, r) in tiles() {
-            let any = self.keep[t..t + r].iter().fold(0, |a, b| a | b);
-            if any == 0 {
-                continue;
-            }
-            let vectors = (64 - any.leading_zeros() as usize).div_ceil(16);
-            match r {
-                1 => self.scores::<S, 1, false>(s, t, vectors),
-                2 => self.scores::<S, 2, false>(s, t, vectors),
-                3 => self.scores::<S, 3, false>(s, t, vectors),
-                4 => self.scores::<S, 4, false>(s, t, vectors),
-                5 => self.scores::<S, 5, false>(s, t, vectors),
-                _ => self.scores::<S, 6, false>(s, t, vectors),
-            }
-        }
-        for (t, r) in tiles() {
-            let keep = &self.keep[t..t + r];
-            let any = keep.iter().fold(0, |a, b| a | b);
-            if any == 0 {
-                continue;
-            }
-            match r {
-                1 => self.values::<S, 1, false>(s, t),
-                2 => self.values::<S, 2, false>(s, t),
-                3 => self.values::<S, 3, false>(s, t),
-                4 => self.values::<S, 4, false>(s, t),
-                5 => self.values::<S, 5, false>(s, t),
-                _ => self.values::<S, 6, false>(s, t),
-            }
-        }
-    }
-}
-
-impl<V: FloatLanes> Block<'_, V> {
-    /// All of a call with few rows.
-    #[inline(always)]
-    fn few<S: Simd>(&mut self, s: S) {
-        let rows = self.keep.len();
-        let some = |keep: &[u64]| keep.iter().fold(0, |a, b| a | b);
-        let mut t = 0;
-        while t < rows {
-            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
-            let vectors = (64 - some(&self.keep[t..t + r]).leading_zeros() as usize).div_ceil(16);
-            match r {
-                _ if vectors == 0 => {}
-                1 => self.scores::<S, 1, true>(s, t, vectors),
-                2 => self.scores::<S, 2, true>(s, t, vectors),
-                _ => self.scores::<S, 4, true>(s, t, vectors),
-            }
-            t += r;
-        }
-        let mut t = 0;
-        while t < rows {
-            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
-            match r {
-                _ if some(&self.keep[t..t + r]) == 0 => {}
-                1 => self.values::<S, 1, true>(s, t),
-                2 => self.values::<S, 2, true>(s, t),
-                _ => self.values::<S, 4, true>(s, t),
-            }
-            t += r;
-        }
-    }
-
-    /// Scores and softmax of `R` rows from row `t` on; keys from `16 * vectors` on are masked for all of them.
-    #[inline(always)]
-    fn scores<S: Simd, const R: usize, const A: bool>(&mut self, s: S, t: usize, vectors: usize) {
-        // SAFETY: `run` checked the lengths; the tile lies in them.
-        unsafe {
-            let q = Rows { at: self.q.as_ptr().add(t * self.dim), stride: self.dim };
-            let out = self.p.as_mut_ptr().add(t * BLOCK);
-            all_dots::<S, R, A>(s, q, self.dim, self.keys.as_ptr(), out, vectors, &mut self.ahead);
-        }
-        self.softmax::<S, R>(s, t);
     }
 
     /// Turns the scores in `p` into weights and moves `m`, `c` and `l` on.
+    ///
+    /// # Safety
+    /// Rows `t .. t + R` are there, and [`State::check`] has been called.
     #[inline(always)]
-    fn softmax<S: Simd, const R: usize>(&mut self, s: S, t: usize) {
+    pub unsafe fn softmax<S: Simd, const R: usize>(&mut self, s: S, t: usize) {
         let lowest = s.splat(f32::NEG_INFINITY);
         let mut top = [f32::NEG_INFINITY; 16];
-        // SAFETY (whole function): `run` checked the lengths; the tile lies in them.
+        // SAFETY (whole function): the caller's promise.
         for r in 0..R {
             // SAFETY: as above.
             unsafe {
@@ -199,16 +118,114 @@ impl<V: FloatLanes> Block<'_, V> {
             }
         }
     }
+}
+
+impl<V: FloatLanes> Block<'_, V> {
+    pub fn at(self, level: Level) {
+        dispatch_at(level, self)
+    }
+}
+
+impl<V: FloatLanes> Kernel for Block<'_, V> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let rows = self.state.keep.len();
+        let (dim, padded) = (self.dim, self.padded);
+        self.state.check();
+        assert!(self.q.len() >= rows * dim && self.keys.len() >= dim * BLOCK);
+        assert!(self.acc.len() >= rows * padded && padded % 16 == 0);
+        if rows <= FEW {
+            return self.few(s);
+        }
+        assert!(TypeId::of::<V>() == TypeId::of::<f32>(), "values of many rows are widened first");
+        let tiles = || (0..rows).step_by(TILE).map(|t| (t, (rows - t).min(TILE)));
+        for (t, r) in tiles() {
+            let any = self.state.keep[t..t + r].iter().fold(0, |a, b| a | b);
+            if any == 0 {
+                continue;
+            }
+            let vectors = (64 - any.leading_zeros() as usize).div_ceil(16);
+            match r {
+                1 => self.scores::<S, 1, false>(s, t, vectors),
+                2 => self.scores::<S, 2, false>(s, t, vectors),
+                3 => self.scores::<S, 3, false>(s, t, vectors),
+                4 => self.scores::<S, 4, false>(s, t, vectors),
+                5 => self.scores::<S, 5, false>(s, t, vectors),
+                _ => self.scores::<S, 6, false>(s, t, vectors),
+            }
+        }
+        for (t, r) in tiles() {
+            let keep = &self.state.keep[t..t + r];
+            let any = keep.iter().fold(0, |a, b| a | b);
+            if any == 0 {
+                continue;
+            }
+            match r {
+                1 => self.values::<S, 1, false>(s, t),
+                2 => self.values::<S, 2, false>(s, t),
+                3 => self.values::<S, 3, false>(s, t),
+                4 => self.values::<S, 4, false>(s, t),
+                5 => self.values::<S, 5, false>(s, t),
+                _ => self.values::<S, 6, false>(s, t),
+            }
+        }
+    }
+}
+
+impl<V: FloatLanes> Block<'_, V> {
+    /// All of a call with few rows.
+    #[inline(always)]
+    fn few<S: Simd>(&mut self, s: S) {
+        let rows = self.state.keep.len();
+        let some = |keep: &[u64]| keep.iter().fold(0, |a, b| a | b);
+        let mut t = 0;
+        while t < rows {
+            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
+            let vectors = (64 - some(&self.state.keep[t..t + r]).leading_zeros() as usize).div_ceil(16);
+            match r {
+                _ if vectors == 0 => {}
+                1 => self.scores::<S, 1, true>(s, t, vectors),
+                2 => self.scores::<S, 2, true>(s, t, vectors),
+                _ => self.scores::<S, 4, true>(s, t, vectors),
+            }
+            t += r;
+        }
+        let mut t = 0;
+        while t < rows {
+            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
+            match r {
+                _ if some(&self.state.keep[t..t + r]) == 0 => {}
+                1 => self.values::<S, 1, true>(s, t),
+                2 => self.values::<S, 2, true>(s, t),
+                _ => self.values::<S, 4, true>(s, t),
+            }
+            t += r;
+        }
+    }
+
+    /// Scores and softmax of `R` rows from row `t` on; keys from `16 * vectors` on are masked for all of them.
+    #[inline(always)]
+    fn scores<S: Simd, const R: usize, const A: bool>(&mut self, s: S, t: usize, vectors: usize) {
+        // SAFETY: `run` checked the lengths; the tile lies in them.
+        unsafe {
+            let q = Rows { at: self.q.as_ptr().add(t * self.dim), stride: self.dim };
+            let out = self.state.p.as_mut_ptr().add(t * BLOCK);
+            all_dots::<S, R, A>(s, q, self.dim, self.keys.as_ptr(), out, vectors, &mut self.ahead);
+        }
+        // SAFETY: `run` checked the lengths; the tile lies in them.
+        unsafe { self.state.softmax::<S, R>(s, t) };
+    }
 
     /// The weighted values of `R` rows from row `t` on.
     #[inline(always)]
     fn values<S: Simd, const R: usize, const A: bool>(&mut self, s: S, t: usize) {
-        let keep: [u64; R] = std::array::from_fn(|r| self.keep[t + r]);
-        let c: [f32; R] = std::array::from_fn(|r| self.c[t + r]);
+        let keep: [u64; R] = std::array::from_fn(|r| self.state.keep[t + r]);
+        let c: [f32; R] = std::array::from_fn(|r| self.state.c[t + r]);
         // SAFETY: `run` checked the lengths, the tile lies in them, and values are there for seen keys.
         unsafe {
             let acc = Rows { at: self.acc.as_mut_ptr().add(t * self.padded), stride: self.padded };
-            let weights = Weights { at: self.p.as_ptr().add(t * BLOCK), row: BLOCK, term: 1 };
+            let weights = Weights { at: self.state.p.as_ptr().add(t * BLOCK), row: BLOCK, term: 1 };
             let values = (self.values, self.value_stride);
             sums::<S, V, R, A>(s, acc, c, weights, values, self.padded / 16, keep, &mut self.ahead);
         }

@@ -3,7 +3,9 @@
 //! A state is, for each row, `padded` sums, then the maximum, then the sum of weights.
 
 use super::ahead::Ahead;
-use super::block::{Block, FEW};
+use super::block::{Block, FEW, State};
+use super::codes::direct::{self, Layout, Scores, Sums};
+use super::codes::{Codes, DIRECT, QuantizedOperand, with_bits};
 use super::pack::PackQuery;
 use super::scratch::Scratch;
 use super::source::Source;
@@ -14,6 +16,13 @@ use crate::math;
 use crate::simd::{Kernel, Simd, dispatch_at};
 use std::any::TypeId;
 use std::ops::Range;
+
+/// The rows' softmax, apart from their other memory.
+macro_rules! state {
+    ($rows:ident) => {
+        State { keep: &$rows.keep, bias: $rows.bias, p: $rows.p, m: $rows.m, c: $rows.c, l: $rows.l }
+    };
+}
 
 /// The state before any span.
 pub(super) fn empty(rows: usize, padded: usize) -> Vec<f32> {
@@ -31,9 +40,14 @@ pub(super) struct Rows<'a, T, K> {
     group: Group,
     range: Range<usize>,
     padded: usize,
+    /// How values lie in accumulators, if these rows attend to codes.
+    layout: Option<Layout>,
+    /// Elements of an accumulator.
+    width: usize,
     q: &'a mut [f32],
     keys: &'a mut [f32],
     values: &'a mut [f32],
+    room: &'a mut [f32],
     bias: &'a mut [f32],
     p: &'a mut [f32],
     m: &'a mut [f32],
@@ -54,14 +68,53 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let (n, dim) = (range.len(), x.shape.head_dim);
         let padded = x.shape.value_dim.next_multiple_of(16);
         let bias = if x.has_bias() { n * BLOCK } else { 0 };
-        let [q, keys, values, bias, p, m, c, l, acc] =
-            scratch.parts([n * dim, dim * BLOCK, padded.max(dim) * BLOCK, bias, n * BLOCK, n, n, n * 16, n * padded]);
-        for (to, r) in q.chunks_exact_mut(dim.max(1)).zip(range.clone()) {
+        let room = x.k.room(dim).max(x.v.room(x.shape.value_dim));
+        let codes = x.v.codes().filter(|_| x.k.codes().is_some() && n <= DIRECT);
+        let layout = codes.map(|v| Layout::new(x.shape.value_dim, v.format));
+        let width = layout.as_ref().map_or(padded, |layout| layout.width);
+        let n_padded = if layout.is_some() { direct::padded(n) } else { n };
+        let [q, keys, values, room, bias, p, m, c, l, acc] = scratch.parts([
+            n_padded * dim,
+            dim * BLOCK,
+            padded * BLOCK,
+            room,
+            bias,
+            n_padded * BLOCK,
+            n,
+            n,
+            n * 16,
+            n_padded * width,
+        ]);
+        // Interleaved queries are made from a copy.
+        let plain = if layout.is_some() { &mut *keys } else { &mut *q };
+        for (to, r) in plain.chunks_exact_mut(dim.max(1)).zip(range.clone()) {
             let (head, query) = group.place(r);
             let from = x.q.row(group.batch, head, query);
             dispatch_at(level, PackQuery { from, scale: x.scale as f32, to });
         }
-        Rows { x, level, group, range, padded, q, keys, values, bias, p, m, c, l, acc, keep: vec![0; n] }
+        if layout.is_some() {
+            direct::interleave(level, n, dim, keys, q);
+        }
+        Rows {
+            x,
+            level,
+            group,
+            range,
+            padded,
+            layout,
+            width,
+            q,
+            keys,
+            values,
+            room,
+            bias,
+            p,
+            m,
+            c,
+            l,
+            acc,
+            keep: vec![0; n],
+        }
     }
 
     /// A state of these rows that holds nothing yet.
@@ -106,8 +159,11 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let few = self.range.len() <= FEW;
         let next = if few { BLOCK.min(x.shape.k_len.saturating_sub(key + BLOCK)) } else { 0 };
         let at = [b, h, key];
+        if let (Some(k), Some(v), Some(_)) = (x.k.codes(), x.v.codes(), &self.layout) {
+            return self.attend_to_codes((k, v), at, keys);
+        }
         let ahead = x.v.lines(at, if few { keys } else { 0 }, value_dim);
-        x.k.columns(level, at, keys, dim, self.keys, self.values, ahead);
+        x.k.columns(level, at, keys, dim, self.keys, self.room, ahead);
         let next = x.k.lines([b, h, key + BLOCK], next, dim);
         match x.v.direct(at) {
             Some((from, stride))
@@ -116,7 +172,7 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
                 self.attend(from, stride, next);
             }
             _ => {
-                x.v.rows(level, at, keys, value_dim, padded, self.values);
+                x.v.rows(level, at, keys, value_dim, padded, self.values, self.room);
                 self.attend(self.values.as_ptr(), padded as isize, next);
             }
         }
@@ -131,16 +187,28 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
             values,
             value_stride,
             padded: self.padded,
-            keep: &self.keep,
-            bias: self.bias,
-            p: self.p,
-            m: self.m,
-            c: self.c,
-            l: self.l,
+            state: state!(self),
             acc: self.acc,
             ahead,
         };
         block.at(self.level);
+    }
+
+    /// The codes of this block's keys and values.
+    fn attend_to_codes(&mut self, (k, v): (&QuantizedOperand, &QuantizedOperand), at: [usize; 3], rows: usize) {
+        let s = self.x.shape;
+        let ahead = v.lines(at, rows, s.value_dim);
+        let codes = Codes { from: k, at, rows, dim: s.head_dim };
+        let (state, room) = (state!(self), &mut *self.room);
+        let level = self.level;
+        with_bits!(k.format.bits, level, Scores { codes, q: self.q, state, room, ahead });
+        let next = [at[0], at[1], at[2] + BLOCK];
+        let ahead = k.lines(next, BLOCK.min(s.k_len.saturating_sub(next[2])), s.head_dim);
+        let codes = Codes { from: v, at, rows, dim: s.value_dim };
+        let (state, room, acc) = (state!(self), &mut *self.room, &mut *self.acc);
+        if let Some(layout) = &self.layout {
+            with_bits!(v.format.bits, level, Sums { codes, state, acc, layout, room, ahead });
+        }
     }
 
     /// Joins the span just computed to `state`.
@@ -155,7 +223,14 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let (n, padded) = (self.range.len(), self.padded);
         for (r, to) in to.chunks_exact_mut(padded + 2).take(n).enumerate() {
             if any {
-                to[..padded].copy_from_slice(&self.acc[r * padded..(r + 1) * padded]);
+                let acc = &self.acc[r * self.width..(r + 1) * self.width];
+                match &self.layout {
+                    Some(layout) if !layout.order.is_empty() => {
+                        to[..padded].fill(0.0);
+                        to.iter_mut().zip(&layout.order).for_each(|(to, &at)| *to = acc[at as usize]);
+                    }
+                    _ => to[..padded].copy_from_slice(acc),
+                }
                 to[padded] = self.m[r];
                 to[padded + 1] = dispatch_at(self.level, SumLanes(&self.l[r * 16..(r + 1) * 16]));
             } else {

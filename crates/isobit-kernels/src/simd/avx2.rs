@@ -223,6 +223,14 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn load_u8(self, p: *const u8) -> I2 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let wide = |p: *const u8| _mm256_cvtepu8_epi32(_mm_loadl_epi64(p.cast()));
+            I2(wide(p), wide(p.add(8)))
+        }
+    }
+    #[inline(always)]
     unsafe fn load_bf16(self, p: *const u16) -> F2 {
         let p: *const __m128i = p.cast();
         // SAFETY: the caller's promise.

@@ -80,6 +80,7 @@ impl Simd for Avx512 {
         store_n(p: *mut f32, v: __m512, n: usize) = _mm512_mask_storeu_ps(p, first(n), v);
         load_i(p: *const i32) -> __m512i = _mm512_loadu_si512(p.cast());
         store_i(p: *mut i32, v: __m512i) = _mm512_storeu_si512(p.cast(), v);
+        load_u8(p: *const u8) -> __m512i = _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()));
         load_f16(p: *const u16) -> __m512 = _mm512_cvtph_ps(_mm256_loadu_si256(p.cast()));
         store_f16(p: *mut u16, v: __m512) =
             _mm256_storeu_si256(p.cast(), _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v));
@@ -145,6 +146,7 @@ impl Simd for Avx512 {
         shr_v(a: __m512i, n: __m512i) -> __m512i = _mm512_srlv_epi32(a, n);
         lookup16(table: __m512, n: __m512i) -> __m512 = _mm512_permutexvar_ps(n, table);
         shuffle_bytes(table: __m512i, n: __m512i) -> __m512i = _mm512_shuffle_epi8(table, n);
+        lookup_halves(table: __m512i, n: __m512i) -> __m512i = _mm512_permutexvar_epi16(n, table);
         eq_i(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpeq_epi32_mask(a, b);
         gt_i(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpgt_epi32_mask(a, b);
         to_i32(a: __m512) -> __m512i =

@@ -113,6 +113,9 @@ impl Kernel for Everything {
             s.shr_v(ia, counts),
             s.to_bits(s.lookup16(a, ia)),
             s.shuffle_bytes(ia, s.and(ib, s.splat_i(0x0f0f_0f0f))),
+            // SAFETY: the array has 64 bytes.
+            unsafe { s.load_u8(self.0.as_ptr().cast::<u8>().add(9)) },
+            s.lookup_halves(ia, s.and(ib, s.splat_i(0x1f_001f))),
             s.to_i32(small),
             s.trunc_i32(small),
             s.select_i(s.gt_i(ia, ib), ia, ib),

@@ -6,8 +6,10 @@ use crate::quant::{Codes, Format, Scales};
 use crate::test_settings;
 use half::bf16;
 
-/// Codes, scales and biases of `rows` rows with gaps between them, and the floats.
+/// Codes, scales and biases of `rows` rows, and the floats.
 struct Stored {
+    /// Between rows: a word, a byte, or nothing.
+    gap: usize,
     codes: Vec<u32>,
     scales: Vec<u8>,
     biases: Vec<u8>,
@@ -17,12 +19,12 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(dims: [usize; 4], bits: usize, group: usize, scales: Scales, seed: u32) -> Stored {
+    fn new(dims: [usize; 4], (bits, group): (usize, usize), scales: Scales, seed: u32, gap: usize) -> Stored {
         let format = Format { bits, group, codes: Codes::Unsigned, scales };
         let (rows, dim) = (dims[0] * dims[1] * dims[2], dims[3]);
         let (words, groups) = (dim * bits / 32, dim / group);
         let mut stored =
-            Stored { codes: Vec::new(), scales: Vec::new(), biases: Vec::new(), floats: Vec::new(), format, dims };
+            Stored { gap, codes: Vec::new(), scales: Vec::new(), biases: Vec::new(), floats: Vec::new(), format, dims };
         let number = |x: f32| if scales == Scales::F32 { x } else { bf16::from_f32(x).to_f32() };
         let bytes = |x: f32| {
             if scales == Scales::F32 { x.to_le_bytes().to_vec() } else { bf16::from_f32(x).to_le_bytes().to_vec() }
@@ -42,13 +44,13 @@ impl Stored {
                 stored.floats.push(code as f32 * scale + bias);
             }
             stored.codes.extend(&row);
-            stored.codes.push(u32::MAX);
+            stored.codes.extend([u32::MAX].iter().take(gap));
             for (scale, bias) in parts {
                 stored.scales.extend(bytes(scale));
                 stored.biases.extend(bytes(bias));
             }
-            stored.scales.push(0xFF);
-            stored.biases.push(0xFF);
+            stored.scales.extend([0xFF].iter().take(gap));
+            stored.biases.extend([0xFF].iter().take(gap));
         }
         stored
     }
@@ -63,17 +65,21 @@ impl Stored {
             (self.dims[3] * self.format.bits / 32, self.dims[3] / self.format.group * self.format.scales.size());
         crate::attention::QuantizedOperand {
             format: self.format,
-            codes: self.operand(&self.codes, words + 1),
-            scales: self.operand(&self.scales, bytes + 1),
-            biases: self.operand(&self.biases, bytes + 1),
+            codes: self.operand(&self.codes, words + self.gap),
+            scales: self.operand(&self.scales, bytes + self.gap),
+            biases: self.operand(&self.biases, bytes + self.gap),
         }
     }
 }
 
-fn check<T: Sample + QuantizedAttentionElement>(case: &Case, (width, group): (usize, usize), scales: Scales) {
-    let s = case.shape;
-    let k = Stored::new([s.batch, s.kv_heads, s.k_len, s.head_dim], width, group, scales, 7);
-    let v = Stored::new([s.batch, s.kv_heads, s.k_len, s.value_dim], width, group, scales, 8);
+fn check<T: Sample + QuantizedAttentionElement>(case: &Case, format: (usize, usize), scales: Scales) {
+    (0..2).for_each(|gap| check_with::<T>(case, format, scales, gap));
+}
+
+fn check_with<T: Sample + QuantizedAttentionElement>(case: &Case, format: (usize, usize), scales: Scales, gap: usize) {
+    let (s, (width, group)) = (case.shape, format);
+    let k = Stored::new([s.batch, s.kv_heads, s.k_len, s.head_dim], format, scales, 7, gap);
+    let v = Stored::new([s.batch, s.kv_heads, s.k_len, s.value_dim], format, scales, 8, gap);
     let q = case.q.store::<T>(Layout::Gaps);
     let wide: Vec<f32> = q.0.iter().map(|x| x.widen()).collect();
     let rows = s.batch * s.q_heads * s.q_len;
@@ -127,4 +133,26 @@ fn codes_give_the_bits_of_the_floats_that_they_stand_for() {
     case.sinks = Some(vec![0.5, -1.0]);
     check::<half::f16>(&case, (4, 32), Scales::F32);
     check::<bf16>(&case, (8, 64), Scales::Bf16);
+}
+
+#[test]
+fn every_tile_of_rows_and_every_width_of_values() {
+    let _guard = test_settings::lock();
+    let rows: &[usize] = if test_settings::sampled() { &[2, 5, 9] } else { &[1, 2, 3, 4, 5, 6, 7, 8, 9] };
+    for &rows in rows {
+        // Values of 8, 12, 16, 20 and 32 words of four bits: fewer than lanes, not all of them, all, and some more.
+        for (format, dims) in [
+            ((4, 32), [32, 64]),
+            ((4, 32), [64, 96]),
+            ((4, 64), [192, 128]),
+            ((4, 32), [128, 160]),
+            ((4, 128), [256, 256]),
+            ((8, 32), [96, 32]),
+            ((8, 128), [128, 384]),
+            ((3, 32), [64, 160]),
+            ((6, 64), [128, 64]),
+        ] {
+            check_with::<f32>(&Case::new(1, [1, 1], [rows, 70 + rows], dims), format, Scales::Bf16, rows % 2);
+        }
+    }
 }
