@@ -299,6 +299,15 @@ pub fn physical_memory() -> usize {
     4 << 30
 }
 
+/// Bytes that can be had now without swapping; all of the memory where the system does not say.
+pub fn available_memory() -> usize {
+    let said = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10)
+    });
+    said.unwrap_or_else(physical_memory)
+}
+
 /// The most bytes that the cache of freed buffers may hold (an eighth of the memory unless set).
 pub fn cache_limit() -> usize {
     match CACHE_LIMIT.load(Ordering::Relaxed) {

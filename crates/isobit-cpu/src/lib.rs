@@ -25,6 +25,7 @@ mod norm;
 mod quant;
 mod random;
 mod reduce;
+mod room;
 mod rope;
 mod scan;
 mod segmented;

@@ -1,12 +1,12 @@
 //! Matrix products: strides of the operands handed to the kernels, one entry per element of the batch.
 
+use crate::room::Room;
 use half::{bf16, f16};
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::ops::addmm::Addmm;
 use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::gemm::{self, Element, Epilogue, Mat, Offsets, OutMat, PackedB};
 use smallvec::{SmallVec, smallvec};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// `a @ b`.
 pub fn matmul(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
@@ -66,21 +66,12 @@ const WORTH: usize = 1 << 16;
 /// The use of the same operand at which it is packed.
 const PACK_AT: u32 = 2;
 
-/// Bytes of packed operands that are alive.
-static KEPT: AtomicUsize = AtomicUsize::new(0);
-
 /// A packed right operand, kept with the buffer that it was made from, and which part of it that was.
 struct Panels<T: Element> {
     panels: PackedB<T>,
     offset: usize,
     strides: (isize, isize),
-    bytes: usize,
-}
-
-impl<T: Element> Drop for Panels<T> {
-    fn drop(&mut self) {
-        KEPT.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
+    _room: Room,
 }
 
 /// A thin product with an operand that is used again and again (weights): from its third use on it is packed, and kept
@@ -103,17 +94,14 @@ fn kept<T: Element>(
     let strides = (b.strides()[0], b.strides()[1]);
     let derived = b.buffer().derived();
     if derived.get::<Panels<T>>().is_none() {
-        let bytes = k * n * std::mem::size_of::<T>();
-        // Not for an operand that is seen once or twice, nor beyond a quarter of the memory.
-        if derived.count_use() != PACK_AT
-            || KEPT.load(Ordering::Relaxed) + bytes > isobit_core::alloc::physical_memory() / 4
-        {
+        // Not for an operand that is seen once or twice.
+        if derived.count_use() != PACK_AT {
             return false;
         }
-        KEPT.fetch_add(bytes, Ordering::Relaxed);
+        let Some(room) = Room::take(k * n * std::mem::size_of::<T>()) else { return false };
         // SAFETY: shape and strides of a tensor stay inside its buffer.
         let panels = unsafe { PackedB::new(k, n, mat::<T>(b)) };
-        derived.keep(Panels { panels, offset: b.offset(), strides, bytes });
+        derived.keep(Panels { panels, offset: b.offset(), strides, _room: room });
     }
     let Some(found) = derived.get::<Panels<T>>() else { return false };
     let same = found.offset == b.offset() && found.strides == strides && (found.panels.k(), found.panels.n()) == (k, n);

@@ -11,6 +11,7 @@
 //! A row has the same bits in any company, so grouping changes speed alone.
 
 use crate::elementwise::{self, Op};
+use crate::room::Room;
 use half::{bf16, f16};
 use isobit_core::backend::{Backend, Inputs, Ran};
 use isobit_core::ops::gather_qmm::GatherQmm;
@@ -20,7 +21,7 @@ use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::gemm::{self, Element, Epilogue, Mat, OutMat};
 use isobit_kernels::quant::{self, Codes, Dense, Packed, Product, Scales};
 use smallvec::smallvec;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Codes to words.
@@ -139,9 +140,6 @@ const WORTH: usize = 1 << 16;
 /// The use of the same operand at which it is packed.
 const PACK_AT: u32 = 2;
 
-/// Bytes of blocks that are alive.
-static KEPT: AtomicUsize = AtomicUsize::new(0);
-
 /// Blocks of a stack of quantized matrices, kept with the buffer of their codes, and what they are made from.
 struct Blocks {
     matrices: Vec<Kept>,
@@ -154,15 +152,7 @@ struct Blocks {
 #[derive(Default)]
 struct Kept {
     uses: AtomicU32,
-    blocks: OnceLock<Packed>,
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(blocks) = self.blocks.get() {
-            KEPT.fetch_sub(blocks.bytes(), Ordering::Relaxed);
-        }
-    }
+    blocks: OnceLock<(Packed, Room)>,
 }
 
 impl Blocks {
@@ -196,21 +186,16 @@ impl Blocks {
     /// and again), and kept as long as the codes live. The bits are the same either way.
     fn get(&self, i: usize, m: &quant::Matrix, rows: usize) -> Option<&Packed> {
         let kept = &self.matrices[i];
-        if kept.blocks.get().is_none() {
-            let bytes = m.n * m.k * m.format.bits / 8;
-            if rows > THIN
-                || kept.uses.fetch_add(1, Ordering::Relaxed) < PACK_AT
-                || KEPT.load(Ordering::Relaxed) + bytes > isobit_core::alloc::physical_memory() / 4
-            {
-                return None;
-            }
+        if let Some((blocks, _)) = kept.blocks.get() {
+            return Some(blocks);
         }
-        Some(kept.blocks.get_or_init(|| {
-            // SAFETY: shape and strides of a tensor stay inside its buffer.
-            let blocks = unsafe { Packed::new(m) };
-            KEPT.fetch_add(blocks.bytes(), Ordering::Relaxed);
-            blocks
-        }))
+        if rows > THIN || kept.uses.fetch_add(1, Ordering::Relaxed) < PACK_AT {
+            return None;
+        }
+        // Codes, and a scale and a bias for each group.
+        let room = Room::take(m.n * (m.k * m.format.bits / 8 + 4 * (m.k / m.format.group)))?;
+        // SAFETY: shape and strides of a tensor stay inside its buffer.
+        Some(&kept.blocks.get_or_init(|| (unsafe { Packed::new(m) }, room)).0)
     }
 }
 

@@ -107,7 +107,7 @@ struct Cost {
 pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()> {
     let mut model = lazy_model(run)?;
     let weights = bytes(&model);
-    check_memory(&model, run, free_memory())?;
+    check_memory(&model, run, isobit::alloc::available_memory())?;
     let cost = cost(&model);
     let start = Instant::now();
     fill(&mut model)?;
@@ -229,42 +229,28 @@ fn cost(model: &Qwen3) -> Cost {
 }
 
 /// # Errors
-/// Weights, their packed copies, cache and room to work that do not fit what memory is free.
+/// Weights, cache and room to work that do not fit what memory is free. Packed copies of weights take what is left.
 fn check_memory(model: &Qwen3, run: &Run, free: usize) -> Result<()> {
     let weights = bytes(model);
     let c = model.config();
-    // Matrices that are used again and again are kept once more, in blocks, up to a quarter of the memory.
-    let plain = |a: &&Array| a.ndim() == 2;
-    let packed: usize = model.parameters().values().filter(plain).map(Array::nbytes).sum();
-    let packed = packed.min(isobit::alloc::physical_memory() / 4);
     let positions = (run.prompt + run.tokens).next_multiple_of(256) * 2;
     let cache = 4 * positions * c.num_hidden_layers * c.num_key_value_heads * c.head_dim;
     let widest =
         c.intermediate_size.max(c.experts.as_ref().map_or(0, |e| e.moe_intermediate_size * e.num_experts_per_tok));
     let work = run.prompt.min(512) * widest * 32 + (512 << 20);
-    let need = weights + packed + cache + work;
+    let need = weights + cache + work;
     if need > free {
         let gb = |n: usize| n as f64 / 1e9;
         let message = format!(
-            "this shape needs {:.1} GB ({:.1} GB of weights with {} bits, {:.1} GB of packed copies), but {:.1} GB are free",
+            "this shape needs {:.1} GB ({:.1} GB of weights with {} bits, the rest to work in), but {:.1} GB are free",
             gb(need),
             gb(weights),
             run.bits,
-            gb(packed),
             gb(free)
         );
         return Err(Error::value("bench", message));
     }
     Ok(())
-}
-
-/// Bytes that can be had without swapping; all of the memory where the system does not say.
-fn free_memory() -> usize {
-    let said = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10)
-    });
-    said.unwrap_or_else(isobit::alloc::physical_memory)
 }
 
 /// Random codes and weights, and scales that give quantized weights the size that floats have here.

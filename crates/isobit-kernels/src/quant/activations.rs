@@ -5,7 +5,8 @@
 //! [group][row] f32                                        sums, ascending in that order, from +0
 //! ```
 //!
-//! Panels of 16 rows are transposed in registers, 16 k at a time; sums run with the rows in lanes.
+//! Panels of up to 16 rows are transposed in registers, 16 k at a time; sums run along with the rows in lanes, and hide behind
+//! the transpositions.
 
 use super::block::SPAN;
 use super::product::Product;
@@ -15,6 +16,9 @@ use crate::gemm::flush;
 use crate::isa::Level;
 use crate::simd::{Kernel, LANES, Simd};
 use crate::transpose16::transpose16;
+
+/// Groups of one row that are summed side by side.
+const CHAINS: usize = 8;
 
 /// Where packed activations lie.
 #[derive(Clone, Copy)]
@@ -76,28 +80,13 @@ impl Kernel for Pack<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (p, x) = (self.p, self.x);
-        let (start, rows) = x.rows(self.panel);
+        let (start, rows) = self.x.rows(self.panel);
         // SAFETY: every row has `k` adjacent elements, and the panel has its own place.
         unsafe {
-            if p.m == 1 {
+            if self.p.m == 1 {
                 self.one_row(s);
             } else {
                 self.transposed(s, start, rows);
-            }
-        }
-        if p.w.biases.is_null() {
-            return;
-        }
-        let soft = p.dtype == Dtype::BF16 && S::LEVEL == Level::Scalar;
-        for first in (0..p.w.k / p.w.format.group).step_by(4) {
-            // SAFETY: the panel has been written, and has sums of its own.
-            unsafe {
-                if rows == 1 {
-                    self.sums_of_one(first, soft);
-                } else {
-                    self.sums(s, (start, rows), first, soft);
-                }
             }
         }
     }
@@ -112,83 +101,84 @@ impl Pack<'_> {
             let from = p.row(0);
             match p.dtype {
                 Dtype::F32 => std::ptr::copy_nonoverlapping(from.cast(), to, p.w.k),
-                d => widen(d, from.cast(), to, p.w.k),
+                Dtype::F16 => widen(p.dtype, from.cast(), to, p.w.k),
+                _ => {
+                    for k in (0..p.w.k).step_by(2) {
+                        let (a, b) = (*from.cast::<u16>().add(k), *from.cast::<u16>().add(k + 1));
+                        *to.add(k) = f32::from_bits(u32::from(b) << 16);
+                        *to.add(k + 1) = f32::from_bits(u32::from(a) << 16);
+                    }
+                }
             }
-            if p.dtype == Dtype::BF16 {
-                for k in (0..p.w.k).step_by(2) {
-                    let (a, b) = (*to.add(k), *to.add(k + 1));
-                    *to.add(k) = b;
-                    *to.add(k + 1) = a;
+            if !p.w.biases.is_null() {
+                for first in (0..p.w.k / p.w.format.group).step_by(CHAINS) {
+                    self.sums_of_one(first, soft::<S>(p));
                 }
             }
         }
     }
 
+    /// A panel and its sums, which run with the rows in lanes.
     #[inline(always)]
     unsafe fn transposed<S: Simd>(&self, s: S, start: usize, rows: usize) {
         let p = self.p;
-        let other = usize::from(p.dtype == Dtype::BF16);
-        for k in (0..p.w.k).step_by(LANES) {
-            let mut x = [s.splat(0.0); LANES];
-            for r in 0..rows {
-                // SAFETY: the row has 16 elements from k on: groups are multiples of 16.
-                x[r] = unsafe {
-                    let from = p.row(start + r).wrapping_add(k * p.dtype.size());
-                    match p.dtype {
-                        Dtype::F32 => s.load(from.cast()),
-                        Dtype::F16 => s.load_f16(from.cast()),
-                        _ => s.load_bf16(from.cast()),
-                    }
-                };
+        let (group, other, soft) = (p.w.format.group, usize::from(p.dtype == Dtype::BF16), soft::<S>(p));
+        for g in 0..p.w.k / group {
+            let mut sum = s.splat(0.0);
+            for k in (g * group..(g + 1) * group).step_by(LANES) {
+                let mut x = [s.splat(0.0); LANES];
+                for r in 0..rows {
+                    // SAFETY: the row has 16 elements from k on: groups are multiples of 16.
+                    x[r] = unsafe {
+                        let from = p.row(start + r).wrapping_add(k * p.dtype.size());
+                        match p.dtype {
+                            Dtype::F32 => s.load(from.cast()),
+                            Dtype::F16 => s.load_f16(from.cast()),
+                            _ => s.load_bf16(from.cast()),
+                        }
+                    };
+                }
+                let columns = transpose16(s, x);
+                let to = self.x.at((start, rows), k);
+                for i in 0..LANES {
+                    let x = columns[i ^ other];
+                    // SAFETY: the panel has `rows` elements for each k.
+                    unsafe { s.store_n(to.add(i * rows), x, rows) };
+                    sum = if soft { soft_add(s, sum, x) } else { s.add(sum, x) };
+                }
             }
-            let columns = transpose16(s, x);
-            let to = self.x.at((start, rows), k);
-            for i in 0..LANES {
-                // SAFETY: the panel has `rows` elements for each k.
-                unsafe { s.store_n(to.add((i ^ other) * rows), columns[i], rows) };
+            if !p.w.biases.is_null() {
+                // SAFETY: the sums have a place for each group.
+                unsafe { s.store_n(self.x.sums(start, g), sum, rows) };
             }
         }
     }
 
-    /// Sums of four groups, the chains side by side.
-    #[inline(always)]
-    unsafe fn sums<S: Simd>(&self, s: S, (start, rows): (usize, usize), first: usize, soft: bool) {
-        let group = self.p.w.format.group;
-        let last = self.p.w.k / group - 1;
-        let mut sum = [s.splat(0.0); 4];
-        // Groups beyond the last are the last again.
-        let from: [*mut f32; 4] = std::array::from_fn(|i| self.x.at((start, rows), (first + i).min(last) * group));
-        for j in 0..group {
-            for i in 0..4 {
-                // SAFETY: the panel has these elements.
-                let x = unsafe { s.load_n(from[i].add(j * rows), rows, 0.0) };
-                sum[i] = if soft { soft_add(s, sum[i], x) } else { s.add(sum[i], x) };
-            }
-        }
-        for i in 0..4 {
-            // SAFETY: the sums have a place for each group.
-            unsafe { s.store_n(self.x.sums(start, (first + i).min(last)), sum[i], rows) };
-        }
-    }
-
+    /// Sums of some groups of one row, the chains side by side.
     #[inline(always)]
     unsafe fn sums_of_one(&self, first: usize, soft: bool) {
         let group = self.p.w.format.group;
         let last = self.p.w.k / group - 1;
-        let mut sum = [0f32; 4];
-        let from: [*mut f32; 4] = std::array::from_fn(|i| self.x.at((0, 1), (first + i).min(last) * group));
+        let mut sum = [0f32; CHAINS];
+        // Groups beyond the last are the last again.
+        let from: [*mut f32; CHAINS] = std::array::from_fn(|i| self.x.at((0, 1), (first + i).min(last) * group));
         for j in 0..group {
-            for i in 0..4 {
+            for i in 0..CHAINS {
                 // SAFETY: the row has these elements.
                 let x = unsafe { *from[i].add(j) };
                 sum[i] = if soft { flush::add(sum[i], x) } else { sum[i] + x };
             }
         }
-        for i in 0..4 {
+        for i in 0..CHAINS {
             // SAFETY: the sums have a place for each group.
             unsafe { *self.x.sums(0, (first + i).min(last)) = sum[i] };
         }
     }
+}
+
+/// Whether sums must flush in software: at the level that has no mode for it.
+fn soft<S: Simd>(p: &Product) -> bool {
+    p.dtype == Dtype::BF16 && S::LEVEL == Level::Scalar
 }
 
 /// The flushing addition of the level without a mode for it.

@@ -27,7 +27,6 @@ use super::block::{self, Layout, Make, Packed as Blocks};
 use super::decode::{Words, decode, with_kind};
 use super::{Format, Matrix};
 use crate::dtype::Dtype;
-use crate::elementwise::narrow;
 use crate::gemm::flush::{self, Flush};
 use crate::gemm::scratch::Scratch;
 use crate::isa::{self, Level};
@@ -78,19 +77,46 @@ impl Product<'_> {
     /// precision becomes the canonical one.
     ///
     /// # Safety
-    /// `totals` is valid for `width` reads, the output for writes.
+    /// `totals` is valid for `width` reads, the output for writes; `width` is a multiple of 16.
     pub(super) unsafe fn store(&self, m: usize, first: usize, totals: *const f32, width: usize) {
-        let p = self;
-        let n = width.min(p.w.n - first * LANES);
-        let to = p.out(m, first * LANES);
-        // SAFETY: the row has that many columns left, and the totals as many.
-        unsafe {
-            match p.dtype {
-                Dtype::F32 => (0..n).for_each(|i| {
-                    let x = *totals.add(i);
-                    to.cast::<f32>().add(i).write(if x.is_nan() { f32::NAN } else { x });
-                }),
-                d => narrow(d, totals, to.cast(), n),
+        simd::dispatch(Store { p: self, rows: m..m + 1, first, totals, width });
+    }
+}
+
+/// Rounds and stores the totals `[row][width]` of some rows, as [`Product::store`].
+struct Store<'a> {
+    p: &'a Product<'a>,
+    rows: Range<usize>,
+    first: usize,
+    totals: *const f32,
+    width: usize,
+}
+
+impl Kernel for Store<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let p = self.p;
+        let n = self.width.min(p.w.n - self.first * LANES);
+        for (i, m) in self.rows.enumerate() {
+            let (from, to) = (self.totals.wrapping_add(i * self.width), p.out(m, self.first * LANES));
+            for at in (0..n).step_by(LANES) {
+                let count = LANES.min(n - at);
+                // SAFETY: the totals have whole vectors, and the row has `count` columns from here on.
+                unsafe {
+                    let x = s.load(from.add(at));
+                    let half = to.cast::<u16>().add(at);
+                    match (p.dtype, count == LANES) {
+                        (Dtype::F32, _) => {
+                            s.store_n(to.cast::<f32>().add(at), s.select(s.is_nan(x), s.splat(f32::NAN), x), count)
+                        }
+                        (Dtype::F16, true) => s.store_f16(half, x),
+                        (Dtype::F16, false) => s.store_f16_n(half, x, count),
+                        (_, true) => s.store_bf16(half, x),
+                        (_, false) => s.store_bf16_n(half, x, count),
+                    }
+                }
             }
         }
     }
@@ -239,17 +265,18 @@ impl Job<'_> {
         }
         let parts = count.div_ceil(self.nv);
         let totals = Scratch::take::<f32>(parts * p.m * width);
-        // SAFETY: the scratch has that many elements.
-        unsafe { std::ptr::write_bytes(totals.ptr::<f32>(), 0, parts * p.m * width) };
+        if l.blocks() == 0 {
+            // Sums of nothing; otherwise the first group writes every total.
+            // SAFETY: the scratch has that many elements.
+            unsafe { std::ptr::write_bytes(totals.ptr::<f32>(), 0, parts * p.m * width) };
+        }
         // SAFETY: the strips' blocks, and totals for every row.
         unsafe { self.rows(level, &blocks, parts, totals.ptr()) };
         drop(flush);
         for part in 0..parts {
-            for m in 0..p.m {
-                let at = totals.ptr::<f32>().wrapping_add((part * p.m + m) * width);
-                // SAFETY: row `m` of the part's totals; the output is the caller's.
-                unsafe { self.p.store(m, first + part * self.nv, at, width) };
-            }
+            let totals = totals.ptr::<f32>().wrapping_add(part * p.m * width);
+            // The part's totals, of every row; the output is the caller's.
+            simd::dispatch_at(level, Store { p, rows: 0..p.m, first: first + part * self.nv, totals, width });
         }
     }
 
@@ -531,6 +558,9 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
                 // SAFETY: the promise of `Tile::run`.
                 (scale[v], bias[v]) = unsafe { block::scales(s, kind, t.layout.extra, at) };
             }
+            // The first group starts the totals.
+            // SAFETY: the promise of `Tile::run`; a later group finds what the one before has written.
+            let before = |at: *mut f32| if g == 0 { s.splat(0.0) } else { unsafe { s.load(at) } };
             // Two small loops, which unroll: accumulators that are addressed by a variable would live in memory.
             if biases {
                 for r in 0..R {
@@ -540,7 +570,7 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
                         let at = t.totals.wrapping_add((r * NV + v) * LANES);
                         // SAFETY: as above.
                         unsafe {
-                            let total = step(s, soft, acc[r][v], scale[v], s.load(at));
+                            let total = step(s, soft, acc[r][v], scale[v], before(at));
                             s.store(at, step(s, soft, sum, bias[v], total));
                         }
                     }
@@ -550,7 +580,7 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
                     for v in 0..NV {
                         let at = t.totals.wrapping_add((r * NV + v) * LANES);
                         // SAFETY: the promise of `Tile::run`.
-                        unsafe { s.store(at, step(s, soft, acc[r][v], scale[v], s.load(at))) };
+                        unsafe { s.store(at, step(s, soft, acc[r][v], scale[v], before(at))) };
                     }
                 }
             }
