@@ -128,6 +128,8 @@ fn codes_give_the_bits_of_the_floats_that_they_stand_for() {
         // Decoding, some rows, more rows than go together; several spans of keys.
         check::<bf16>(&Case::new(2, [4, 2], [1, 600], dims), format, Scales::Bf16);
         check::<f32>(&Case::new(1, [3, 1], [5, 70], dims), format, Scales::F32);
+        // Scales of so many bits that their products with codes are rounded, decoded in registers.
+        check::<f32>(&Case::new(1, [2, 1], [1, 70], dims), format, Scales::F32);
     }
     let mut case = Case::new(1, [2, 1], [60, 90], [64, 64]);
     case.sinks = Some(vec![0.5, -1.0]);
