@@ -2,13 +2,21 @@
 //!
 //! Best of several short runs, since other load only ever lowers a rate. Measures [`par::threads`] threads together.
 
+use crate::isa::{self, Level};
 use crate::par;
 use crate::simd::{Kernel, Simd, dispatch};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Chains of dependent fused multiply-adds that one thread keeps going: enough to hide their latency at every level.
-const CHAINS: usize = 12;
+/// Chains of dependent fused multiply-adds of 16 lanes that one thread keeps going: enough to hide their latency, and no more
+/// than there are registers for.
+const fn chains(level: Level) -> usize {
+    match level {
+        Level::Avx512 => 12,
+        Level::Avx2 | Level::Neon => 6,
+        Level::Scalar => 2,
+    }
+}
 
 struct Fma {
     rounds: usize,
@@ -18,6 +26,17 @@ impl Kernel for Fma {
     type Out = f32;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
+        match const { chains(S::LEVEL) } {
+            12 => self.of::<S, 12>(s),
+            6 => self.of::<S, 6>(s),
+            _ => self.of::<S, 2>(s),
+        }
+    }
+}
+
+impl Fma {
+    #[inline(always)]
+    fn of<S: Simd, const CHAINS: usize>(self, s: S) -> f32 {
         let (x, y) = (s.splat(black_box(0.999)), s.splat(black_box(0.5)));
         let mut chains = [s.splat(0.1); CHAINS];
         for _ in 0..self.rounds {
@@ -68,7 +87,7 @@ fn best(runs: usize, mut f: impl FnMut()) -> f64 {
 
 /// float32 fused multiply-adds at the level in force, in GFLOP/s.
 pub fn fma_gflops() -> f64 {
-    fma_rate(200_000)
+    fma_rate(2_400_000 / chains(isa::level()))
 }
 
 /// [`fma_gflops`] over runs of that many rounds.
@@ -79,7 +98,7 @@ fn fma_rate(rounds: usize) -> f64 {
             black_box(dispatch(Fma { rounds }));
         });
     });
-    (threads * rounds * CHAINS * 16 * 2) as f64 / seconds / 1e9
+    (threads * rounds * chains(isa::level()) * 16 * 2) as f64 / seconds / 1e9
 }
 
 /// Reading memory that no cache holds, in GB/s. `data` should be large and lie on huge pages.

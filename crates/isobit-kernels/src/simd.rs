@@ -167,6 +167,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         acc
     }
+    /// [`Simd::dot_bytes`] for unsigned bytes below 128.
+    #[inline(always)]
+    fn dot_low_bytes(self, acc: Self::I, u: Self::I, x: Self::I) -> Self::I {
+        self.dot_bytes(acc, u, x)
+    }
     /// Stores the low byte of each lane.
     ///
     /// # Safety
@@ -204,6 +209,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn shr_v(self, a: Self::I, n: Self::I) -> Self::I;
     /// Lane `i` is lane `n[i] & 15` of `table`.
     fn lookup16(self, table: Self::F, n: Self::I) -> Self::F;
+    /// Lane `i` is lane `n[i] & 7` of `table`.
+    #[inline(always)]
+    fn lookup8(self, table: Self::F, n: Self::I) -> Self::F {
+        self.lookup16(table, self.and(n, self.splat_i(7)))
+    }
     /// Lane `i` is number `n[i] & 31` of the two tables, one after the other.
     #[inline(always)]
     fn lookup32(self, tables: [Self::F; 2], n: Self::I) -> Self::F {
@@ -387,7 +397,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
 /// The E4M3 number, not NaN, whose sign is `up` bits below the highest one.
 #[inline(always)]
-fn e4m3_at<S: Simd>(s: S, q: S::I, up: u32) -> S::F {
+pub(crate) fn e4m3_at<S: Simd>(s: S, q: S::I, up: u32) -> S::F {
     // Exponents differ by 120; where there was none, the leading one is taken out again.
     let magnitude = s.and(s.shl(q, up - 4), s.splat_i(0x07f0_0000));
     let f = s.from_bits(s.add_i(magnitude, s.splat_i(120 << 23)));

@@ -42,14 +42,25 @@ use codes::Fill;
 use rounding::{Pack, Rounded};
 use tile::{OneRow, Tile};
 
+/// Set by a test of what machines without `VPDPBUSD` use.
+#[cfg(test)]
+pub(super) static NO_VNNI: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
 /// Strips of a task at most.
 const TASK: usize = 8;
 /// Codes that are bytes at a time, per column: a multiple of every group.
 const CODES: usize = 512;
 /// Rows whose totals stay in the second-level cache.
 const ROWS: usize = 1024;
+
 /// Rows of the largest panel.
-const MOST: usize = 12;
+fn most_rows(level: Level) -> usize {
+    match level {
+        Level::Avx512 => 12,
+        Level::Avx2 => 6,
+        _ => 2,
+    }
+}
 
 /// Whether a format has this mode: its codes are, or are half of, integers of eight bits.
 pub fn has_int8(format: Format) -> bool {
@@ -97,8 +108,7 @@ pub unsafe fn products_int8(all: &[Product]) {
     let mut jobs = Vec::with_capacity(parts.len());
     for p in parts {
         assert!(has_int8(p.w.format), "no eight-bit activations for {:?}", p.w.format);
-        let most = if level == Level::Avx512 { MOST } else { 2 };
-        let x = Rounded::new(&p, p.m.div_ceil(most), at);
+        let x = Rounded::new(&p, p.m.div_ceil(most_rows(level)), at);
         jobs.push(Job { layout: Layout::of(&p.w), x, before: tasks, panels_before: panels, p });
         at = at.wrapping_add(Rounded::size(&p));
         tasks += p.w.n.div_ceil(LANES).div_ceil(TASK);
@@ -141,6 +151,7 @@ fn strips(level: Level, rows: usize) -> usize {
         (Level::Avx512, 1) => 8,
         (Level::Avx512, 2) => 4,
         (Level::Avx512, 3..=6) => 2,
+        (Level::Avx2, 1) => 4,
         (_, 1) => 2,
         _ => 1,
     }
@@ -214,7 +225,7 @@ impl Job<'_> {
             for panel in 0..x.panels {
                 let (start, rows) = x.rows(panel);
                 let totals = totals.wrapping_add((part * p.m + start) * width);
-                tile::tile(level, nv, rows, Tile { x: x.from(panel, at * group), totals, ..tile });
+                tile::tile(level, p, nv, rows, Tile { x: x.from(panel, at * group), totals, ..tile });
             }
         }
         for part in 0..parts {

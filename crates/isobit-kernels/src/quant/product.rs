@@ -24,7 +24,7 @@
 
 use super::activations::{Pack, Packed};
 use super::block::{self, Layout, Make, Packed as Blocks};
-use super::decode::{Words, decode, with_kind};
+use super::decode::{E2M1, Words, decode, decode_strips, with_kind};
 use super::{Format, Matrix};
 use crate::dtype::Dtype;
 use crate::gemm::flush::{self, Flush};
@@ -376,21 +376,31 @@ impl OneRow<'_> {
                 let at = std::array::from_fn(|v| self.strips[v].wrapping_add(l.words(g)));
                 let mut acc = [s.splat(0.0); NV];
                 let x_of = x.at((0, 1), g * format.group);
-                // SAFETY: the strips have words for the group.
+                let words = Words { at, far, near };
+                // SAFETY: the strips have words for the group, the packed row `group` elements from here on.
                 unsafe {
-                    decode::<S, NV, OTHER, KIND>(
-                        s,
-                        format.group,
-                        &Words { at, far, near },
-                        #[inline(always)]
-                        |k, q: [S::F; NV]| {
-                            // The packed row has `group` elements from here on.
-                            let x = s.splat(*x_of.add(k));
-                            for v in 0..NV {
-                                acc[v] = step(s, soft, x, q[v], acc[v]);
-                            }
-                        },
-                    );
+                    if S::LEVEL == Level::Avx2 && matches!(KIND, 2 | 3 | E2M1) {
+                        decode_strips::<S, NV, OTHER, KIND>(
+                            s,
+                            format.group,
+                            &words,
+                            #[inline(always)]
+                            |k, v: usize, q: S::F| acc[v] = s.fma(s.splat(*x_of.add(k)), q, acc[v]),
+                        );
+                    } else {
+                        decode::<S, NV, OTHER, KIND>(
+                            s,
+                            format.group,
+                            &words,
+                            #[inline(always)]
+                            |k, q: [S::F; NV]| {
+                                let x = s.splat(*x_of.add(k));
+                                for v in 0..NV {
+                                    acc[v] = step(s, soft, x, q[v], acc[v]);
+                                }
+                            },
+                        );
+                    }
                 }
                 for v in 0..NV {
                     let at = self.strips[v].wrapping_add(l.scales(g));

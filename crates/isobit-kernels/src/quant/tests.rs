@@ -4,6 +4,8 @@ use super::*;
 use crate::dtype::Dtype;
 use crate::simd::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use crate::test_settings::{each, each_level, lock};
+use crate::{isa, par};
+use std::sync::atomic::Ordering;
 
 fn noise(seed: u64) -> impl FnMut() -> u64 {
     let mut s = seed;
@@ -343,8 +345,13 @@ fn int8_products_have_the_bits_of_their_definition() {
                 .collect();
             // SAFETY: the matrix has the sizes and strides that the description names.
             let kept = unsafe { Packed::new(&w.described()) };
+            let vnni = |on: bool| int8::NO_VNNI.store(!on, Ordering::Relaxed);
             each(|at| {
-                for m in [1, 2, 3, 4, 6, 7, 12, 13, 26, 27] {
+                // Also as machines do that have no instruction for it: with one thread, which is enough.
+                let both = cfg!(target_arch = "x86_64") && par::threads() == 1 && isa::level() >= isa::Level::Avx2;
+                let rows = [1, 2, 3, 4, 6, 7, 12, 13, 26, 27];
+                for (m, on) in rows.into_iter().flat_map(|m| [(m, true), (m, false)]).filter(|(_, on)| *on || both) {
+                    vnni(on);
                     let mut out = vec![0xffu8; m * n * size];
                     let from = most - m;
                     let p = Product {
@@ -364,9 +371,10 @@ fn int8_products_have_the_bits_of_their_definition() {
                         let want = &want[from * n + o];
                         assert!(
                             got == want || number(dtype, got).is_nan() && number(dtype, want).is_nan(),
-                            "{format:?} {dtype:?} {m} rows, output {o}: {at}"
+                            "{format:?} {dtype:?} {m} rows, output {o}, VPDPBUSD {on}: {at}"
                         );
                     }
+                    vnni(true);
                 }
             });
         }

@@ -363,6 +363,11 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn lookup8(self, table: F2, n: I2) -> F2 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe { F2(_mm256_permutevar8x32_ps(table.0, n.0), _mm256_permutevar8x32_ps(table.0, n.1)) }
+    }
+    #[inline(always)]
     unsafe fn store_bytes(self, p: *mut i8, v: I2) {
         // SAFETY: `self` is the proof of the instructions; the pointer is the caller's promise.
         unsafe {
@@ -390,6 +395,17 @@ impl Simd for Avx2 {
                 let low = _mm256_madd_epi16(_mm256_maddubs_epi16(low, x), _mm256_set1_epi16(1));
                 let top = _mm256_madd_epi16(_mm256_maddubs_epi16(top, x), _mm256_set1_epi16(128));
                 _mm256_add_epi32(acc, _mm256_add_epi32(low, top))
+            };
+            I2(one(acc.0, u.0, x.0), one(acc.1, u.1, x.1))
+        }
+    }
+    #[inline(always)]
+    fn dot_low_bytes(self, acc: I2, u: I2, x: I2) -> I2 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Pairs of products of seven bits fit in 16.
+            let one = |acc: __m256i, u: __m256i, x: __m256i| {
+                _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u, x), _mm256_set1_epi16(1)))
             };
             I2(one(acc.0, u.0, x.0), one(acc.1, u.1, x.1))
         }

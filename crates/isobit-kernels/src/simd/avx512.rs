@@ -181,6 +181,15 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    fn dot_low_bytes(self, acc: __m512i, u: __m512i, x: __m512i) -> __m512i {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Pairs of products of seven bits fit in 16.
+            let pairs = _mm512_maddubs_epi16(u, x);
+            _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        }
+    }
+    #[inline(always)]
     fn lookup32(self, tables: [__m512; 2], n: __m512i) -> __m512 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe { _mm512_permutex2var_ps(tables[0], n, tables[1]) }

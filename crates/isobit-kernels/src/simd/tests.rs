@@ -112,6 +112,8 @@ impl Kernel for Everything {
             s.shl_v(ia, counts),
             s.shr_v(ia, counts),
             s.to_bits(s.lookup16(a, ia)),
+            s.to_bits(s.lookup8(a, ia)),
+            s.dot_low_bytes(ia, s.and(ia, s.splat_i(0x7f7f_7f7f)), ib),
             s.shuffle_bytes(ia, s.and(ib, s.splat_i(0x0f0f_0f0f))),
             // SAFETY: the array has 64 bytes.
             unsafe { s.load_u8(self.0.as_ptr().cast::<u8>().add(9)) },

@@ -3,6 +3,7 @@
 use super::codes::{Reader, with_codes};
 use super::rounding::{Operands, Rounded, WORDS};
 use super::{LANES, Level, TASK};
+use crate::quant::Codes;
 use crate::quant::block::{self, Layout};
 use crate::quant::product::Product;
 use crate::simd::{self, Kernel, Simd};
@@ -27,6 +28,17 @@ impl<S: Simd> Dot<S> for Own {
     }
 }
 
+/// What the level has for unsigned bytes below 128.
+#[derive(Clone, Copy)]
+struct Low;
+
+impl<S: Simd> Dot<S> for Low {
+    #[inline(always)]
+    fn dot(self, s: S, acc: S::I, u: S::I, x: S::I) -> S::I {
+        s.dot_low_bytes(acc, u, x)
+    }
+}
+
 /// `VPDPBUSD`.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
@@ -47,31 +59,64 @@ impl Dot<simd::avx512::Avx512> for Vnni {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+impl Dot<simd::avx2::Avx2> for Vnni {
+    #[inline(always)]
+    fn dot(self, _: simd::avx2::Avx2, acc: simd::avx2::I2, u: simd::avx2::I2, x: simd::avx2::I2) -> simd::avx2::I2 {
+        use std::arch::x86_64::_mm256_dpbusd_avx_epi32 as dot;
+        // SAFETY: `self` is the proof that the machine has the instruction.
+        unsafe { simd::avx2::I2(dot(acc.0, u.0, x.0), dot(acc.1, u.1, x.1)) }
+    }
+}
+
 /// A kernel made of dot products of bytes.
 trait DotKernel {
     /// The body; implementations carry `#[inline(always)]`.
     fn run_with<S: Simd, D: Dot<S>>(self, s: S, dot: D);
 }
 
-/// The kernel with what the level has.
-struct Plain<K>(K);
+/// The kernel with a dot product that every level has.
+struct Plain<K, D>(K, D);
 
-impl<K: DotKernel> Kernel for Plain<K> {
-    type Out = ();
+macro_rules! plain {
+    ($dot:ident) => {
+        impl<K: DotKernel> Kernel for Plain<K, $dot> {
+            type Out = ();
 
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        self.0.run_with(s, Own);
-    }
+            #[inline(always)]
+            fn run<S: Simd>(self, s: S) {
+                self.0.run_with(s, self.1);
+            }
+        }
+    };
 }
+plain!(Own);
+plain!(Low);
 
-fn enter<K: DotKernel>(level: Level, kernel: K) {
+/// Runs a kernel; with `low`, codes are below 128.
+fn enter<K: DotKernel>(level: Level, low: bool, kernel: K) {
     #[cfg(target_arch = "x86_64")]
-    if level == Level::Avx512 && is_x86_feature_detected!("avx512vnni") {
+    if level == Level::Avx512 && vnni() && is_x86_feature_detected!("avx512vnni") {
         // SAFETY: the machine has the features.
         return unsafe { enter_vnni(kernel) };
     }
-    simd::dispatch_at(level, Plain(kernel));
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx2 && vnni() && is_x86_feature_detected!("avxvnni") {
+        // SAFETY: the machine has the features.
+        return unsafe { enter_vnni256(kernel) };
+    }
+    if low { simd::dispatch_at(level, Plain(kernel, Low)) } else { simd::dispatch_at(level, Plain(kernel, Own)) }
+}
+
+/// Whether `VPDPBUSD` may be used: always, but in a test of what is used instead.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn vnni() -> bool {
+    #[cfg(test)]
+    if super::NO_VNNI.load(std::sync::atomic::Ordering::Relaxed) {
+        return false;
+    }
+    true
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -81,7 +126,19 @@ unsafe fn enter_vnni<K: DotKernel>(kernel: K) {
     kernel.run_with(unsafe { simd::avx512::Avx512::new() }, Vnni(()));
 }
 
-/// One row times eight strips (as many as the level takes), codes straight from the words.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avxvnni,avx2,fma,f16c")]
+unsafe fn enter_vnni256<K: DotKernel>(kernel: K) {
+    // SAFETY: the features are those of the level.
+    kernel.run_with(unsafe { simd::avx2::Avx2::new() }, Vnni(()));
+}
+
+/// Whether the bytes of a format's codes are below 128.
+fn low(p: &Product) -> bool {
+    p.w.format.codes != Codes::Unsigned || p.w.format.bits < 8
+}
+
+/// One row times eight strips (or as many as the level takes), codes straight from the words.
 pub(super) struct OneRow<'a> {
     pub(super) p: &'a Product<'a>,
     pub(super) layout: Layout,
@@ -92,19 +149,26 @@ pub(super) struct OneRow<'a> {
 }
 
 pub(super) fn one_row(level: Level, row: OneRow) {
-    enter(level, row)
+    enter(level, low(row.p), row)
 }
 
 impl DotKernel for OneRow<'_> {
     #[inline(always)]
     fn run_with<S: Simd, D: Dot<S>>(self, s: S, dot: D) {
         let format = self.p.w.format;
-        if S::LEVEL == Level::Avx512 {
-            let row = Strips::<8>(self);
-            with_codes!(format, row.of::<S, D>(s, dot))
-        } else {
-            let row = Strips::<2>(self);
-            with_codes!(format, row.of::<S, D>(s, dot))
+        match S::LEVEL {
+            Level::Avx512 => {
+                let row = Strips::<8>(self);
+                with_codes!(format, row.of::<S, D>(s, dot))
+            }
+            Level::Avx2 => {
+                let row = Strips::<4>(self);
+                with_codes!(format, row.of::<S, D>(s, dot))
+            }
+            _ => {
+                let row = Strips::<2>(self);
+                with_codes!(format, row.of::<S, D>(s, dot))
+            }
         }
     }
 }
@@ -188,17 +252,18 @@ pub(super) struct Tile {
 }
 
 /// Runs the tile; everything in it is valid for that many rows and strips.
-pub(super) fn tile(level: Level, nv: usize, rows: usize, t: Tile) {
+pub(super) fn tile(level: Level, p: &Product, nv: usize, rows: usize, t: Tile) {
+    let low = low(p);
     macro_rules! rows {
         ($($nv:literal: $($r:literal)*;)*) => {
             match (nv, rows) {
-                $($(($nv, $r) => enter(level, Rows::<$nv, $r>(t)),)*)*
+                $($(($nv, $r) => enter(level, low, Rows::<$nv, $r>(t)),)*)*
                 _ => unreachable!("no tile of {rows} rows and {nv} strips"),
             }
         };
     }
     rows! {
-        1: 1 2 6 7 8 9 10 11 12;
+        1: 1 2 3 4 5 6 7 8 9 10 11 12;
         2: 3 4 5 6;
         4: 2;
     }
@@ -207,7 +272,8 @@ pub(super) fn tile(level: Level, nv: usize, rows: usize, t: Tile) {
 /// Whether a level has tiles of so many strips and rows. Panels of one product may differ by a row.
 const fn exists(level: Level, nv: usize, rows: usize) -> bool {
     match level {
-        Level::Avx512 => nv > 1 || rows > 2,
+        Level::Avx512 => nv > 1 || rows > 5,
+        Level::Avx2 => nv == 1 && rows <= 6,
         _ => nv == 1 && rows <= 2,
     }
 }
