@@ -21,7 +21,7 @@ LEDGER = Path(__file__).resolve().with_suffix(".txt")
 REASONS = {
     "missing": "a name or an option that is not there yet",
     "complex64": "the dtype exists and most operations refuse it",
-    "compile": "functions run as they are, so nothing counts or keeps traces",
+    "compile": "what compile does otherwise inside, with the same results",
     "deliberate": "isobit gives a result where MLX raises, or another result, on purpose",
     "both": "MLX's own wheel does not pass it either on this machine",
 }

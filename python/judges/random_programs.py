@@ -132,8 +132,6 @@ STATED = [
      ["astype"], lambda verdict, xs, dtypes: "float" in dtypes[0] and not (np.abs(xs[0]) < 128).all() or (xs[0] < 0).any()),
     ("sums and products of 0-dimensional integers have the dtype of other sums; MLX gives the operand's",
      ["sum", "prod"], lambda verdict, xs, dtypes: xs[0].ndim == 0 and verdict.startswith("dtype")),
-    ("integers to negative powers are 1, -1 or 0 as they are; MLX gives 0",
-     ["power"], lambda verdict, xs, dtypes: all(map(integer_or_bool, dtypes))),
     ("finite numbers divided by infinity are rounded down, -1.5 // inf to -1; MLX gives -0",
      ["divmod"], lambda verdict, xs, dtypes: any(np.isinf(x).any() for x in xs if x.dtype.kind == "f")),
     ("the quotient of divmod of half-precision numbers is rounded down before it is rounded to the dtype",

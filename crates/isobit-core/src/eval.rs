@@ -8,6 +8,8 @@ use crate::numerics;
 use crate::tensor::Tensor;
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -16,20 +18,32 @@ use std::time::{Duration, Instant};
 /// transform's argument keep their graph, since a rule may still need it.
 static LIVE_TRACES: AtomicUsize = AtomicUsize::new(0);
 
-/// Held while a transform records and walks a function.
-pub(crate) struct TraceGuard;
+thread_local! {
+    /// How many of them this thread runs.
+    static TRACES_HERE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Held while a transform records and walks a function, by the thread that does.
+pub(crate) struct TraceGuard(PhantomData<*const ()>);
 
 impl TraceGuard {
     pub fn new() -> TraceGuard {
         LIVE_TRACES.fetch_add(1, Ordering::SeqCst);
-        TraceGuard
+        TRACES_HERE.set(TRACES_HERE.get() + 1);
+        TraceGuard(PhantomData)
     }
 }
 
 impl Drop for TraceGuard {
     fn drop(&mut self) {
+        TRACES_HERE.set(TRACES_HERE.get() - 1);
         LIVE_TRACES.fetch_sub(1, Ordering::SeqCst);
     }
+}
+
+/// How many transforms this thread is recording, one inside the other.
+pub(crate) fn traces_here() -> usize {
+    TRACES_HERE.get()
 }
 
 pub(crate) fn live_traces() -> bool {
@@ -104,8 +118,17 @@ fn eval_patiently(arrays: &[Array], patience: &mut Patience) -> Result<()> {
 }
 
 /// Starts computing and returns at once; whoever needs a value waits for it. An error comes back from that later call.
+///
+/// # Errors
+/// An array that depends on an argument of a function which this thread is transforming: nobody could wait for it there.
 pub fn async_eval(arrays: &[Array]) -> Result<()> {
     let todo: Vec<Array> = arrays.iter().filter(|a| !a.node.is_ready()).cloned().collect();
+    if traces_here() > 0 && todo.iter().any(|a| a.node.traced) {
+        return Err(Error::value(
+            "async_eval",
+            "expected arrays of no function that is being transformed: use eval there",
+        ));
+    }
     if todo.is_empty() {
         return Ok(());
     }

@@ -331,6 +331,26 @@ pub(crate) fn element(t: &Tensor, index: &[usize]) -> Value {
     }
 }
 
+/// A tensor whose elements' bytes, row-major and in this machine's order, `fill` writes.
+pub(crate) fn tensor_from(
+    op: &'static str,
+    spec: &crate::spec::Spec,
+    fill: impl FnOnce(&mut [u8]) -> Result<()>,
+) -> Result<Tensor> {
+    let t = Tensor::alloc(&spec.shape, spec.dtype)?;
+    let len = t.size() * spec.dtype.size();
+    // SAFETY: the fresh buffer has room for these bytes, nobody else has it, and they are written before they are borrowed.
+    let bytes = unsafe {
+        t.as_mut_byte_ptr().write_bytes(0, len);
+        std::slice::from_raw_parts_mut(t.as_mut_byte_ptr(), len)
+    };
+    fill(bytes)?;
+    if spec.dtype == Dtype::Bool && bytes.iter().any(|&b| b > 1) {
+        return Err(Error::io(op, "expected bytes 0 and 1 in a bool array"));
+    }
+    Ok(t)
+}
+
 /// The bytes of a contiguous tensor, in this machine's order.
 pub(crate) fn bytes_of(t: &Tensor) -> Result<&[u8]> {
     if !t.is_contiguous() {

@@ -10,6 +10,7 @@ use crate::spec::Spec;
 use smallvec::{SmallVec, smallvec};
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::ops::Range;
 
 pub use crate::ops::registry::{Entry, Prim, REGISTRY};
 pub use cases::{Accumulation, Case, Cases, Domain, Operand};
@@ -32,6 +33,12 @@ pub trait Primitive: Clone + Debug + Eq + Hash + Into<Prim> {
     /// Whether an element of the output depends on the corresponding elements of the inputs alone, which all have the
     /// output's shape. Evaluation may then split, fuse or hasten it. No rule: leaving it out costs speed only.
     const ELEMENTWISE: bool = false;
+
+    /// The inputs that say where elements are or stand for numbers as codes: the derivative with respect to integers there is
+    /// an error rather than zero. No rule: most primitives have none.
+    fn selectors(&self) -> Range<usize> {
+        0..0
+    }
 
     /// The only shape and dtype function: checks the inputs, says what the outputs are.
     fn infer(&self, inputs: &[Spec]) -> Result<Specs>;

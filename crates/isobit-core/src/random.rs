@@ -16,9 +16,15 @@ use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::ops;
 use parking_lot::Mutex;
+use std::cell::Cell;
 
 /// The key of the process-wide sequence; `None` until it is first used.
 static STATE: Mutex<Option<Array>> = Mutex::new(None);
+
+thread_local! {
+    /// The state inside [`with_state`].
+    static OWN: Cell<Option<Array>> = const { Cell::new(None) };
+}
 
 /// The key of a seed: its high and its low 32 bits.
 pub fn key(seed: u64) -> Array {
@@ -37,12 +43,12 @@ pub fn split(key: &Array, num: usize) -> Result<Array> {
 
 /// Restarts the process-wide sequence of keys.
 pub fn seed(seed: u64) {
-    *STATE.lock() = Some(key(seed));
+    on_state(|state| *state = Some(key(seed)));
 }
 
 /// The key from which the process-wide sequence goes on.
 pub fn state() -> Array {
-    STATE.lock().get_or_insert_with(first_key).clone()
+    on_state(|state| state.get_or_insert_with(first_key).clone())
 }
 
 /// Makes the process-wide sequence go on from `key`.
@@ -51,7 +57,7 @@ pub fn state() -> Array {
 /// A key that is not made of two uint32 words.
 pub fn set_state(key: &Array) -> Result<()> {
     split(key, 2)?;
-    *STATE.lock() = Some(key.clone());
+    on_state(|state| *state = Some(key.clone()));
     Ok(())
 }
 
@@ -60,11 +66,39 @@ pub fn set_state(key: &Array) -> Result<()> {
 /// # Errors
 /// None in practice: the state is always a key.
 pub fn next_key() -> Result<Array> {
-    let mut state = STATE.lock();
-    let current = state.get_or_insert_with(first_key).clone();
-    let both = split(&current, 2)?;
-    *state = Some(ops::take_index(&both, 0, 0)?);
-    ops::take_index(&both, 1, 0)
+    on_state(|state| {
+        let current = state.get_or_insert_with(first_key).clone();
+        let both = split(&current, 2)?;
+        *state = Some(ops::take_index(&both, 0, 0)?);
+        ops::take_index(&both, 1, 0)
+    })
+}
+
+/// Runs `f` with a sequence of its own that goes on from `key`, which other threads do not see; what `f` returns, and the key
+/// from which that sequence would go on. A recorded function gets a stand-in for the state in this way.
+pub fn with_state<R>(key: &Array, f: impl FnOnce() -> R) -> (R, Array) {
+    struct Restore(Option<Array>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            OWN.set(self.0.take());
+        }
+    }
+    let restore = Restore(OWN.replace(Some(key.clone())));
+    let result = f();
+    let last = OWN.take().unwrap_or_else(|| key.clone());
+    drop(restore);
+    (result, last)
+}
+
+/// This thread's own state if it has one, else the process's.
+fn on_state<R>(f: impl FnOnce(&mut Option<Array>) -> R) -> R {
+    let mut own = OWN.take();
+    if own.is_none() {
+        return f(&mut STATE.lock());
+    }
+    let result = f(&mut own);
+    OWN.set(own);
+    result
 }
 
 /// Unlike from process to process.

@@ -2,6 +2,7 @@
 //! primitives' rules; rules use public operations only, so the results can be transformed again.
 
 pub mod checkpoint;
+mod compile;
 pub mod custom;
 mod grad;
 mod jvp;
@@ -10,6 +11,7 @@ mod vjp;
 mod vmap;
 
 pub use checkpoint::checkpoint;
+pub use compile::Trace;
 pub use custom::{CustomFunction, custom_function};
 pub use grad::{grad, value_and_grad};
 pub use jvp::jvp;

@@ -129,7 +129,7 @@ pub enum BinaryOp {
     Rem,
     /// The quotient rounded down; 0 for integers where `b` is 0.
     FloorDiv,
-    /// `a^b`. An integer to a negative power is the exact power truncated, and 0 for 0.
+    /// `a^b`. An integer to a negative power is 0.
     Pow,
     /// The greater; a NaN if either is one.
     Max,

@@ -65,15 +65,14 @@ fn extended(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Option<Arr
     let Ok(name) = obj.getattr("dtype").and_then(|d| d.getattr("name")).and_then(|n| n.extract::<String>()) else {
         return Ok(None);
     };
-    let Some(own) = Dtype::parse(&name).filter(|d| d.format().is_none()) else { return Ok(None) };
+    let Some(own) = Dtype::parse(&name).filter(|d| !d.has_struct_format()) else { return Ok(None) };
     let bits = obj.call_method1("view", ("uint16",))?;
     let bits = buffer::import(&bits, None)?;
     let made = bits.map(|b| ops::astype(&ops::view(&b, own)?, dtype.unwrap_or(own)));
     Ok(made.transpose().map_err(crate::error::Failure::Core)?)
 }
 
-/// A NumPy array of the values: a copy unless `copy` is false. NumPy itself asks for the buffer first, and for this only
-/// if there is none.
+/// A NumPy array of the values: a copy unless `copy` is false. NumPy itself asks for the buffer, and refuses bfloat16's.
 pub fn to_numpy<'py>(
     a: &Bound<'py, PyArray>,
     dtype: Option<Bound<'py, PyAny>>,
@@ -86,7 +85,7 @@ pub fn to_numpy<'py>(
         let kwargs = [("copy", copy)].into_py_dict(py)?;
         x.call_method("astype", (dtype.map_or_else(|| x.getattr("dtype"), Ok)?,), Some(&kwargs))
     };
-    if array.dtype().format().is_some() {
+    if array.dtype().has_struct_format() {
         let view = numpy.call_method1("asarray", (buffer::memory_view(a)?,))?;
         return Ok(as_dtype(&view, dtype, copy.unwrap_or(true))?);
     }

@@ -3,6 +3,7 @@
 //! An exception that the function raises passes through isobit as an error that stands for it (`error.rs`).
 
 mod callables;
+mod compile;
 mod custom;
 mod gradients;
 
@@ -145,5 +146,6 @@ pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(export_to_dot, m)?)?;
     gradients::register(m)?;
     callables::register(m)?;
+    compile::register(m)?;
     m.add_class::<PyCustomFunction>()
 }

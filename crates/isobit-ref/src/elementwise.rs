@@ -147,15 +147,10 @@ pub fn integer_remainder(a: i128, b: i128) -> i128 {
     if b == 0 { 0 } else { ((a % b) + b) % b }
 }
 
-/// The power modulo 2^128; for a negative exponent the quotient without its fraction, 0 for base 0.
+/// The power modulo 2^128, 0 for a negative exponent.
 pub fn integer_power(a: i128, b: i128) -> i128 {
     if b < 0 {
-        return match a {
-            1 => 1,
-            -1 if b % 2 == 0 => 1,
-            -1 => -1,
-            _ => 0,
-        };
+        return 0;
     }
     let (mut base, mut left, mut out) = (a, b, 1i128);
     while left > 0 {

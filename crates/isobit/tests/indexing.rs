@@ -172,3 +172,42 @@ fn arrays_print_as_in_mlx() {
     transforms::vmap(f)(&[ints(&[1, 2], &[2, 1])]).unwrap();
     assert_eq!(*seen.borrow(), "array(traced, shape=[1], dtype=int32)");
 }
+
+#[test]
+fn there_is_no_derivative_with_respect_to_an_index() {
+    let x = Array::from_slice(&[3.0f32, 1.0, 2.0], &[3]).unwrap();
+    let i = Array::from_slice(&[2i32, 0], &[2]).unwrap();
+    let ct = [Array::from_slice(&[1.0f32, 1.0], &[2]).unwrap()];
+    let both = [x.clone(), i.clone()];
+    let shifted = |a: &[Array]| Ok(vec![ops::take(&a[0], &ops::add(&a[1], &Array::scalar(0, Dtype::I32))?, 0)?]);
+    let e = isobit::transforms::vjp(shifted, &both, &ct).unwrap_err();
+    assert!(e.to_string().contains("stop_gradient"), "{e}");
+    let along = |a: &[Array]| Ok(vec![ops::take_along_axis(&a[0], &a[1], 0)?]);
+    assert!(isobit::transforms::vjp(along, &both, &ct).is_err());
+    let stopped = |a: &[Array]| Ok(vec![ops::take(&a[0], &ops::stop_gradient(&a[1])?, 0)?]);
+    let (_, grads) = isobit::transforms::vjp(stopped, &both, &ct).unwrap();
+    assert_eq!(grads[0].to_vec::<f32>().unwrap(), [1.0, 0.0, 1.0]);
+    assert_eq!(grads[1].to_vec::<i32>().unwrap(), [0, 0]);
+    // An index that the function finds by comparing floats is a constant, as the derivative wants it.
+    let best = |a: &[Array]| Ok(vec![ops::take(&a[0], &ops::argmax(&a[0], None, false)?, 0)?]);
+    let one = [Array::scalar(1.0, Dtype::F32)];
+    let (_, grads) = isobit::transforms::vjp(best, &[x], &one).unwrap();
+    assert_eq!(grads[0].to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn nothing_starts_inside_a_function_that_is_transformed() {
+    let x = [Array::from_slice(&[1.0f32, 2.0], &[2]).unwrap()];
+    let constant = ops::exp(&x[0]).unwrap();
+    let f = |a: &[Array]| {
+        isobit::async_eval(std::slice::from_ref(&constant))?;
+        let y = ops::exp(&a[0])?;
+        let e = isobit::async_eval(std::slice::from_ref(&y)).unwrap_err();
+        assert_eq!(e.kind(), isobit::ErrorKind::Value);
+        y.eval()?;
+        Ok(vec![y])
+    };
+    let (_, grads) = isobit::transforms::vjp(f, &x, &x).unwrap();
+    isobit::async_eval(&grads).unwrap();
+    assert_eq!(grads[0].size(), 2);
+}

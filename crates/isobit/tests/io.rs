@@ -148,6 +148,17 @@ fn npy_round_trip_and_numpys_own_variants() {
         file(2, "{'shape': (2, 3), 'fortran_order': True, 'descr': '>u2'}\n", &[0, 1, 0, 4, 0, 2, 0, 5, 0, 3, 0, 6]);
     let got = read(fortran).unwrap();
     assert_eq!((got.shape(), got.to_vec::<u16>().unwrap()), (&[2usize, 3][..], vec![1, 2, 3, 4, 5, 6]));
+    // A file is read when its array is evaluated, and only then found to be too short.
+    let path = dir.0.join("short.npy");
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let short = load_npy(&path).unwrap();
+    let e = isobit::ops::add(&short, &short).unwrap().eval().unwrap_err();
+    assert!(e.kind() == ErrorKind::Io && e.to_string().contains("short.npy: truncated"), "{e}");
+    std::fs::write(&path, file(1, "{'descr': '>u2', 'fortran_order': True, 'shape': (2, 1)}", &[1, 0, 0, 2])).unwrap();
+    let got = load_npy(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((got.shape(), got.to_vec::<u16>().unwrap()), (&[2usize, 1][..], vec![256, 2]));
+    assert_eq!(load_npy(&path).unwrap_err().kind(), ErrorKind::Io);
     for (bytes, why) in [
         (b"PK\x03\x04".to_vec(), "no npy file"),
         (bytes[..bytes.len() - 1].to_vec(), "truncated"),

@@ -51,7 +51,7 @@ impl Kind {
             "b" | "h" | "i" | "l" | "q" | "n" => Kind::Int,
             "B" | "H" | "I" | "L" | "Q" | "N" | "c" => Kind::UInt,
             "e" | "f" | "d" => Kind::Float,
-            "E" => Kind::BFloat,
+            "E" | "bfloat16" => Kind::BFloat,
             "Zf" | "Zd" => Kind::Complex,
             _ => return None,
         })
@@ -88,9 +88,14 @@ impl Dtype {
         (code, 8 * self.size() as u8)
     }
 
-    /// The struct-module format of an element; `None` for bfloat16, which has none.
-    pub fn format(self) -> Option<&'static std::ffi::CStr> {
-        Some(match self {
+    /// Whether the struct module has a format for an element. Of bfloat16 it has none.
+    pub fn has_struct_format(self) -> bool {
+        self != Dtype::BF16
+    }
+
+    /// The struct-module format of an element; bfloat16's own name, as in MLX.
+    pub fn format(self) -> &'static std::ffi::CStr {
+        match self {
             Dtype::Bool => c"?",
             Dtype::U8 => c"B",
             Dtype::U16 => c"H",
@@ -104,8 +109,8 @@ impl Dtype {
             Dtype::F32 => c"f",
             Dtype::F64 => c"d",
             Dtype::C64 => c"Zf",
-            Dtype::BF16 => return None,
-        })
+            Dtype::BF16 => c"bfloat16",
+        }
     }
 }
 

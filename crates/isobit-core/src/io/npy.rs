@@ -4,23 +4,113 @@
 //! as in MLX it is written as two raw bytes (`V2`) and read back as bfloat16.
 
 use crate::array::Array;
+use crate::backend::{Inputs, Outputs};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::host::bytes_of;
-use std::io::{Read, Write};
-use std::path::Path;
+use crate::numerics::Level;
+use crate::prim::custom::{Custom, CustomPrimitive};
+use crate::prim::{Batched, Grads, Jvp, Specs, Tangents, Vjp, Vmap};
+use crate::spec::{Shape, Spec};
+use crate::tensor::Tensor;
+use parking_lot::Mutex;
+use smallvec::smallvec;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// The array of an npy file.
 ///
+/// The header is read at once, the elements when the array is evaluated: an error there is the evaluation's. Until then the
+/// file must not be changed in place (replacing it is fine, and what [`save_npy`] does).
+///
 /// # Errors
-/// A file that cannot be read, is truncated or malformed; an element type without a counterpart.
+/// A file that cannot be read, a malformed header; an element type without a counterpart.
 pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
     let path = path.as_ref();
+    let named = |e: Error| Error::new(e.kind(), "load_npy", format!("{}: {}", path.display(), e.message()));
     let failed = |e: std::io::Error| Error::io("load_npy", format!("could not read {}: {e}", path.display()));
-    read_npy(&mut std::fs::File::open(path).map_err(failed)?)
-        .map_err(|e| Error::new(e.kind(), "load_npy", format!("{}: {}", path.display(), e.message())))
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let (fields, start) = read_header(&mut file).map_err(named)?;
+    let stored = Stored { file: Mutex::new(file), path: path.to_path_buf(), start, fields };
+    let fortran = stored.fields.fortran;
+    let a = crate::array::apply(Custom(Arc::new(stored)), &[])?;
+    if fortran { crate::ops::transpose(&a, ..) } else { Ok(a) }
+}
+
+/// The fields of the header at a file's beginning, and where its elements begin.
+fn read_header(file: &mut std::fs::File) -> Result<(Fields, u64)> {
+    // A header says how long it is within the first twelve bytes.
+    let mut head = Vec::new();
+    let mut read = |head: &mut Vec<u8>, n: u64| {
+        Read::by_ref(file).take(n).read_to_end(head).map(|_| ()).map_err(|e| bad(format!("could not read: {e}")))
+    };
+    read(&mut head, 12)?;
+    let end = text_range(&head)?.end;
+    let missing = end.saturating_sub(head.len()) as u64;
+    read(&mut head, missing)?;
+    let (text, start) = header(&head)?;
+    let fields = Fields::parse(text)?;
+    crate::spec::checked_size("load_npy", &fields.shape, fields.dtype.size())?;
+    Ok((fields, start as u64))
+}
+
+/// The elements of a file whose header has been read.
+struct Stored {
+    file: Mutex<std::fs::File>,
+    path: PathBuf,
+    start: u64,
+    fields: Fields,
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "load_npy({})", self.path.display())
+    }
+}
+
+impl CustomPrimitive for Stored {
+    fn name(&self) -> &'static str {
+        "load_npy"
+    }
+
+    fn level(&self) -> Level {
+        Level::Isa
+    }
+
+    fn infer(&self, _: &[Spec]) -> Result<Specs> {
+        crate::prim::one(Spec::new(self.fields.stored_shape(), self.fields.dtype))
+    }
+
+    fn run(&self, _: Inputs, outs: &[Spec]) -> Result<Outputs> {
+        let failed = |e: std::io::Error| {
+            let what = match e.kind() {
+                std::io::ErrorKind::UnexpectedEof => "truncated: the file ends before its last element".to_string(),
+                _ => format!("could not read: {e}"),
+            };
+            Error::io("load_npy", format!("{}: {what}", self.path.display()))
+        };
+        let mut file = self.file.lock();
+        file.seek(SeekFrom::Start(self.start)).map_err(failed)?;
+        let tensor = read_tensor(&outs[0], self.fields.swap, |bytes| file.read_exact(bytes).map_err(failed))?;
+        Ok(smallvec![tensor])
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        Ok(cx.outs.iter().map(|_| None).collect())
+    }
+
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        cx.none()
+    }
+
+    fn vmap(&self, _: &Vmap<'_>) -> Result<Batched> {
+        // Without inputs nothing can be batched.
+        Err(Error::runtime("load_npy", "there is nothing to batch"))
+    }
 }
 
 /// The array of an npy file that is read from `input`.
@@ -30,45 +120,60 @@ pub fn load_npy(path: impl AsRef<Path>) -> Result<Array> {
 pub fn read_npy(input: &mut dyn Read) -> Result<Array> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes).map_err(|e| bad(e.to_string()))?;
-    let (text, data) = header(&bytes)?;
-    let fields = Fields::parse(text)?;
+    let (text, start) = header(&bytes)?;
+    let (fields, data) = (Fields::parse(text)?, &bytes[start..]);
     let n = crate::spec::checked_size("load_npy", &fields.shape, fields.dtype.size())?;
     let want = n * fields.dtype.size();
     if data.len() < want {
         let got = data.len();
         return Err(bad(format!("truncated: expected {want} bytes of elements, got {got}")));
     }
-    let mut data = data[..want].to_vec();
-    if fields.swap {
-        data.chunks_exact_mut(fields.dtype.size()).for_each(<[u8]>::reverse);
-    }
-    if !fields.fortran {
-        return Array::from_bytes(&data, &fields.shape, fields.dtype);
-    }
-    let backwards: Vec<usize> = fields.shape.iter().rev().copied().collect();
-    crate::ops::transpose(&Array::from_bytes(&data, &backwards, fields.dtype)?, ..)
+    let spec = Spec::new(fields.stored_shape(), fields.dtype);
+    let tensor = read_tensor(&spec, fields.swap, |to| {
+        to.copy_from_slice(&data[..want]);
+        Ok(())
+    })?;
+    let a = Array::from_tensor(tensor);
+    if fields.fortran { crate::ops::transpose(&a, ..) } else { Ok(a) }
 }
 
 fn bad(what: impl Into<String>) -> Error {
     Error::io("load_npy", what)
 }
 
-/// The header's text and what follows it.
-fn header(bytes: &[u8]) -> Result<(&str, &[u8])> {
+/// Where the header's text lies in a file that begins with these bytes (twelve of them are enough).
+fn text_range(bytes: &[u8]) -> Result<Range<usize>> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         return Err(bad("no npy file: it does not begin with \\x93NUMPY"));
     };
     let truncated = || bad(format!("truncated: {} bytes", bytes.len()));
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(truncated)?;
-    let (len, rest) = match version[0] {
-        1 => rest.split_first_chunk::<2>().map(|(n, r)| (usize::from(u16::from_le_bytes(*n)), r)),
-        2 | 3 => rest.split_first_chunk::<4>().map(|(n, r)| (u32::from_le_bytes(*n) as usize, r)),
+    let (len, start) = match version[0] {
+        1 => rest.first_chunk::<2>().map(|n| (usize::from(u16::from_le_bytes(*n)), 10)),
+        2 | 3 => rest.first_chunk::<4>().map(|n| (u32::from_le_bytes(*n) as usize, 12)),
         v => return Err(bad(format!("expected version 1, 2 or 3, got {v}"))),
     }
     .ok_or_else(truncated)?;
-    let (text, data) = rest.split_at_checked(len).ok_or_else(truncated)?;
+    Ok(start..start + len)
+}
+
+/// The header's text and where it ends.
+fn header(bytes: &[u8]) -> Result<(&str, usize)> {
+    let range = text_range(bytes)?;
+    let text = bytes.get(range.clone()).ok_or_else(|| bad(format!("truncated: {} bytes", bytes.len())))?;
     let text = std::str::from_utf8(text).map_err(|_| bad("malformed header: not text"))?;
-    Ok((text, data))
+    Ok((text, range.end))
+}
+
+/// The tensor whose bytes `fill` writes; `swap` turns every element's around.
+fn read_tensor(spec: &Spec, swap: bool, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Tensor> {
+    crate::host::tensor_from("load_npy", spec, |bytes| {
+        fill(bytes)?;
+        if swap {
+            bytes.chunks_exact_mut(spec.dtype.size()).for_each(<[u8]>::reverse);
+        }
+        Ok(())
+    })
 }
 
 struct Fields {
@@ -79,6 +184,14 @@ struct Fields {
 }
 
 impl Fields {
+    /// The shape in which the elements lie row-major.
+    fn stored_shape(&self) -> Shape {
+        match self.fortran {
+            true => self.shape.iter().rev().copied().collect(),
+            false => self.shape.iter().copied().collect(),
+        }
+    }
+
     /// Reads the Python dictionary `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
     fn parse(text: &str) -> Result<Fields> {
         let malformed = |what: &str| bad(format!("malformed header: {what} in {:?}", text.trim_end()));

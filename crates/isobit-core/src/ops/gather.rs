@@ -6,6 +6,7 @@ use crate::ops::scatter::{Reduce, Scatter};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Shape, Spec, resolve_axis};
 use smallvec::{SmallVec, smallvec};
+use std::ops::Range;
 
 /// Slices of `slice_sizes`, one for each element of `indices`: index array `k` says where a slice begins along axis
 /// `axes[k]`; along other axes it begins at 0.
@@ -123,6 +124,10 @@ impl Gather {
 
 impl Primitive for Gather {
     const NAME: &'static str = "gather";
+
+    fn selectors(&self) -> Range<usize> {
+        1..usize::MAX
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         let x = &inputs[0];

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Shape, Spec};
 use smallvec::smallvec;
+use std::ops::Range;
 
 /// `a[lhs[i]] @ b[rhs[i]]` for every index pair `i`: the leading axes of `a` and `b`, flattened, are what is indexed.
 ///
@@ -134,6 +135,10 @@ pub struct GatherMm;
 
 impl Primitive for GatherMm {
     const NAME: &'static str = "gather_mm";
+
+    fn selectors(&self) -> Range<usize> {
+        2..4
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         let (a, b) = (&inputs[0], &inputs[1]);

@@ -12,6 +12,7 @@ use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Ta
 use crate::quant::{Format, Mode};
 use crate::spec::Spec;
 use smallvec::smallvec;
+use std::ops::Range;
 
 /// `x[lhs[i]] @ w[rhs[i]].T` (or `@ w[rhs[i]]`) for every index pair `i`, with a quantized `w`: the leading axes of `x` and
 /// of the matrix, flattened, are what is indexed.
@@ -213,6 +214,10 @@ impl GatherQmm {
 
 impl Primitive for GatherQmm {
     const NAME: &'static str = "gather_qmm";
+
+    fn selectors(&self) -> Range<usize> {
+        1..usize::MAX
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         check_specs(Self::NAME, &inputs[3..], self.format)?;

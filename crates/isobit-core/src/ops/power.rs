@@ -11,8 +11,7 @@ use crate::prim::{Case, Domain};
 /// Broadcast together.
 ///
 /// # Dtypes
-/// Promoted. Integers wrap; a negative exponent gives the true quotient without its fraction (0 unless `a` is 1 or -1;
-/// 0 for `a = 0`).
+/// Promoted. Integers wrap; with a negative exponent they give 0.
 ///
 /// # Gradients
 /// `b a^(b-1)` and `a^b ln a` times the cotangent; the first is 0 where `b` is 0, the second where `a` is 0.

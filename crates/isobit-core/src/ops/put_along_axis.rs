@@ -6,6 +6,7 @@ use crate::ops::scatter::{Placement, Reduce};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::Spec;
 use smallvec::smallvec;
+use std::ops::Range;
 
 /// `a` with the elements at `indices` along `axis` replaced by `values`; without an axis, of the flattened array (the
 /// result has the shape of `a`).
@@ -131,6 +132,10 @@ impl Placement for Places<'_> {
 
 impl Primitive for PutAlongAxis {
     const NAME: &'static str = "put_along_axis";
+
+    fn selectors(&self) -> Range<usize> {
+        1..2
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         let (x, indices, values) = (&inputs[0], &inputs[1], &inputs[2]);

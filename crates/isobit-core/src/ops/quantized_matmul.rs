@@ -9,6 +9,7 @@ use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Ta
 use crate::quant::{Format, Mode};
 use crate::spec::{Shape, Spec, broadcast_shapes};
 use smallvec::smallvec;
+use std::ops::Range;
 
 /// `x @ w.T` (or `x @ w`) with a quantized `w`.
 ///
@@ -253,6 +254,10 @@ impl QuantizedMatmul {
 
 impl Primitive for QuantizedMatmul {
     const NAME: &'static str = "quantized_matmul";
+
+    fn selectors(&self) -> Range<usize> {
+        1..usize::MAX
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         check_specs(Self::NAME, &inputs[1..], self.format)?;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::prim::custom::Custom;
 use crate::prim::{Batched, Cases, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::Spec;
+use std::ops::Range;
 
 macro_rules! primitives {
     (fused: { $($fm:ident :: $f:ident),* $(,)? } boxed: { $($bm:ident :: $b:ident),* $(,)? } plain: { $($m:ident :: $p:ident),* $(,)? }) => {
@@ -48,6 +49,8 @@ macro_rules! primitives {
                     Prim::Custom(_) => false,
                 }
             }
+            /// See [`Primitive::selectors`].
+            pub fn selectors(&self) -> Range<usize> { each!(self, p => Primitive::selectors(p)) }
             /// See [`Primitive::infer`].
             pub fn infer(&self, inputs: &[Spec]) -> Result<Specs> { each!(self, p => Primitive::infer(p, inputs)) }
             /// See [`Primitive::jvp`].

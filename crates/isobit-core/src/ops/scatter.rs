@@ -11,6 +11,7 @@ use crate::ops::gather::{batch_index, infer_indices, placed};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::Spec;
 use smallvec::{SmallVec, smallvec};
+use std::ops::Range;
 
 /// How an update and the element it meets become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -125,6 +126,10 @@ impl Placement for Places<'_> {
 
 impl Primitive for Scatter {
     const NAME: &'static str = "scatter";
+
+    fn selectors(&self) -> Range<usize> {
+        2..usize::MAX
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         let (x, updates) = (&inputs[0], &inputs[1]);

@@ -8,6 +8,7 @@ use crate::ops::scatter::Reduce;
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Shape, Spec, broadcast_shapes, resolve_axis};
 use smallvec::smallvec;
+use std::ops::Range;
 
 /// The elements `a[.., indices[.., i, ..], ..]` with the index along `axis`; without an axis, of the flattened array.
 ///
@@ -84,6 +85,10 @@ impl TakeAlongAxis {
 
 impl Primitive for TakeAlongAxis {
     const NAME: &'static str = "take_along_axis";
+
+    fn selectors(&self) -> Range<usize> {
+        1..2
+    }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         let (x, indices) = (&inputs[0], &inputs[1]);

@@ -5,8 +5,8 @@ use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::eval::{TraceGuard, release_graph};
 use crate::ops;
-use crate::prim::Vjp;
-use rustc_hash::FxHashMap;
+use crate::prim::{Prim, Vjp};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Stand-ins for `primals` that a reverse or forward walk can recognise. They have the same values.
 pub(crate) fn tracers(primals: &[Array]) -> Result<Vec<Array>> {
@@ -28,8 +28,11 @@ pub(crate) fn check_like(op: &'static str, what: &str, given: &[Array], like: &[
 /// Vector-Jacobian product: the outputs of `f` at `primals`, and for each primal the sum over the outputs of
 /// cotangent times derivative.
 ///
+/// An integer among the primals has a gradient of zeros.
+///
 /// # Errors
-/// Whatever `f` returns; a cotangent whose shape is not its output's.
+/// Whatever `f` returns; a cotangent whose shape is not its output's; integers among the primals that are used as indices or
+/// as codes of a quantized matrix.
 ///
 /// # Examples
 /// See the crate `isobit`.
@@ -52,6 +55,7 @@ pub(crate) fn pull_back(args: &[Array], outputs: &[Array], cotangents: &[Array])
     let steps = tape::record(args, outputs);
     let mut on_path: FxHashMap<usize, ()> = args.iter().map(|a| (a.node_key(), ())).collect();
     on_path.extend(steps.iter().map(|s| (s.node_key(), ())));
+    let counted = counted(args, &steps);
     let mut cts: FxHashMap<(usize, u32), Array> = FxHashMap::default();
     for (out, ct) in outputs.iter().zip(cotangents) {
         if !out.dtype().is_inexact() || !on_path.contains_key(&out.node_key()) {
@@ -66,6 +70,7 @@ pub(crate) fn pull_back(args: &[Array], outputs: &[Array], cotangents: &[Array])
             continue;
         }
         let inputs = &step.call.inputs;
+        check_selectors(step, &counted)?;
         let wanted: Vec<bool> =
             inputs.iter().map(|a| a.dtype().is_inexact() && on_path.contains_key(&a.node_key())).collect();
         if !wanted.contains(&true) {
@@ -88,6 +93,42 @@ pub(crate) fn pull_back(args: &[Array], outputs: &[Array], cotangents: &[Array])
         .collect();
     release_graph(steps.into_iter().map(|s| s.node));
     grads
+}
+
+/// The integers that are computed from integers among the arguments alone: positions, classes, codes.
+fn counted(args: &[Array], steps: &[tape::Step]) -> FxHashSet<(usize, u32)> {
+    let counts = |a: &Array| a.dtype().is_integer();
+    let mut found: FxHashSet<(usize, u32)> = args.iter().filter(|a| counts(a)).map(Array::key).collect();
+    if found.is_empty() {
+        return found;
+    }
+    for step in steps {
+        let stops = matches!(step.call.prim, Prim::StopGradient(_));
+        if !stops && step.call.inputs.iter().any(|a| found.contains(&a.key())) {
+            found.extend(step.outs().iter().filter(|a| counts(a)).map(Array::key));
+        }
+    }
+    found
+}
+
+/// An error where the derivative with respect to an integer would be that with respect to a place or a code.
+fn check_selectors(step: &tape::Step, counted: &FxHashSet<(usize, u32)>) -> Result<()> {
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let inputs = &step.call.inputs;
+    let range = step.call.prim.selectors();
+    let mut selectors = (range.start..range.end.min(inputs.len())).filter(|&i| counted.contains(&inputs[i].key()));
+    match selectors.next() {
+        None => Ok(()),
+        Some(i) => Err(Error::value(
+            step.call.prim.name(),
+            format!(
+                "there is no derivative with respect to indices or codes (input {i}): pass them as constants, or through \
+                 stop_gradient"
+            ),
+        )),
+    }
 }
 
 fn accumulate(cts: &mut FxHashMap<(usize, u32), Array>, at: &Array, ct: Array) -> Result<()> {

@@ -96,12 +96,7 @@ macro_rules! integers {
             #[allow(unused_comparisons, reason = "one text for signed and unsigned")]
             fn pow(self, b: $t) -> $t {
                 if b < 0 {
-                    // 1 and -1 have integer inverses; any other power is a fraction, or has none.
-                    return match self.wrapping_mul(self) {
-                        1 if self == 1 || b & 1 == 0 => 1,
-                        1 if self.wrapping_add(1) == 0 => self,
-                        _ => 0,
-                    };
+                    return 0;
                 }
                 let (mut base, mut exponent, mut power) = (self, b, 1 as $t);
                 while exponent > 0 {

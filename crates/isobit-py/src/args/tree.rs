@@ -2,6 +2,7 @@
 
 use crate::array::PyArray;
 use isobit::Array;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -75,6 +76,66 @@ impl Tree {
                 }
                 Ok(dict.into_any())
             }
+        }
+    }
+
+    /// Puts the next arrays of `arrays` into a container that is meant to have this structure, in the arrays' places.
+    pub fn assign(&self, container: &Bound<'_, PyAny>, arrays: &mut impl Iterator<Item = Array>) -> PyResult<()> {
+        let py = container.py();
+        match self {
+            Tree::Array | Tree::Other(_) => Ok(()),
+            Tree::List(items) | Tree::Tuple(items, _) => {
+                for (i, t) in items.iter().enumerate() {
+                    let key = i.into_pyobject(py)?.into_any();
+                    match container.get_item(&key) {
+                        Ok(there) => t.assign_at(container, &key, Some(there), arrays)?,
+                        Err(_) => container.call_method1("append", (t.build(py, arrays)?,)).map(|_| ())?,
+                    }
+                }
+                Ok(())
+            }
+            Tree::Dict(items) => items.iter().try_for_each(|(key, t)| {
+                let key = key.bind(py);
+                t.assign_at(container, key, container.get_item(key).ok(), arrays)
+            }),
+        }
+    }
+
+    /// Puts this part of a tree into `container[key]`, where `there` is now.
+    fn assign_at<'py>(
+        &self,
+        container: &Bound<'py, PyAny>,
+        key: &Bound<'py, PyAny>,
+        there: Option<Bound<'py, PyAny>>,
+        arrays: &mut impl Iterator<Item = Array>,
+    ) -> PyResult<()> {
+        let fits = there.filter(|x| match self {
+            Tree::Array => false,
+            Tree::Other(_) => true,
+            Tree::List(_) => x.is_instance_of::<PyList>(),
+            Tree::Tuple(items, _) => x.cast::<PyTuple>().is_ok_and(|t| t.len() == items.len()),
+            Tree::Dict(_) => x.is_instance_of::<PyDict>(),
+        });
+        match fits {
+            Some(there) => self.assign(&there, arrays),
+            None => container.set_item(key, self.build(container.py(), arrays)?),
+        }
+    }
+
+    /// Shows the collector of garbage the objects that the tree holds.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Tree::Array => Ok(()),
+            Tree::Other(x) => visit.call(x),
+            Tree::List(items) => items.iter().try_for_each(|t| t.traverse(visit)),
+            Tree::Tuple(items, class) => {
+                class.iter().try_for_each(|(class, _)| visit.call(class))?;
+                items.iter().try_for_each(|t| t.traverse(visit))
+            }
+            Tree::Dict(items) => items.iter().try_for_each(|(key, t)| {
+                visit.call(key)?;
+                t.traverse(visit)
+            }),
         }
     }
 
@@ -164,6 +225,11 @@ impl Substituted {
             stand_in: stand_in.unbind(),
         });
         Ok(())
+    }
+
+    /// Puts the originals back wherever stand-ins were put.
+    pub fn restore_all(self, py: Python<'_>) -> PyResult<()> {
+        self.places.into_iter().try_for_each(|p| p.container.bind(py).set_item(&p.key, &p.original))
     }
 
     /// Puts the originals back, except where the function has put something else.

@@ -93,13 +93,9 @@ pub unsafe fn fill(owner: Bound<'_, PyAny>, a: Array, view: *mut ffi::Py_buffer,
     let strided = flags & ffi::PyBUF_STRIDES == ffi::PyBUF_STRIDES;
     let as_it_is = strided && flags & ffi::PyBUF_WRITABLE == 0;
     let tensor = if as_it_is { a.tensor() } else { dense_if_repeated(&a) }.map_err(Failure::Core)?;
-    // Who does not ask what the elements are gets those that the protocol has no name for, too.
-    let format = match (flags & ffi::PyBUF_FORMAT != 0, tensor.dtype().format()) {
-        (false, _) => std::ptr::null_mut(),
-        (true, Some(format)) => format.as_ptr().cast_mut(),
-        (true, None) => {
-            return Err(PyBufferError::new_err(format!("the buffer protocol has no {}", tensor.dtype())));
-        }
+    let format = match flags & ffi::PyBUF_FORMAT {
+        0 => std::ptr::null_mut(),
+        _ => tensor.dtype().format().as_ptr().cast_mut(),
     };
     let writable = tensor.buffer().is_writable() && !repeats(&tensor);
     if flags & ffi::PyBUF_WRITABLE != 0 && !writable {

@@ -3,16 +3,14 @@
 use super::Call;
 use super::gradients::Wanted;
 use crate::args::Tree;
-use crate::array::PyArray;
 use crate::error::{Res, stash};
 use isobit::Array;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyAttributeError, PyTypeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is done with a function.
 pub enum Kind {
@@ -46,7 +44,7 @@ impl PyTransformed {
 }
 
 /// An attribute that the function has: its name, its module, its signature.
-fn forwarded<'py>(fun: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+pub fn forwarded<'py>(fun: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     match name {
         "__wrapped__" => Ok(fun.clone()),
         "__name__" | "__qualname__" | "__module__" | "__annotations__" => fun.getattr(name),
@@ -197,63 +195,6 @@ fn checkpointed<'py>(
     }
 }
 
-// A function marked for compilation; it runs as it is, with the same results.
-#[pyclass(frozen, name = "_Compiled", module = "isobit.core", weakref, dict)]
-pub struct PyCompiled {
-    fun: Py<PyAny>,
-}
-
-#[pymethods]
-impl PyCompiled {
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__<'py>(
-        &self,
-        args: &Bound<'py, PyTuple>,
-        kwargs: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        if COMPILE.load(Ordering::Relaxed) {
-            args.iter().try_for_each(|x| check_constant(&x))?;
-            kwargs.map_or(Ok(()), |k| k.values().iter().try_for_each(|x| check_constant(&x)))?;
-        }
-        self.fun.bind(args.py()).call(args, kwargs)
-    }
-
-    #[getter(__doc__)]
-    fn doc<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.fun.bind(py).getattr("__doc__")
-    }
-
-    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        forwarded(self.fun.bind(py), name)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.fun)
-    }
-}
-
-/// An error for an argument that a compiled function cannot be kept for: neither a tree of arrays nor a constant.
-fn check_constant(x: &Bound<'_, PyAny>) -> PyResult<()> {
-    if x.is_instance_of::<PyArray>() || x.is_none() || x.is_instance_of::<PyString>() || x.is_instance_of::<PyBytes>() {
-        return Ok(());
-    }
-    if let Ok(list) = x.cast::<PyList>() {
-        return list.iter().try_for_each(|x| check_constant(&x));
-    }
-    if let Ok(tuple) = x.cast::<PyTuple>() {
-        return tuple.iter().try_for_each(|x| check_constant(&x));
-    }
-    if let Ok(dict) = x.cast::<PyDict>() {
-        return dict.values().iter().try_for_each(|x| check_constant(&x));
-    }
-    if crate::args::number(x.as_borrowed())?.is_some() {
-        return Ok(());
-    }
-    let got = x.get_type().name()?;
-    let message = format!("[compile] expected trees of arrays, numbers, strings and None as arguments, got a {got}");
-    Err(PyValueError::new_err(message))
-}
-
 /// A function of batches: `in_axes` and `out_axes` say, for each argument and result or for trees of them, which axis
 /// is the batch's; `None` is the same for the whole batch.
 #[pyfunction]
@@ -292,44 +233,9 @@ fn checkpoint(fun: Bound<'_, PyAny>) -> PyTransformed {
     PyTransformed::new(fun, Kind::Checkpoint)
 }
 
-/// A function with the same results. `inputs` and `outputs` name state that it reads and changes; it is read and
-/// changed as in a plain call.
-#[pyfunction]
-#[pyo3(signature = (fun, inputs=None, outputs=None, shapeless=false))]
-fn compile(
-    fun: Bound<'_, PyAny>,
-    inputs: Option<Bound<'_, PyAny>>,
-    outputs: Option<Bound<'_, PyAny>>,
-    shapeless: bool,
-) -> PyResult<PyCompiled> {
-    let _ = (inputs, outputs, shapeless);
-    if !fun.is_callable() {
-        return Err(PyTypeError::new_err("[compile] expected a function"));
-    }
-    Ok(PyCompiled { fun: fun.unbind() })
-}
-
-static COMPILE: AtomicBool = AtomicBool::new(true);
-
-/// Makes `compile` have no effect.
-#[pyfunction]
-fn disable_compile() {
-    COMPILE.store(false, Ordering::Relaxed);
-}
-
-/// Undoes `disable_compile`.
-#[pyfunction]
-fn enable_compile() {
-    COMPILE.store(true, Ordering::Relaxed);
-}
-
 /// Adds this file's classes and functions.
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyTransformed>()?;
-    m.add_class::<PyCompiled>()?;
     m.add_function(wrap_pyfunction!(vmap, m)?)?;
-    m.add_function(wrap_pyfunction!(checkpoint, m)?)?;
-    m.add_function(wrap_pyfunction!(compile, m)?)?;
-    m.add_function(wrap_pyfunction!(disable_compile, m)?)?;
-    m.add_function(wrap_pyfunction!(enable_compile, m)?)
+    m.add_function(wrap_pyfunction!(checkpoint, m)?)
 }

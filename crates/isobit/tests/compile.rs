@@ -1,0 +1,136 @@
+//! Recorded functions: the bits of the function itself, run once.
+
+use isobit::transforms::{Trace, vjp, vmap};
+use isobit::{Array, Dtype, Result, dot, ops, random};
+use std::cell::Cell;
+
+fn numbers(seed: u64, shape: &[usize]) -> Array {
+    random::normal(shape, Dtype::F32, 0.0, 1.0, Some(&random::key(seed))).unwrap()
+}
+
+fn bits(arrays: &[Array]) -> Vec<Vec<u8>> {
+    arrays.iter().map(|a| a.to_bytes().unwrap()).collect()
+}
+
+fn f32s(a: &Array) -> Vec<f32> {
+    a.to_vec().unwrap()
+}
+
+/// A layer with its loss and gradients, several outputs of one node among them.
+fn step(x: &[Array]) -> Result<Vec<Array>> {
+    let loss = |p: &[Array]| {
+        let h = ops::tanh(&ops::matmul(&x[1], &p[0])?)?;
+        let parts = ops::split(&h, 2, -1)?;
+        Ok(vec![ops::mean(&ops::multiply(&parts[0], &ops::softmax(&parts[1], -1, true)?)?, .., false)?])
+    };
+    let (value, grads) = vjp(loss, &x[..1], &[Array::scalar(1.0, Dtype::F32)])?;
+    Ok([value, grads].concat())
+}
+
+#[test]
+fn a_recording_has_the_bits_of_the_function() {
+    let calls = Cell::new(0);
+    let f = |x: &[Array]| {
+        calls.set(calls.get() + 1);
+        step(x)
+    };
+    let args = |seed| [numbers(seed, &[5, 8]), numbers(seed + 1, &[3, 5])];
+    let trace = Trace::record(f, &args(0)).unwrap();
+    assert!(trace.lasts() && !trace.any_shape() && calls.get() == 1);
+    for seed in 0..4 {
+        assert_eq!(bits(&trace.call(&args(seed)).unwrap()), bits(&step(&args(seed)).unwrap()));
+    }
+    assert_eq!(calls.get(), 1);
+    assert!(trace.call(&[numbers(0, &[5, 6]), numbers(1, &[3, 5])]).is_err());
+    assert!(trace.call(&args(0)[..1]).is_err());
+}
+
+#[test]
+fn what_is_done_twice_is_done_once() {
+    let f = |x: &[Array]| {
+        let one = || Array::scalar(1.0, Dtype::F32);
+        let (a, b) = (ops::exp(&ops::add(&x[0], &one())?)?, ops::exp(&ops::add(&x[0], &one())?)?);
+        Ok(vec![ops::add(&a, &b)?])
+    };
+    let x = numbers(0, &[4]);
+    let count = |outs: &[Array]| dot::graph(&[("", &outs[0])]).matches("label=\"exp").count();
+    let trace = Trace::record(f, std::slice::from_ref(&x)).unwrap();
+    let (plain, recorded) = (f(std::slice::from_ref(&x)).unwrap(), trace.call(&[x]).unwrap());
+    assert_eq!((count(&plain), count(&recorded)), (2, 1));
+    assert_eq!(bits(&plain), bits(&recorded));
+}
+
+#[test]
+fn elementwise_functions_serve_any_sizes() {
+    let half = Array::scalar(0.5, Dtype::F32);
+    let f = |x: &[Array]| Ok(vec![ops::multiply(&ops::add(&x[0], &x[1])?, &half)?, x[1].clone()]);
+    let trace = Trace::record(f, &[numbers(0, &[2, 3]), numbers(1, &[1, 3])]).unwrap();
+    assert!(trace.any_shape());
+    for (a, b) in [([2, 3], [2, 3]), ([4, 1], [4, 7]), ([1, 1], [5, 2]), ([3, 2], [1, 1])] {
+        let args = [numbers(2, &a), numbers(3, &b)];
+        assert_eq!(bits(&trace.call(&args).unwrap()), bits(&f(&args).unwrap()), "{a:?} {b:?}");
+    }
+    let sized: [fn(&[Array]) -> Result<Vec<Array>>; 5] = [
+        |x| Ok(vec![ops::sum(&x[0], .., false)?]),
+        |x| Ok(vec![ops::ones_like(&x[0])?]),
+        |x| Ok(vec![ops::add(&x[0], &Array::from_slice(&[1.0f32, 2.0], &[2])?)?]),
+        |x| Ok(vec![ops::broadcast_to(&x[0], &[3, 2])?]),
+        |x| Ok(vec![ops::add(&ops::broadcast_to(&x[0], &[3, 2])?, &Array::scalar(1.0, Dtype::F32))?]),
+    ];
+    for (i, f) in sized.iter().enumerate() {
+        assert!(!Trace::record(f, &[numbers(0, &[2])]).unwrap().any_shape(), "{i}");
+    }
+}
+
+#[test]
+fn arguments_come_in_one_way_only() {
+    let x = numbers(0, &[3]);
+    let y = ops::exp(&x).unwrap();
+    let f = |a: &[Array]| Ok(vec![ops::add(&a[0], &y)?]);
+    // `y` is made of `x`, and not evaluated.
+    assert!(Trace::record(f, std::slice::from_ref(&x)).is_err());
+    assert!(Trace::record(f, std::slice::from_ref(&y)).is_err());
+    y.eval().unwrap();
+    assert!(Trace::record(f, &[x]).is_ok());
+    // A value inside a function that is recorded.
+    let wants = |a: &[Array]| {
+        a[0].eval()?;
+        Ok(a.to_vec())
+    };
+    assert!(Trace::record(wants, &[numbers(0, &[1])]).is_err());
+}
+
+#[test]
+fn recordings_inside_transforms() {
+    let x = numbers(0, &[3, 4]);
+    let plain = |a: &[Array]| Ok(vec![ops::sum(&ops::exp(&a[0])?, .., false)?]);
+    let recorded = |a: &[Array]| Trace::record(plain, a)?.call(a);
+    let one = [Array::scalar(1.0, Dtype::F32)];
+    let xs = std::slice::from_ref(&x);
+    assert_eq!(bits(&vjp(recorded, xs, &one).unwrap().1), bits(&vjp(plain, xs, &one).unwrap().1));
+    assert_eq!(bits(&vmap(recorded)(xs).unwrap()), bits(&vmap(plain)(xs).unwrap()));
+    // A function that takes the transform's argument from around it gives its derivative, and cannot be kept.
+    let around = |a: &[Array]| {
+        let trace = Trace::record(|b| Ok(vec![ops::sum(&ops::multiply(&b[0], &a[0])?, .., false)?]), &[x.clone()])?;
+        assert!(!trace.lasts());
+        trace.call(&[x.clone()])
+    };
+    let grads = vjp(around, xs, &one).unwrap().1;
+    assert_eq!(f32s(&grads[0]), f32s(&x));
+}
+
+#[test]
+fn random_numbers_of_a_recording_come_from_its_own_state() {
+    let f = |key: &[Array]| {
+        let (sample, last) = random::with_state(&key[0], || random::uniform(0.0, 1.0, &[4], Dtype::F32, None));
+        Ok(vec![sample?, last])
+    };
+    random::seed(7);
+    let trace = Trace::record(f, &[random::state()]).unwrap();
+    let outside = random::state();
+    let first = trace.call(&[random::key(7)]).unwrap();
+    let second = trace.call(&first[1..]).unwrap();
+    assert_eq!(bits(&[random::state()]), bits(&[outside]), "the process's state is untouched");
+    let expected = |_| f32s(&random::uniform(0.0, 1.0, &[4], Dtype::F32, None).unwrap());
+    assert_eq!([f32s(&first[0]), f32s(&second[0])], [0, 1].map(expected));
+}
