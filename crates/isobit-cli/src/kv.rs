@@ -1,8 +1,8 @@
 //! Options of a quantized key-value cache.
 
 use clap::Args;
+use isobit::Result;
 use isobit::quant::{Format, Mode};
-use isobit::{Error, Result};
 use isobit_lm::Qwen3;
 
 /// How keys and values are stored.
@@ -11,7 +11,8 @@ pub struct CacheOptions {
     /// Store keys and values quantized, in 2, 3, 4, 5, 6 or 8 bits (results differ from those of a cache of floats)
     #[arg(long, value_name = "BITS", value_parser = choice(&[2, 3, 4, 5, 6, 8]))]
     kv_bits: Option<u64>,
-    /// Elements of a key or value that share a scale: 32, 64 or 128 (default: 64 if it divides the head width, else 32)
+    /// Elements of a key or value that share a scale: 32, 64 or 128 (default: 64, or 32 if head widths take
+    /// less room with it; a width that groups do not divide is filled up with zeros)
     #[arg(long, value_name = "SIZE", requires = "kv_bits", value_parser = choice(&[32, 64, 128]))]
     kv_group_size: Option<u64>,
 }
@@ -28,19 +29,12 @@ impl CacheOptions {
     /// Makes new caches of `model` what the options say.
     ///
     /// # Errors
-    /// Groups that do not divide the head width.
+    /// A format that caches do not take.
     pub fn apply(&self, model: &mut Qwen3) -> Result<()> {
         let Some(bits) = self.kv_bits else { return Ok(()) };
         let width = model.config().head_dim;
-        let group = match self.kv_group_size {
-            Some(n) => n as usize,
-            None => [64, 32].into_iter().find(|&g| width.is_multiple_of(g)).ok_or_else(|| {
-                Error::value(
-                    "kv_cache",
-                    format!("--kv-bits: no group size (32, 64 or 128) divides the head width {width}"),
-                )
-            })?,
-        };
+        let least = if width.next_multiple_of(32) < width.next_multiple_of(64) { 32 } else { 64 };
+        let group = self.kv_group_size.map_or(least, |n| n as usize);
         model.set_cache_format(Some(Format::new(Mode::Affine, Some(group), Some(bits as usize))?))
     }
 }

@@ -199,8 +199,10 @@ fn quantize_generate_verify() {
     assert!(of(&["--group-size", "48"]).contains("expected a group size in [32, 64, 128]"));
     assert!(of(&["--override", "down_proj"]).contains("expected PATTERN=BITS:GROUP"));
     assert!(of(&["--override", "gone=none"]).contains("fits no layer"));
-    let head = fails(1, &["generate", "--prompt", "x", "--kv-bits", "8"]);
-    assert!(head.contains("no group size (32, 64 or 128) divides the head width 48"), "{head}");
+    // The head width of the shipped model is 48, which no group divides.
+    for more in [&["--kv-bits", "8"][..], &["--kv-bits", "4", "--kv-group-size", "32"]] {
+        works(&[&["generate", "--prompt", "x", "--max-tokens", "4"], more].concat());
+    }
 }
 
 #[cfg(unix)]

@@ -3,14 +3,17 @@
 //! ```text
 //! run(tasks, f):  post the job; wake sleepers; take tasks from the counter until it runs dry;
 //!                 withdraw the job; wait for the workers that had entered it
-//! worker:         spin ~20 us for a new epoch, then sleep; enter; take tasks; leave
+//! worker:         spin ~20 us for a new epoch; look on, yielding the core, while jobs come in quick succession, at most
+//!                 ~200 us; sleep; enter; take tasks; leave
 //! ```
 //!
 //! 1. The caller works too, and a worker that wakes late finds the job withdrawn: nobody waits for a thread that never began.
 //! 2. A nested [`run`], or a second one while the pool is busy, runs its tasks on the calling thread, in order.
 //! 3. A panic in a task stops the handing out of tasks, is rethrown in the caller, and leaves the pool usable.
 //!
-//! Cost: about 1 to 3 microseconds for a fork and join while the workers still spin, a wake-up more when they sleep.
+//! Cost: about 1 to 3 microseconds for a fork and join while the workers are awake, a wake-up more when they sleep: 20 to 50 on
+//! a virtual machine, as much as many a job. A process that idles, or whose jobs are far apart, has its workers asleep, and
+//! whatever else wants a core gets that of a worker that waits.
 //! Tasks must not depend on which thread runs them, and must not wait for one another.
 
 use std::any::Any;
@@ -21,8 +24,10 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering:
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long an idle worker, or a caller that waits for the last task, spins before it sleeps.
+/// How long an idle worker, or a caller that waits for the last task, spins and keeps its core.
 const SPIN: Duration = Duration::from_micros(20);
+/// How long it goes on looking after that, offering its core to others: a virtual machine takes 50 us and more to wake a thread.
+const YIELD: Duration = Duration::from_micros(200);
 
 /// One call of [`run`], on its caller's stack.
 struct Job {
@@ -193,9 +198,18 @@ fn take_tasks(job: &Job) {
     }
 }
 
+/// Whether a wait that began then goes on without sleep, until `limit`; offers the core to others once it has lasted.
+fn patient(since: Instant, limit: Duration) -> bool {
+    let waited = since.elapsed();
+    if waited > SPIN && waited <= limit {
+        std::thread::yield_now();
+    }
+    waited <= limit
+}
+
 /// Waits until no worker looks at the withdrawn job.
 fn wait_until_left() {
-    let mut since = None;
+    let mut since: Option<Instant> = None;
     loop {
         for _ in 0..64 {
             if POOL.inside.load(SeqCst) == 0 {
@@ -203,7 +217,7 @@ fn wait_until_left() {
             }
             spin_loop();
         }
-        if since.get_or_insert_with(Instant::now).elapsed() > SPIN {
+        if !patient(*since.get_or_insert_with(Instant::now), YIELD) {
             break;
         }
     }
@@ -218,8 +232,9 @@ fn wait_until_left() {
 
 fn worker(index: usize) {
     let mut seen = 0;
+    let mut gaps = Gaps::default();
     loop {
-        seen = wait_for_epoch(index, seen);
+        seen = wait_for_epoch(index, seen, &mut gaps);
         // Enter first, look second: the caller withdraws first and counts second, so one of the two sees the other.
         POOL.inside.fetch_add(1, SeqCst);
         let job = POOL.job.load(SeqCst);
@@ -234,20 +249,41 @@ fn worker(index: usize) {
     }
 }
 
-/// Spins, then sleeps, until the epoch differs from `seen`; returns the new one.
-fn wait_for_epoch(index: usize, seen: u64) -> u64 {
+/// What a worker has learnt from its last waits: whether the next one is worth more than a spin.
+#[derive(Default)]
+struct Gaps {
+    /// Grows with waits that were shorter than [`YIELD`], halves with each longer one.
+    short: u32,
+}
+
+impl Gaps {
+    /// How long the next wait may last without sleep.
+    fn limit(&self) -> Duration {
+        if self.short > 0 { YIELD } else { SPIN }
+    }
+
+    /// Takes note of a wait.
+    fn note(&mut self, waited: Duration) {
+        self.short = if waited <= YIELD { (self.short + 1).min(8) } else { self.short / 2 };
+    }
+}
+
+/// Spins, yields, then sleeps, until the epoch differs from `seen`; returns the new one.
+fn wait_for_epoch(index: usize, seen: u64, gaps: &mut Gaps) -> u64 {
+    let since = Instant::now();
     // A worker beyond the present number of threads does not spin.
     if index + 1 < THREADS.load(SeqCst) {
-        let since = Instant::now();
+        let limit = gaps.limit();
         loop {
             for _ in 0..64 {
                 let now = POOL.epoch.load(SeqCst);
                 if now != seen {
+                    gaps.note(since.elapsed());
                     return now;
                 }
                 spin_loop();
             }
-            if since.elapsed() > SPIN {
+            if !patient(since, limit) {
                 break;
             }
         }
@@ -262,6 +298,7 @@ fn wait_for_epoch(index: usize, seen: u64) -> u64 {
         guard = POOL.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
     };
     POOL.sleepers.fetch_sub(1, SeqCst);
+    gaps.note(since.elapsed());
     now
 }
 
@@ -343,6 +380,20 @@ mod tests {
             });
             assert_eq!(sum.load(SeqCst), 2016);
         }
+    }
+
+    #[test]
+    fn workers_wait_awake_only_while_jobs_come_quickly() {
+        let mut gaps = Gaps::default();
+        assert_eq!(gaps.limit(), SPIN);
+        gaps.note(Duration::from_micros(50));
+        assert_eq!(gaps.limit(), YIELD);
+        // One long wait among short ones changes nothing; a few after one another do, however long the work was before.
+        (0..1000).for_each(|_| gaps.note(Duration::ZERO));
+        gaps.note(Duration::from_millis(2));
+        assert_eq!(gaps.limit(), YIELD);
+        (0..3).for_each(|_| gaps.note(Duration::from_millis(2)));
+        assert_eq!(gaps.limit(), SPIN);
     }
 
     #[test]

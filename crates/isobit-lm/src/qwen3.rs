@@ -64,6 +64,13 @@ impl Module for FeedForward {
         }
     }
 
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        match self {
+            FeedForward::Dense(m) => m.visit_trainable(path, f),
+            FeedForward::Sparse(m) => m.visit_trainable(path, f),
+        }
+    }
+
     fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
         match self {
             FeedForward::Dense(m) => m.visit_quantizable(path, f),
@@ -224,11 +231,10 @@ impl Qwen3 {
     /// How new caches store keys and values: quantized, or (`None`, as at first) as they are.
     ///
     /// # Errors
-    /// A format that [`KvCache::quantized`] does not take; groups that do not divide the head width.
+    /// A format that [`KvCache::quantized`] does not take.
     pub fn set_cache_format(&mut self, format: Option<Format>) -> Result<()> {
         if let Some(f) = format {
             KvCache::quantized(f)?;
-            KvCache::fits(f, self.config.head_dim)?;
         }
         self.cache_format = format;
         Ok(())

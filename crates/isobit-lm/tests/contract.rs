@@ -81,6 +81,10 @@ fn every_way_gives_the_same_bits_with_a_quantized_cache() {
         model.set_cache_format(Some(tiny::affine(bits))).unwrap();
         zero(&model, &format!("{bits}-bit cache, {dtype}"));
     }
+    // Heads of 16, which groups of 32 do not divide.
+    let mut model = tiny::model(true);
+    model.set_cache_format(Some(tiny::affine(8))).unwrap();
+    zero(&model, "narrow heads");
 }
 
 #[test]
@@ -98,8 +102,6 @@ fn a_quantized_cache_changes_scores_a_little() {
     }
     // Half a step of 255 or 15 in every key and value, carried through two blocks.
     assert!(off[0] > 0.0 && off[0] < 0.02 && off[1] > off[0] && off[1] < 0.3, "{off:?}");
-    let e = tiny::model(true).set_cache_format(Some(tiny::affine(8))).unwrap_err().to_string();
-    assert!(e.contains("groups of 32 do not divide the head width 16"), "{e}");
     let floats = isobit::quant::Format::new(isobit::quant::Mode::Mxfp4, None, None).unwrap();
     let e = model.set_cache_format(Some(floats)).unwrap_err().to_string();
     assert!(e.contains("affine"), "{e}");

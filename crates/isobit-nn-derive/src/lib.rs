@@ -11,7 +11,8 @@ use syn::{Data, DeriveInput, Field, Fields, LitStr, parse_macro_input};
 /// Implements `isobit_nn::Module` for a struct with named fields.
 ///
 /// Field attributes: `#[module(skip)]` leaves a field out (settings of a foreign type, constant arrays);
-/// `#[module(name = "gamma")]` gives its parameters another name than the field's.
+/// `#[module(name = "gamma")]` gives its parameters another name than the field's; `#[module(frozen)]` keeps them from being
+/// trained, all that lies below the field included.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -20,15 +21,19 @@ pub fn derive_module(input: TokenStream) -> TokenStream {
 
 struct Options {
     skip: bool,
+    frozen: bool,
     name: Option<String>,
 }
 
 fn options(field: &Field) -> syn::Result<Options> {
-    let mut out = Options { skip: false, name: None };
+    let mut out = Options { skip: false, frozen: false, name: None };
     for attr in field.attrs.iter().filter(|a| a.path().is_ident("module")) {
         attr.parse_nested_meta(|meta| {
             if meta.path.is_ident("skip") {
                 out.skip = true;
+                Ok(())
+            } else if meta.path.is_ident("frozen") {
+                out.frozen = true;
                 Ok(())
             } else if meta.path.is_ident("name") {
                 let name: LitStr = meta.value()?.parse()?;
@@ -38,7 +43,7 @@ fn options(field: &Field) -> syn::Result<Options> {
                 out.name = Some(name.value());
                 Ok(())
             } else {
-                Err(meta.error("expected `skip` or `name = \"...\"`"))
+                Err(meta.error("expected `skip`, `frozen` or `name = \"...\"`"))
             }
         })?;
     }
@@ -59,7 +64,7 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
             ));
         }
     };
-    let (mut reads, mut writes, mut layers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut reads, mut writes, mut trained, mut layers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for field in fields {
         let opts = options(field)?;
         if opts.skip {
@@ -74,6 +79,11 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
         writes.push(quote! {
             path.within(#name, |path| <#ty as ::isobit_nn::Module>::visit_mut(&mut self.#ident, path, f));
         });
+        if !opts.frozen {
+            trained.push(quote! {
+                path.within(#name, |path| <#ty as ::isobit_nn::Module>::visit_trainable(&self.#ident, path, f));
+            });
+        }
         layers.push(quote! {
             path.within(#name, |path| <#ty as ::isobit_nn::Module>::visit_quantizable(&mut self.#ident, path, f));
         });
@@ -90,6 +100,10 @@ fn expand(input: &DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
             #[allow(unused_variables)]
             fn visit_mut(&mut self, path: &mut ::isobit_nn::Path, f: &mut dyn FnMut(&str, &mut ::isobit_nn::Array)) {
                 #(#writes)*
+            }
+            #[allow(unused_variables)]
+            fn visit_trainable(&self, path: &mut ::isobit_nn::Path, f: &mut dyn FnMut(&str, &::isobit_nn::Array)) {
+                #(#trained)*
             }
             #[allow(unused_variables)]
             fn visit_quantizable(

@@ -3,7 +3,9 @@
 use crate::module::{Module, Params};
 use isobit::{Array, Error, Result};
 
-/// The value of `loss(model)` and its gradient with respect to every floating parameter.
+/// The value of `loss(model)` and its gradient with respect to every trainable parameter ([`Module::trainable_parameters`]).
+/// Those that are frozen (quantized matrices, fields marked `#[module(frozen)]`) are constants, through which gradients pass
+/// to what comes before them.
 ///
 /// The result is lazy; evaluate it together with whatever is computed from it.
 ///
@@ -13,22 +15,20 @@ pub fn value_and_grad<M: Module + Clone>(model: &M, loss: impl Fn(&M) -> Result<
     value_and_grad_where(model, |_| true, loss)
 }
 
-/// [`value_and_grad`] with respect to those parameters whose name satisfies `trainable`; the others are constants.
+/// [`value_and_grad`] with respect to those trainable parameters whose name satisfies `chosen`; the others are constants.
 ///
 /// # Errors
 /// As [`value_and_grad`]; no parameter left.
 pub fn value_and_grad_where<M: Module + Clone>(
     model: &M,
-    trainable: impl Fn(&str) -> bool,
+    chosen: impl Fn(&str) -> bool,
     loss: impl Fn(&M) -> Result<Array>,
 ) -> Result<(Array, Params)> {
-    let chosen: Params =
-        model.parameters().into_iter().filter(|(name, a)| a.dtype().is_inexact() && trainable(name)).collect();
-    if chosen.is_empty() {
+    let (names, primals): (Vec<String>, Vec<Array>) =
+        model.trainable_parameters().into_iter().filter(|(name, _)| chosen(name)).unzip();
+    if names.is_empty() {
         return Err(Error::value("value_and_grad", "the model has no trainable parameter"));
     }
-    let names: Vec<String> = chosen.keys().cloned().collect();
-    let primals: Vec<Array> = chosen.into_values().collect();
     let on_arrays = |arrays: &[Array]| {
         let mut traced = model.clone();
         let values: Params = names.iter().cloned().zip(arrays.iter().cloned()).collect();

@@ -15,7 +15,8 @@ const STEP: usize = 256;
 ///
 /// A quantized cache ([`KvCache::quantized`]) stores every key and value of a head in groups of its own, as codes, scales
 /// and biases; what it stores does not depend on which tokens came together. Attention sees what was stored, also of the
-/// tokens that have just been appended.
+/// tokens that have just been appended. A width that groups do not divide is filled up with zeros, which cost their room and
+/// time: queries get zeros there too, and nobody sees those elements of a result.
 #[derive(Clone, Default)]
 pub struct KvCache {
     keys: Slot,
@@ -28,8 +29,8 @@ pub struct KvCache {
 #[derive(Clone, Default)]
 struct Slot {
     parts: Vec<Array>,
-    /// Of what was appended.
-    dtype: Option<Dtype>,
+    /// Dtype and width of what was appended.
+    kind: Option<(Dtype, usize)>,
 }
 
 impl KvCache {
@@ -50,22 +51,9 @@ impl KvCache {
         Ok(KvCache { format: Some(format), ..KvCache::default() })
     }
 
-    /// Whether keys or values of `width` elements can be stored in this format.
-    ///
-    /// # Errors
-    /// Groups that do not divide the width; the message names those that would.
-    pub fn fits(format: Format, width: usize) -> Result<()> {
-        if width.is_multiple_of(format.group_size()) {
-            return Ok(());
-        }
-        let all = [32usize, 64, 128];
-        let fit: Vec<String> = all.into_iter().filter(|&g| width.is_multiple_of(g)).map(|g| g.to_string()).collect();
-        let hint = match &fit[..] {
-            [] => "neither do any others (32, 64, 128)".to_owned(),
-            fit => format!("groups of {} do", fit.join(" or ")),
-        };
-        let group = format.group_size();
-        Err(Error::value("kv_cache", format!("groups of {group} do not divide the head width {width}; {hint}")))
+    /// Elements that a key or value of `width` takes in this format: whole groups, the last one filled up with zeros.
+    pub fn stored_width(format: Format, width: usize) -> usize {
+        width.next_multiple_of(format.group_size())
     }
 
     /// How keys and values are stored; `None`: as they are.
@@ -106,15 +94,12 @@ impl KvCache {
     /// Appends `keys` and `values` of shape `[B, heads, L, D]` and returns all keys and values so far, as floats.
     ///
     /// # Errors
-    /// Shapes or dtypes that do not continue what is in the cache; groups that do not divide `D`.
+    /// Shapes or dtypes that do not continue what is in the cache.
     pub fn update(&mut self, keys: &Array, values: &Array) -> Result<(Array, Array)> {
         let (all_keys, all_values) = self.append(keys, values)?;
         match self.format {
             None => Ok((all_keys[0].clone(), all_values[0].clone())),
-            Some(format) => Ok((
-                dequantized(&as_quantized(all_keys)?, format, keys.dtype())?,
-                dequantized(&as_quantized(all_values)?, format, values.dtype())?,
-            )),
+            Some(format) => Ok((dequantized(all_keys, format, keys)?, dequantized(all_values, format, values)?)),
         }
     }
 
@@ -134,8 +119,15 @@ impl KvCache {
         match self.format {
             None => fast::scaled_dot_product_attention(queries, &all_keys[0], &all_values[0], scale, mask, None),
             Some(format) => {
+                let width = values.shape()[3];
+                let queries = match queries.shape().last() == keys.shape().last() {
+                    true => widened(queries, format)?,
+                    false => queries.clone(),
+                };
                 let (keys, values) = (as_quantized(all_keys)?, as_quantized(all_values)?);
-                fast::quantized_scaled_dot_product_attention(queries, &keys, &values, format, scale, mask, None)
+                let y =
+                    fast::quantized_scaled_dot_product_attention(&queries, &keys, &values, format, scale, mask, None)?;
+                narrowed(y, width)
             }
         }
     }
@@ -152,15 +144,43 @@ impl KvCache {
         // All checks and conversions come first: after an error the cache is as before.
         let new_keys = self.keys.parts_of(keys, self.format)?;
         let new_values = self.values.parts_of(values, self.format)?;
-        let all_keys = self.keys.append(new_keys, keys.dtype(), self.len, end)?;
-        let all_values = self.values.append(new_values, values.dtype(), self.len, end)?;
+        let kind = |a: &Array| (a.dtype(), a.shape()[3]);
+        let all_keys = self.keys.append(new_keys, kind(keys), self.len, end)?;
+        let all_values = self.values.append(new_values, kind(values), self.len, end)?;
         self.len = end;
         Ok((all_keys, all_values))
     }
 }
 
-fn dequantized(q: &Quantized, format: Format, dtype: Dtype) -> Result<Array> {
-    ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), format, None, Some(dtype))
+/// All that is stored, as the floats that `new` is.
+fn dequantized(parts: Vec<Array>, format: Format, new: &Array) -> Result<Array> {
+    let q = as_quantized(parts)?;
+    let all = ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), format, None, Some(new.dtype()))?;
+    narrowed(all, new.shape()[3])
+}
+
+/// `a` with zeros behind its last axis up to whole groups.
+fn widened(a: &Array, format: Format) -> Result<Array> {
+    let width = a.shape().last().copied().unwrap_or(0);
+    let more = KvCache::stored_width(format, width) - width;
+    if more == 0 {
+        return Ok(a.clone());
+    }
+    let mut widths = vec![(0, 0); a.ndim()];
+    if let Some(last) = widths.last_mut() {
+        last.1 = more;
+    }
+    ops::pad(a, &widths, 0)
+}
+
+/// The first `width` elements of the last axis.
+fn narrowed(a: Array, width: usize) -> Result<Array> {
+    let mut stop: Vec<isize> = a.shape().iter().map(|&n| n as isize).collect();
+    match stop.last_mut() {
+        Some(last) if *last != width as isize => *last = width as isize,
+        _ => return Ok(a),
+    }
+    ops::slice(&a, &vec![0; stop.len()], &stop, &vec![1; stop.len()])
 }
 
 fn as_quantized(parts: Vec<Array>) -> Result<Quantized> {
@@ -177,15 +197,13 @@ impl Slot {
         let parts = match format {
             None => vec![new.clone()],
             Some(format) => {
-                KvCache::fits(format, shape[3])?;
-                let q = ops::quantize(new, format, None)?;
+                let q = ops::quantize(&widened(new, format)?, format, None)?;
                 [q.codes, q.scales].into_iter().chain(q.biases).collect()
             }
         };
-        if let (Some(old), Some(part), Some(dtype)) = (self.parts.first(), parts.first(), self.dtype) {
+        if let (Some(old), Some((dtype, width))) = (self.parts.first(), self.kind) {
             let s = old.shape();
-            if s[0] != shape[0] || s[1] != shape[1] || s[3] != part.shape()[3] || dtype != new.dtype() {
-                let width = format.map_or(s[3], |f| f.codes(s[3]));
+            if s[0] != shape[0] || s[1] != shape[1] || width != shape[3] || dtype != new.dtype() {
                 return Err(Error::value(
                     "kv_cache",
                     format!("expected {dtype} [{}, {}, L, {width}], got {} {shape:?}", s[0], s[1], new.dtype()),
@@ -195,8 +213,8 @@ impl Slot {
         Ok(parts)
     }
 
-    fn append(&mut self, new: Vec<Array>, dtype: Dtype, len: usize, end: usize) -> Result<Vec<Array>> {
-        self.dtype = Some(dtype);
+    fn append(&mut self, new: Vec<Array>, kind: (Dtype, usize), len: usize, end: usize) -> Result<Vec<Array>> {
+        self.kind = Some(kind);
         // Taken out, so that the graph holds the only handles on the old buffers and writes in place.
         let mut old = std::mem::take(&mut self.parts).into_iter();
         let mut seen = Vec::with_capacity(new.len());

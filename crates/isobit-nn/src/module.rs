@@ -47,6 +47,10 @@ pub trait Module {
     /// As [`Module::visit`], with the right to replace each parameter.
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array));
 
+    /// As [`Module::visit`], without the parameters that training leaves as they are: what a quantized matrix is made of,
+    /// and fields marked `#[module(frozen)]`.
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array));
+
     /// Calls `f` with the path of every layer whose matrix may be stored quantized.
     fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable));
 
@@ -55,6 +59,17 @@ pub trait Module {
         let mut all = Params::new();
         self.visit(&mut Path::new(), &mut |name, a| {
             all.insert(name.to_owned(), a.clone());
+        });
+        all
+    }
+
+    /// Every parameter that training changes, by name.
+    fn trainable_parameters(&self) -> Params {
+        let mut all = Params::new();
+        self.visit_trainable(&mut Path::new(), &mut |name, a| {
+            if a.dtype().is_inexact() {
+                all.insert(name.to_owned(), a.clone());
+            }
         });
         all
     }
@@ -178,6 +193,10 @@ impl Module for Array {
         f(path.as_str(), self);
     }
 
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        f(path.as_str(), self);
+    }
+
     fn visit_quantizable(&mut self, _: &mut Path, _: &mut dyn FnMut(&str, &mut dyn Quantizable)) {}
 }
 
@@ -191,6 +210,12 @@ impl<M: Module> Module for Option<M> {
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
         if let Some(m) = self {
             m.visit_mut(path, f);
+        }
+    }
+
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        if let Some(m) = self {
+            m.visit_trainable(path, f);
         }
     }
 
@@ -208,6 +233,10 @@ impl<M: Module + ?Sized> Module for Box<M> {
 
     fn visit_mut(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut Array)) {
         (**self).visit_mut(path, f);
+    }
+
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        (**self).visit_trainable(path, f);
     }
 
     fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
@@ -228,6 +257,12 @@ impl<M: Module> Module for [M] {
         }
     }
 
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        for (i, m) in self.iter().enumerate() {
+            path.within(&i.to_string(), |path| m.visit_trainable(path, f));
+        }
+    }
+
     fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
         for (i, m) in self.iter_mut().enumerate() {
             path.within(&i.to_string(), |path| m.visit_quantizable(path, f));
@@ -244,6 +279,10 @@ impl<M: Module> Module for Vec<M> {
         self.as_mut_slice().visit_mut(path, f);
     }
 
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        self.as_slice().visit_trainable(path, f);
+    }
+
     fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
         self.as_mut_slice().visit_quantizable(path, f);
     }
@@ -258,6 +297,10 @@ impl<M: Module, const N: usize> Module for [M; N] {
         self.as_mut_slice().visit_mut(path, f);
     }
 
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        self.as_slice().visit_trainable(path, f);
+    }
+
     fn visit_quantizable(&mut self, path: &mut Path, f: &mut dyn FnMut(&str, &mut dyn Quantizable)) {
         self.as_mut_slice().visit_quantizable(path, f);
     }
@@ -268,6 +311,7 @@ macro_rules! settings {
         $(impl Module for $t {
             fn visit(&self, _: &mut Path, _: &mut dyn FnMut(&str, &Array)) {}
             fn visit_mut(&mut self, _: &mut Path, _: &mut dyn FnMut(&str, &mut Array)) {}
+            fn visit_trainable(&self, _: &mut Path, _: &mut dyn FnMut(&str, &Array)) {}
             fn visit_quantizable(&mut self, _: &mut Path, _: &mut dyn FnMut(&str, &mut dyn Quantizable)) {}
         })*
     };

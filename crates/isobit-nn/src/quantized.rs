@@ -67,14 +67,18 @@ pub trait QuantizeLayer: Module {
     }
 }
 
-/// The layer `L` with its matrix quantized along the inputs; parameters are named as in MLX.
+/// The layer `L` with its matrix quantized along the inputs; parameters are named as in MLX. Training changes `bias` alone:
+/// the matrix is frozen, its scales and biases too.
 #[derive(Clone, Module)]
 pub struct QuantizedOf<L> {
     /// Codes, `[..., inputs * bits / 32]`.
+    #[module(frozen)]
     pub weight: Array,
     /// `[..., inputs / group_size]`.
+    #[module(frozen)]
     pub scales: Array,
     /// As the scales, in affine formats.
+    #[module(frozen)]
     pub biases: Option<Array>,
     /// As the layer's.
     pub bias: Option<Array>,
@@ -206,6 +210,13 @@ impl<L: QuantizeLayer> Module for MaybeQuantized<L> {
         match self {
             MaybeQuantized::Float(layer) => layer.visit_mut(path, f),
             MaybeQuantized::Quantized(layer) => layer.visit_mut(path, f),
+        }
+    }
+
+    fn visit_trainable(&self, path: &mut Path, f: &mut dyn FnMut(&str, &Array)) {
+        match self {
+            MaybeQuantized::Float(layer) => layer.visit_trainable(path, f),
+            MaybeQuantized::Quantized(layer) => layer.visit_trainable(path, f),
         }
     }
 

@@ -364,12 +364,6 @@ fn attention_over_a_quantized_cache() {
     let e = cache.update(&half, &half).unwrap_err().to_string();
     assert!(e.contains("expected float32 [1, 2, L, 32], got float16 [1, 2, 5, 32]"), "{e}");
     assert_eq!(cache.len(), 10);
-    let odd = random(&[1, 2, 5, 48], 2);
-    let e = KvCache::quantized(format).unwrap().update(&odd, &odd).unwrap_err().to_string();
-    assert!(e.contains("groups of 32 do not divide the head width 48; neither do any others (32, 64, 128)"), "{e}");
-    let wide = Format::new(Mode::Affine, Some(128), Some(3)).unwrap();
-    let e = KvCache::quantized(wide).unwrap().update(&k, &v).unwrap_err().to_string();
-    assert!(e.contains("groups of 128 do not divide the head width 32; groups of 32 do"), "{e}");
     for mode in [Mode::Mxfp4, Mode::Mxfp8, Mode::Nvfp4] {
         let e = KvCache::quantized(Format::new(mode, None, None).unwrap()).err().unwrap().to_string();
         assert!(e.contains("expected an affine format, got"), "{e}");
@@ -398,6 +392,56 @@ fn every_affine_format_decodes_as_it_prefills() {
             let half = k.nbytes() + v.nbytes();
             assert!(whole.nbytes() * 9 < half * 256, "{format:?}: less than as many tokens in half precision");
         }
+    }
+}
+
+#[test]
+fn a_width_that_groups_do_not_divide_is_filled_up_with_zeros() {
+    for (dim, group, width) in
+        [(48, 32, 4), (48, 64, 4), (48, 64, 8), (80, 32, 3), (20, 128, 5), (33, 64, 6), (1, 32, 2)]
+    {
+        let format = Format::new(Mode::Affine, Some(group), Some(width)).unwrap();
+        let of = |heads, seed| ops::astype(&random(&[2, heads, 7, dim], seed), Dtype::BF16).unwrap();
+        let (q, k, v) = (of(4, 1), of(2, 2), of(2, 3));
+        let stored = KvCache::stored_width(format, dim);
+        let filled = |a: &Array| {
+            let shape = [2, a.shape()[1], 7, stored - dim];
+            ops::concatenate(&[a.clone(), ops::zeros(&shape, a.dtype()).unwrap()], 3).unwrap()
+        };
+        let first = |a: &Array, width: usize| {
+            let stop = [2, a.shape()[1] as isize, a.shape()[2] as isize, width as isize];
+            ops::slice(a, &[0; 4], &stop, &[1; 4]).unwrap()
+        };
+        let mut wide = KvCache::quantized(format).unwrap();
+        let want = first(&wide.attend(&filled(&q), &filled(&k), &filled(&v), 0.3, Mask::Causal).unwrap(), dim);
+        let mut cache = KvCache::quantized(format).unwrap();
+        let got = cache.attend(&q, &k, &v, 0.3, Mask::Causal).unwrap();
+        assert_eq!((got.shape(), got.dtype()), (&[2, 4, 7, dim][..], Dtype::BF16));
+        assert!(bits(&got) == bits(&want) && cache.nbytes() == wide.nbytes(), "{dim} {format:?}");
+
+        // What the cache holds is what was stored of the elements that are there.
+        let q0 = ops::quantize(&filled(&k), format, None).unwrap();
+        let held = ops::dequantize(&q0.codes, &q0.scales, q0.biases.as_ref(), format, None, None).unwrap();
+        let (keys, values) = KvCache::quantized(format).unwrap().update(&k, &v).unwrap();
+        assert!(bits(&keys) == bits(&first(&held, dim)) && values.shape() == v.shape());
+
+        // Decoding is prefilling, as for every width.
+        let mut cache = KvCache::quantized(format).unwrap();
+        let mut rows = Vec::new();
+        for i in 0..7 {
+            let part = |a: &Array| {
+                let stop = [2, a.shape()[1] as isize, i + 1, dim as isize];
+                ops::slice(a, &[0, 0, i, 0], &stop, &[1; 4]).unwrap()
+            };
+            rows.push(cache.attend(&part(&q), &part(&k), &part(&v), 0.3, Mask::Causal).unwrap());
+        }
+        assert!(bits(&ops::concatenate(&rows, 2).unwrap()) == bits(&got), "{dim} {format:?}");
+
+        let other = random(&[2, 2, 1, dim + 1], 4);
+        let e = cache.update(&other, &other).unwrap_err().to_string();
+        assert!(e.contains(&format!("expected bfloat16 [2, 2, L, {dim}], got float32 [2, 2, 1, {}]", dim + 1)), "{e}");
+        let narrow = random(&[2, 4, 7, dim + 3], 5);
+        assert!(KvCache::quantized(format).unwrap().attend(&narrow, &k, &v, 0.3, Mask::Causal).is_err());
     }
 }
 

@@ -39,6 +39,17 @@ struct Chunk {
     first_group: usize,
 }
 
+/// All codes of four bits.
+const NUMBERS: [f32; LANES] = {
+    let mut numbers = [0.0; LANES];
+    let mut i = 0;
+    while i < LANES {
+        numbers[i] = i as f32;
+        i += 1;
+    }
+    numbers
+};
+
 /// How values of one width lie in accumulators, the same for all blocks.
 pub(in crate::attention) struct Layout {
     chunks: Vec<Chunk>,
@@ -272,9 +283,9 @@ unsafe fn spread<S: Simd>(s: S, codes: &Codes, layout: &Layout, from: *const f32
     }
 }
 
-/// `NV` vectors of the elements of values from a place on.
-struct Value<'a, S: Simd, const BITS: usize, const NV: usize> {
-    /// Row 0's words from the chunk's first on, the stride, and how many there are.
+/// `NV` vectors of the elements of values from a place on, of one row after another.
+struct Value<S: Simd, const BITS: usize, const NV: usize> {
+    /// The row's words from the chunk's first on, the stride, and how many there are.
     from: *const u32,
     stride: isize,
     words: usize,
@@ -285,98 +296,152 @@ struct Value<'a, S: Simd, const BITS: usize, const NV: usize> {
     shift: S::I,
     step: S::I,
     mask: S::I,
-    /// The group of every lane, if numbers are not spread.
-    group: Option<S::I>,
-    /// Those of row 0, and the stride.
+    /// The row's scales and biases from the first vector's group on, and the stride.
     scales: *const f32,
     biases: *const f32,
     scale_stride: usize,
-    /// Otherwise: the elements, and their groups.
+    groups: Groups<S, NV>,
+    /// If words are no lanes: the elements.
     run: Run<S>,
     first: usize,
-    groups: &'a [usize],
 }
 
-impl<'a, S: Simd, const BITS: usize, const NV: usize> Value<'a, S, BITS, NV> {
-    /// Scales and biases by row at `room`, spread ones behind them.
+/// Which scales and biases elements have.
+#[derive(Clone, Copy)]
+enum Groups<S: Simd, const NV: usize> {
+    /// All the first.
+    One,
+    /// Each lane its own of sixteen numbers.
+    Lanes(S::I),
+    /// They are spread over the lanes already.
+    Spread,
+    /// Each vector its own.
+    Vectors([usize; NV]),
+}
+
+impl<S: Simd, const BITS: usize, const NV: usize> Value<S, BITS, NV> {
+    /// That of row `j`, with scales and biases by row at `room`, spread ones behind them.
     #[inline(always)]
-    fn new(s: S, codes: &Codes, place: Place<'a>, room: *const f32, spread: bool) -> Self {
+    fn new(s: S, codes: &Codes, place: Place, room: *const f32, spread: bool, j: usize) -> Self {
         let Place { layout, number, i, .. } = place;
         let chunk = &layout.chunks[number];
         let each = self::room(codes.groups());
-        let (mut shift, mut step, mut group) = (s.from_array_i(chunk.shift_of), 0, None);
+        let (mut shift, mut step) = (s.from_array_i(chunk.shift_of), 0);
         let (mut scales, mut biases, mut scale_stride) = (room, room.wrapping_add(each), codes.groups());
-        if BITS == 4 {
+        let groups = if BITS == 4 {
             shift = s.add_i(shift, s.splat_i((i * chunk.copies * BITS) as i32));
             // The last vector is shifted once more, by nothing if that were a whole word.
             step = chunk.copies * BITS % 32;
-            if spread {
+            // Sixteen numbers are all there are of one group, which is worth it where they are looked up at once.
+            let one = S::LEVEL == Level::Avx512 && chunk.group_of.iter().all(|&g| g == 0);
+            if spread && !one {
                 scales = room.wrapping_add(2 * each + number * codes.rows * 2 * LANES);
                 (biases, scale_stride) = (scales.wrapping_add(LANES), 2 * LANES);
+                Groups::Spread
             } else {
-                group = Some(s.from_array_i(chunk.group_of));
                 (scales, biases) = (scales.wrapping_add(chunk.first_group), biases.wrapping_add(chunk.first_group));
+                if one { Groups::One } else { Groups::Lanes(s.from_array_i(chunk.group_of)) }
             }
-        }
+        } else {
+            let of: [usize; NV] = std::array::from_fn(|v| layout.groups[i + v]);
+            (scales, biases) = (scales.wrapping_add(of[0]), biases.wrapping_add(of[0]));
+            if of[NV - 1] == of[0] { Groups::One } else { Groups::Vectors(of.map(|g| g - of[0])) }
+        };
+        let stride = codes.from.codes.strides[2];
         Value {
-            from: codes.words(0).wrapping_add(chunk.word),
-            stride: codes.from.codes.strides[2],
+            from: codes.words(0).wrapping_add(chunk.word).wrapping_offset(j as isize * stride),
+            stride,
             words: chunk.words,
             whole: chunk.lanes == LANES,
             word: s.from_array_i(chunk.word_of),
             shift,
             step: s.splat_i(step as i32),
             mask: mask(s, codes.from.format.bits),
-            group,
-            scales,
-            biases,
+            scales: scales.wrapping_add(j * scale_stride),
+            biases: biases.wrapping_add(j * scale_stride),
             scale_stride,
+            groups,
             run: Run::new(s, codes.from.format.bits),
             first: i * LANES,
-            groups: if BITS == 4 { &[] } else { &layout.groups[i..i + NV] },
         }
     }
 
-    /// Those of row `j`.
+    /// Goes on to the next row.
+    #[inline(always)]
+    fn go_on(&mut self) {
+        self.from = self.from.wrapping_offset(self.stride);
+        self.scales = self.scales.wrapping_add(self.scale_stride);
+        self.biases = self.biases.wrapping_add(self.scale_stride);
+    }
+
+    /// The row's elements.
     ///
     /// # Safety
     /// The row is there, and scales and biases have been read.
     #[inline(always)]
-    unsafe fn at(&self, s: S, j: usize) -> [S::F; NV] {
-        let from = self.from.wrapping_offset(j as isize * self.stride);
-        let (scales, biases) = (self.scales.wrapping_add(j * self.scale_stride), self.biases);
-        let biases = biases.wrapping_add(j * self.scale_stride);
+    unsafe fn get(&self, s: S) -> [S::F; NV] {
+        // SAFETY: the caller's promise.
+        unsafe { if BITS == 4 { self.of_words(s) } else { self.of_runs(s) } }
+    }
+
+    /// [`Value::get`] where words are lanes.
+    #[inline(always)]
+    unsafe fn of_words(&self, s: S) -> [S::F; NV] {
         let mut x = [s.splat(0.0); NV];
         // SAFETY: the caller's promise.
         unsafe {
-            if BITS != 4 {
-                for v in 0..NV {
-                    let d = self.first + LANES * v;
-                    let code = if BITS == 8 {
-                        s.from_i32(s.load_u8(from.cast::<u8>().add(d)))
-                    } else {
-                        self.run.at(s, from, self.words, d)
-                    };
-                    let (scale, bias) = (*scales.add(self.groups[v]), *biases.add(self.groups[v]));
-                    x[v] = s.add(s.mul(code, s.splat(scale)), s.splat(bias));
-                }
-                return x;
-            }
-            let mut held = s.load_n(from.cast(), self.words, 0.0);
+            let mut held = s.load_n(self.from.cast(), self.words, 0.0);
             if !self.whole {
                 held = s.lookup16(held, self.word);
             }
             let mut held = s.shr_v(s.to_bits(held), self.shift);
-            let (mut scale, mut bias) = (s.load(scales), s.load(biases));
-            if let Some(group) = self.group {
-                (scale, bias) = (s.lookup16(scale, group), s.lookup16(bias, group));
-            }
+            let (scale, bias) = match self.groups {
+                Groups::Lanes(of) => (s.lookup16(s.load(self.scales), of), s.lookup16(s.load(self.biases), of)),
+                Groups::Spread => (s.load(self.scales), s.load(self.biases)),
+                _ => {
+                    let numbers = s.add(s.mul(s.from_array(NUMBERS), s.splat(*self.scales)), s.splat(*self.biases));
+                    for v in 0..NV {
+                        x[v] = s.lookup16(numbers, held);
+                        held = s.shr_v(held, self.step);
+                    }
+                    return x;
+                }
+            };
             for v in 0..NV {
                 x[v] = s.add(s.mul(number::<S, BITS>(s, held, self.mask), scale), bias);
                 held = s.shr_v(held, self.step);
             }
-            x
         }
+        x
+    }
+
+    /// [`Value::get`] where they are none.
+    #[inline(always)]
+    unsafe fn of_runs(&self, s: S) -> [S::F; NV] {
+        let mut x = [s.splat(0.0); NV];
+        // SAFETY: the caller's promise.
+        unsafe {
+            for v in 0..NV {
+                let d = self.first + LANES * v;
+                x[v] = if BITS == 8 {
+                    s.from_i32(s.load_u8(self.from.cast::<u8>().add(d)))
+                } else {
+                    self.run.at(s, self.from, self.words, d)
+                };
+            }
+            if let Groups::Vectors(of) = self.groups {
+                for v in 0..NV {
+                    let (scale, bias) = (*self.scales.add(of[v]), *self.biases.add(of[v]));
+                    x[v] = s.add(s.mul(x[v], s.splat(scale)), s.splat(bias));
+                }
+            } else {
+                let (scale, bias) = (s.splat(*self.scales), s.splat(*self.biases));
+                for v in 0..NV {
+                    x[v] = s.add(s.mul(x[v], scale), bias);
+                }
+            }
+        }
+        x
     }
 }
 
@@ -467,7 +532,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
         let keep = &self.state.keep[t..t + n];
         let all = keep.iter().fold(u64::MAX, |a, b| a & b);
         let some = keep.iter().fold(0, |a, b| a | b);
-        let value = Value::<S, BITS, NV>::new(s, &self.codes, place, self.room.as_ptr(), self.state.keep.len() > 2);
+        let spread = self.state.keep.len() > 2;
         // SAFETY: the caller's promise; rows of codes are read for kept keys only, which are there.
         unsafe {
             let acc = self.acc.as_mut_ptr().add(t * self.layout.width + place.at * LANES);
@@ -482,10 +547,11 @@ impl<const BITS: usize> Sums<'_, BITS> {
             // Terms that every row has come in a run from some term on; mixed ones are done row by row.
             let mut j = some.trailing_zeros() as usize;
             let end = 64 - some.leading_zeros() as usize;
+            let mut value = Value::<S, BITS, NV>::new(s, &self.codes, place, self.room.as_ptr(), spread, j);
             while j < end {
                 let stop = (j + (!(all >> j)).trailing_zeros() as usize).min(end);
                 while j < stop {
-                    let x = value.at(s, j);
+                    let x = value.get(s);
                     for r in 0..R {
                         let p = s.splat(*weights.add(r * BLOCK + j));
                         for v in 0..NV {
@@ -493,11 +559,12 @@ impl<const BITS: usize> Sums<'_, BITS> {
                         }
                     }
                     ahead.step(lines);
+                    value.go_on();
                     j += 1;
                 }
                 if j < end {
                     if some >> j & 1 == 1 {
-                        let x = value.at(s, j);
+                        let x = value.get(s);
                         for r in 0..R {
                             if r < n && keep[r] >> j & 1 == 1 {
                                 let p = s.splat(*weights.add(r * BLOCK + j));
@@ -507,6 +574,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
                             }
                         }
                     }
+                    value.go_on();
                     j += 1;
                 }
             }

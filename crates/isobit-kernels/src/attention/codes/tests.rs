@@ -19,7 +19,17 @@ struct Stored {
 }
 
 impl Stored {
-    fn new(dims: [usize; 4], (bits, group): (usize, usize), scales: Scales, seed: u32, gap: usize) -> Stored {
+    /// With `wild`, every fifth scale is one of these.
+    const WILD: [f32; 6] = [0.0, -0.0, 1e-39, -1e-36, 1e33, 4e-31];
+
+    fn new(
+        dims: [usize; 4],
+        (bits, group): (usize, usize),
+        scales: Scales,
+        seed: u32,
+        gap: usize,
+        wild: bool,
+    ) -> Stored {
         let format = Format { bits, group, codes: Codes::Unsigned, scales };
         let (rows, dim) = (dims[0] * dims[1] * dims[2], dims[3]);
         let (words, groups) = (dim * bits / 32, dim / group);
@@ -32,10 +42,16 @@ impl Stored {
         let draw = random(rows * (words + 2 * groups), seed);
         let mut draw = draw.iter().copied();
         let mut next = || draw.next().unwrap_or(0.5);
+        let mut count = 0;
         for _ in 0..rows {
             let row: Vec<u32> = (0..words).map(|_| next().to_bits().wrapping_mul(0x9E37_79B9)).collect();
-            let parts: Vec<(f32, f32)> =
-                (0..groups).map(|_| (number(next() / (1 << bits) as f32), number(next()))).collect();
+            let mut part = || {
+                let (scale, bias) = (number(next() / (1 << bits) as f32), number(next()));
+                count += 1;
+                let is_wild = wild && count % 5 == 0;
+                (if is_wild { number(Stored::WILD[count / 5 % 6]) } else { scale }, bias)
+            };
+            let parts: Vec<(f32, f32)> = (0..groups).map(|_| part()).collect();
             for d in 0..dim {
                 let at = d * bits;
                 let wide = u64::from(row[at / 32]) | u64::from(*row.get(at / 32 + 1).unwrap_or(&0)) << 32;
@@ -73,13 +89,19 @@ impl Stored {
 }
 
 fn check<T: Sample + QuantizedAttentionElement>(case: &Case, format: (usize, usize), scales: Scales) {
-    (0..2).for_each(|gap| check_with::<T>(case, format, scales, gap));
+    (0..2).for_each(|gap| check_with::<T>(case, format, scales, gap, false));
 }
 
-fn check_with<T: Sample + QuantizedAttentionElement>(case: &Case, format: (usize, usize), scales: Scales, gap: usize) {
+fn check_with<T: Sample + QuantizedAttentionElement>(
+    case: &Case,
+    format: (usize, usize),
+    scales: Scales,
+    gap: usize,
+    wild: bool,
+) {
     let (s, (width, group)) = (case.shape, format);
-    let k = Stored::new([s.batch, s.kv_heads, s.k_len, s.head_dim], format, scales, 7, gap);
-    let v = Stored::new([s.batch, s.kv_heads, s.k_len, s.value_dim], format, scales, 8, gap);
+    let k = Stored::new([s.batch, s.kv_heads, s.k_len, s.head_dim], format, scales, 7, gap, wild);
+    let v = Stored::new([s.batch, s.kv_heads, s.k_len, s.value_dim], format, scales, 8, gap, wild);
     let q = case.q.store::<T>(Layout::Gaps);
     let wide: Vec<f32> = q.0.iter().map(|x| x.widen()).collect();
     let rows = s.batch * s.q_heads * s.q_len;
@@ -154,7 +176,19 @@ fn every_tile_of_rows_and_every_width_of_values() {
             ((3, 32), [64, 160]),
             ((6, 64), [128, 64]),
         ] {
-            check_with::<f32>(&Case::new(1, [1, 1], [rows, 70 + rows], dims), format, Scales::Bf16, rows % 2);
+            check_with::<f32>(&Case::new(1, [1, 1], [rows, 70 + rows], dims), format, Scales::Bf16, rows % 2, false);
+        }
+    }
+}
+
+#[test]
+fn scales_of_any_size() {
+    let _guard = test_settings::lock();
+    for (format, dims) in [((4, 64), [64, 64]), ((4, 32), [64, 32]), ((8, 32), [64, 96]), ((3, 32), [32, 64])] {
+        for rows in [1, 3, 20] {
+            let case = Case::new(1, [1, 1], [rows, 70 + rows], dims);
+            check_with::<f32>(&case, format, Scales::F32, 0, true);
+            check_with::<bf16>(&case, format, Scales::Bf16, rows % 2, true);
         }
     }
 }

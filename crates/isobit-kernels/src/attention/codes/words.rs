@@ -34,16 +34,33 @@ pub(super) unsafe fn columns<S: Simd>(s: S, codes: &Codes, to: *mut f32, ahead: 
                 if n == 16 && m == 16 {
                     let step = codes.from.codes.strides[2] * size_of::<u32>() as isize;
                     copy_transposed::<S, false>(s, codes.words(first).add(word).cast(), step, to, BLOCK);
+                } else if m == 8 && words == 8 && n == 16 && codes.from.codes.strides[2] == 8 {
+                    // Dense rows of eight: each round moves the lowest bit of a word's place to the top.
+                    let from = codes.words(first).cast::<f32>();
+                    let mut x = [s.splat(0.0); 8];
+                    for (i, x) in x.iter_mut().enumerate() {
+                        *x = s.load(from.add(16 * i));
+                    }
+                    for _ in 0..3 {
+                        let y = x;
+                        for i in 0..4 {
+                            (x[i], x[i + 4]) = s.deinterleave(y[2 * i], y[2 * i + 1]);
+                        }
+                    }
+                    for (i, column) in x.into_iter().enumerate() {
+                        s.store(to.add(i * BLOCK), column);
+                    }
                 } else if m <= 8 {
                     // Rows `j` and `j + 8` alternate in a vector; three rounds instead of four, of half as many vectors.
+                    let (from, step) = (codes.words(first).wrapping_add(word), codes.from.codes.strides[2]);
+                    let row = |j: usize| from.wrapping_offset(j as isize * step).cast::<f32>();
                     let mut x = [s.splat(0.0); 8];
                     for (j, x) in x.iter_mut().enumerate() {
-                        let mut pair = [s.splat(0.0); 2];
-                        for (pair, j) in pair.iter_mut().zip([j, j + 8]) {
-                            if j < n {
-                                *pair = s.load_n(codes.words(first + j).add(word).cast(), m, 0.0);
-                            }
-                        }
+                        let pair = if n == 16 {
+                            [s.load_n(row(j), m, 0.0), s.load_n(row(j + 8), m, 0.0)]
+                        } else {
+                            [j, j + 8].map(|j| if j < n { s.load_n(row(j), m, 0.0) } else { s.splat(0.0) })
+                        };
                         *x = s.interleave(pair[0], pair[1]).0;
                     }
                     for _ in 0..3 {
@@ -176,6 +193,28 @@ pub(super) fn mask<S: Simd>(s: S, bits: usize) -> S::I {
     s.splat_i((1 << bits) - 1)
 }
 
+/// The bits of `2^23`: with a code below them they are the float `2^23 + code`.
+const MAGIC: i32 = 0x4B00_0000;
+
+/// Whether each of `count` numbers, a multiple of sixteen, may be multiplied by powers of two from `2^-23` to `2^23` without
+/// rounding, and products with it have a positive zero.
+///
+/// # Safety
+/// The numbers are there.
+#[inline(always)]
+unsafe fn tame<S: Simd>(s: S, numbers: *const f32, count: usize) -> bool {
+    let (low, high) = (s.splat(1e-30), s.splat(1e30));
+    let mut all = s.mask_from_bits(u16::MAX);
+    for i in (0..count).step_by(16) {
+        // SAFETY: the caller's promise.
+        let x = unsafe { s.load(numbers.add(i)) };
+        let zero = s.eq_i(s.to_bits(x), s.splat_i(0));
+        let size = s.select(zero, high, s.abs(x));
+        all = s.and_m(all, s.and_m(s.ge(size, low), s.le(size, high)));
+    }
+    s.all(all)
+}
+
 /// A block of keys in room of its own: words, scales and biases by column.
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
@@ -185,6 +224,8 @@ pub(super) struct Keys {
     bits: usize,
     groups: usize,
     group: usize,
+    /// Whether products of codes and scales may be had by way of [`MAGIC`].
+    tame: bool,
 }
 
 impl Keys {
@@ -202,7 +243,9 @@ impl Keys {
             let scales = by_column(s, codes, &codes.from.scales, a, b);
             let free = if std::ptr::eq(scales, a) { b } else { a };
             let biases = by_column(s, codes, &codes.from.biases, c, free);
-            Keys { words, scales, biases, bits: codes.from.format.bits, groups: codes.groups(), group: codes.group() }
+            let tame = tame(s, scales, BLOCK * codes.groups());
+            let (bits, groups, group) = (codes.from.format.bits, codes.groups(), codes.group());
+            Keys { words, scales, biases, bits, groups, group, tame }
         }
     }
 
@@ -218,6 +261,10 @@ impl Keys {
         first: usize,
         mut f: impl FnMut(usize, [S::F; V]),
     ) {
+        if (BITS == 4 || BITS == 8) && self.tame {
+            // SAFETY: the caller's promise.
+            return unsafe { self.decode_tame::<S, BITS, V>(s, first, f) };
+        }
         let bits = if BITS > 0 { BITS } else { self.bits };
         // A word's codes, or one code that may go on in the next word.
         let together = if BITS == 4 {
@@ -229,12 +276,8 @@ impl Keys {
         };
         let mask = mask(s, bits);
         for g in 0..self.groups {
-            let (mut scale, mut bias) = ([s.splat(0.0); V], [s.splat(0.0); V]);
-            for v in 0..V {
-                let at = g * BLOCK + first + 16 * v;
-                // SAFETY: the group has 64 scales and biases.
-                (scale[v], bias[v]) = unsafe { (s.load(self.scales.add(at)), s.load(self.biases.add(at))) };
-            }
+            // SAFETY: the group has 64 scales and biases.
+            let (scale, bias) = unsafe { self.numbers::<S, V>(s, g, first) };
             let (mut d, end) = (g * self.group, (g + 1) * self.group);
             while d < end {
                 let (word, shift) = (d * bits / 32, d * bits % 32);
@@ -261,6 +304,74 @@ impl Keys {
                     f(d + c, x);
                 }
                 d += together;
+            }
+        }
+    }
+
+    /// The scales and biases of group `g` of `16 V` rows from row `first` on.
+    ///
+    /// # Safety
+    /// As for [`Keys::decode`].
+    #[inline(always)]
+    unsafe fn numbers<S: Simd, const V: usize>(&self, s: S, g: usize, first: usize) -> ([S::F; V], [S::F; V]) {
+        let (mut scale, mut bias) = ([s.splat(0.0); V], [s.splat(0.0); V]);
+        for v in 0..V {
+            let at = g * BLOCK + first + 16 * v;
+            // SAFETY: the caller's promise.
+            (scale[v], bias[v]) = unsafe { (s.load(self.scales.add(at)), s.load(self.biases.add(at))) };
+        }
+        (scale, bias)
+    }
+
+    /// [`Keys::decode`] of 4 or 8 bits with tame scales, in three operations for a number instead of four or five.
+    ///
+    /// A code in the bits from `b` on of a word's half is the float `2^23 + code 2^b` by way of one `and` and one `or`, and
+    /// `fma` of it with `scale 2^-b` and `-2^23 scale 2^-b` is `code * scale`, rounded once: both products are exact before.
+    ///
+    /// # Safety
+    /// As for [`Keys::decode`].
+    #[inline(always)]
+    unsafe fn decode_tame<S: Simd, const BITS: usize, const V: usize>(
+        &self,
+        s: S,
+        first: usize,
+        mut f: impl FnMut(usize, [S::F; V]),
+    ) {
+        let of_half = 16 / BITS;
+        let magic = s.splat_i(MAGIC);
+        for g in 0..self.groups {
+            // SAFETY: the caller's promise.
+            let (scale, bias) = unsafe { self.numbers::<S, V>(s, g, first) };
+            let (mut factor, mut offset) = ([[s.splat(0.0); V]; 4], [[s.splat(0.0); V]; 4]);
+            for c in 0..of_half {
+                let down = 1.0 / (1u32 << (c * BITS)) as f32;
+                for v in 0..V {
+                    factor[c][v] = s.mul(scale[v], s.splat(down));
+                    offset[c][v] = s.mul(scale[v], s.splat(-8_388_608.0 * down));
+                }
+            }
+            let words = g * self.group * BITS / 32..(g + 1) * self.group * BITS / 32;
+            for word in words {
+                let from = self.words.wrapping_add(word * BLOCK + first);
+                let mut held = [magic; V];
+                for v in 0..V {
+                    // SAFETY: the groups have these words.
+                    held[v] = unsafe { s.load_i(from.add(16 * v).cast()) };
+                }
+                for half in 0..2 {
+                    for c in 0..of_half {
+                        let mask = s.splat_i(((1 << BITS) - 1) << (c * BITS));
+                        let mut x = [scale[0]; V];
+                        for v in 0..V {
+                            let number = s.from_bits(s.or(s.and(held[v], mask), magic));
+                            x[v] = s.add(s.fma(number, factor[c][v], offset[c][v]), bias[v]);
+                        }
+                        f(word * 32 / BITS + half * of_half + c, x);
+                    }
+                    for v in 0..V {
+                        held[v] = s.shr(held[v], 16);
+                    }
+                }
             }
         }
     }
