@@ -8,10 +8,11 @@ mod rows;
 mod shape;
 
 use crate::activations::ActivationOptions;
+use crate::output::say;
 use isobit::{Array, Dtype, Error, Result, ops};
 use isobit_nn::Activations;
 use rows::Row;
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -21,11 +22,11 @@ pub struct Options {
     /// Only rows whose name contains this
     filter: Option<String>,
     /// Threads
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
     /// Timed calls per row
-    #[arg(long, default_value_t = 7)]
-    calls: usize,
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    calls: u32,
     /// Read `ROW CALLS` lines from standard input and answer each with one line of JSON (seconds per call)
     #[arg(long, conflicts_with = "shape")]
     worker: bool,
@@ -57,12 +58,12 @@ fn bits(s: &str) -> std::result::Result<usize, String> {
 pub fn run(args: &Options) -> Result<ExitCode> {
     let threads = args.threads.or_else(|| std::env::var("NT").ok().and_then(|n| n.parse().ok()));
     if let Some(n) = threads {
-        isobit_kernels::par::set_threads(n.max(1));
+        isobit_kernels::par::set_threads(n.clamp(1, 1024) as usize);
     }
     if let Some(shape) = args.shape {
         let (prompt, tokens) = (args.prompt as usize, args.tokens as usize);
         // A call is a prompt and a text: far fewer of them are needed than of kernels.
-        let rounds = args.calls.div_ceil(3);
+        let rounds = args.calls.div_ceil(3) as usize;
         let (activations, profile) = (args.activations.get(), args.profile);
         let run = shape::Run { shape, bits: args.bits, activations, prompt, tokens, rounds, profile };
         shape::run(&run, || Ok((isobit_kernels::limits::fma_gflops(), read_limit()?)))?
@@ -87,16 +88,22 @@ fn table(args: &Options) -> Result<()> {
     let threads = isobit_kernels::par::threads();
     let peak = isobit_kernels::limits::fma_gflops();
     let read = read_limit()?;
-    println!("{threads} threads, {}", isobit_kernels::isa::level().name());
-    println!("limits: {peak:.0} GFLOP/s float32 FMA, {read:.1} GB/s read from memory on huge pages\n");
-    println!(
+    say!("{threads} threads, {}", isobit_kernels::isa::level().name());
+    say!("limits: {peak:.0} GFLOP/s float32 FMA, {read:.1} GB/s read from memory on huge pages\n");
+    say!(
         "{:<22} {:>10} {:>10} {:>9} {:>7} {:>9} {:>7}",
-        "row", "median ms", "best ms", "GFLOP/s", "of FMA", "GB/s", "of read"
+        "row",
+        "median ms",
+        "best ms",
+        "GFLOP/s",
+        "of FMA",
+        "GB/s",
+        "of read"
     );
     for name in names {
         let Some(mut row) = rows::row(&name)? else { continue };
         let warm = row.warm;
-        let mut seconds = time(&mut row, args.calls.max(1), warm)?;
+        let mut seconds = time(&mut row, args.calls as usize, warm)?;
         seconds.sort_by(f64::total_cmp);
         let (best, median) = (seconds[0], seconds[seconds.len() / 2]);
         let rate = |work: f64, limit: f64| {
@@ -107,11 +114,7 @@ fn table(args: &Options) -> Result<()> {
             }
         };
         let ((gflops, of_peak), (gbs, of_read)) = (rate(row.flops, peak), rate(row.bytes, read));
-        println!(
-            "{name:<22} {:>10.3} {:>10.3} {gflops:>9} {of_peak:>7} {gbs:>9} {of_read:>7}",
-            median * 1e3,
-            best * 1e3
-        );
+        say!("{name:<22} {:>10.3} {:>10.3} {gflops:>9} {of_peak:>7} {gbs:>9} {of_read:>7}", median * 1e3, best * 1e3);
     }
     Ok(())
 }
@@ -144,11 +147,8 @@ fn worker(activations: Activations) -> Result<()> {
         let Ok(line) = line else { break };
         let mut words = line.split_whitespace();
         let Some(name) = words.next() else { continue };
-        let calls = words.next().and_then(|n| n.parse().ok()).unwrap_or(3);
-        println!("{}", answer(&rows::with_activations(name, activations), calls, &mut current));
-        if std::io::stdout().flush().is_err() {
-            break;
-        }
+        let calls = words.next().and_then(|n| n.parse().ok()).unwrap_or(3).min(1_000_000);
+        say!("{}", answer(&rows::with_activations(name, activations), calls, &mut current));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `isobit generate`.
 
+use crate::output::note;
 use crate::{activations, kv, shipped};
 use clap::Args;
 use isobit::{Error, Result};
@@ -77,7 +78,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         write(&options.prompt)?;
     }
     write("\n")?;
-    eprintln!(
+    note!(
         "prompt: {} tokens, {:.1} tokens/s; generated: {} tokens, {:.1} tokens/s",
         timing.prompt_tokens,
         timing.prefill_rate(),

@@ -1,5 +1,6 @@
 //! `isobit info`.
 
+use crate::output::say;
 use isobit::cpu::{isa, par};
 use isobit::{Result, alloc};
 use std::process::ExitCode;
@@ -7,16 +8,16 @@ use std::process::ExitCode;
 /// Prints what this build is and what it found.
 pub fn run() -> Result<ExitCode> {
     let gib = |bytes: usize| bytes as f64 / f64::from(1u32 << 30);
-    println!("isobit {} ({}, {})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
-    println!("cpu features     {}", features().join(" "));
+    say!("isobit {} ({}, {})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
+    say!("cpu features     {}", features().join(" "));
     let levels: Vec<&str> = isa::available().into_iter().map(isa::Level::name).collect();
-    println!("levels           {} (in force: {})", levels.join(" "), isa::level().name());
-    println!("bf16 dot product {}", if isa::has_bf16_dot() { "yes" } else { "no" });
+    say!("levels           {} (in force: {})", levels.join(" "), isa::level().name());
+    say!("bf16 dot product {}", if isa::has_bf16_dot() { "yes" } else { "no" });
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    println!("threads          {} of {cores} cores", par::threads());
-    println!("memory           {:.1} GiB", gib(alloc::physical_memory()));
-    println!("buffer cache     at most {:.1} GiB", gib(alloc::cache_limit()));
-    println!("settings         ISOBIT_ISA (scalar, neon, avx2, avx512, auto), ISOBIT_NUM_THREADS, ISOBIT_POISON");
+    say!("threads          {} of {cores} cores", par::threads());
+    say!("memory           {:.1} GiB", gib(alloc::physical_memory()));
+    say!("buffer cache     at most {:.1} GiB", gib(alloc::cache_limit()));
+    say!("settings         ISOBIT_ISA (scalar, neon, avx2, avx512, auto), ISOBIT_NUM_THREADS, ISOBIT_POISON");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! `isobit quantize`.
 
+use crate::output::note;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isobit::Result;
@@ -76,7 +77,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     bar.finish_and_clear();
     let done = done?;
     let mb = |bytes: u64| bytes as f64 / 1e6;
-    eprintln!(
+    note!(
         "{} of {} layers quantized; weights {:.1} MB, were {:.1} MB; {:.2} bits per weight",
         done.layers.1,
         done.layers.0,
@@ -84,6 +85,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         mb(done.bytes.0),
         done.bits_per_weight
     );
-    eprintln!("{}: {}", options.out.display(), done.files.join(", "));
+    note!("{}: {}", options.out.display(), done.files.join(", "));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `isobit train`.
 
+use crate::output::note;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isobit::{Dtype, Error, Result};
@@ -124,7 +125,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     };
     let total = trainer.settings().steps;
     let last = options.stop_at.unwrap_or(total).min(total);
-    eprintln!(
+    note!(
         "{} tokens in {} blocks, vocabulary {}, {:.2} M parameters",
         trainer.blocks().tokens().len(),
         trainer.blocks().count(),
@@ -152,12 +153,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             bar.set_message(message);
             bar.set_position(report.step);
         } else if checkpoint || report.step.is_multiple_of(10) {
-            eprintln!("step {}/{total}: {message}", report.step);
+            note!("step {}/{total}: {message}", report.step);
         }
     }
     bar.finish();
     if trainer.steps_done() < total {
-        eprintln!("stopped after step {}; --resume goes on", trainer.steps_done());
+        note!("stopped after step {}; --resume goes on", trainer.steps_done());
         return Ok(ExitCode::SUCCESS);
     }
     let dtype = match options.save_dtype {
@@ -165,7 +166,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Stored::Float32 => Dtype::F32,
     };
     trainer.save_model(dtype)?;
-    eprintln!("model, tokenizer, loss.svg and loss.csv are in {}", options.out.display());
+    note!("model, tokenizer, loss.svg and loss.csv are in {}", options.out.display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,5 +1,6 @@
 //! `isobit verify`.
 
+use crate::output::{self, say};
 use crate::{activations, kv, shipped};
 use clap::{Args, ValueEnum};
 use isobit::cpu::isa;
@@ -65,30 +66,34 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let plan = Plan { rows: rows(&model, options)?, threads: vec![1, 2, 3], levels: isa::available() };
     let mut failed = 0;
     let titles = ["dtype", "computed by", "runs", "scores", "differing", "max difference"];
-    println!("{:<9} {:<52} {:>5} {:>9} {:>9} {:>14}", titles[0], titles[1], titles[2], titles[3], titles[4], titles[5]);
+    say!("{:<9} {:<52} {:>5} {:>9} {:>9} {:>14}", titles[0], titles[1], titles[2], titles[3], titles[4], titles[5]);
     let original = model.model.clone();
     for dtype in dtypes {
         model.model = original.clone();
         model.model.set_dtype(dtype)?;
         model.model.eval()?;
+        let mut written = Ok(());
         verify(&model.model, &plan, |c| {
             failed += usize::from(!c.passed());
-            println!(
-                "{:<9} {:<52} {:>5} {:>9} {:>9} {:>14}",
-                dtype.name(),
-                c.name,
-                c.runs,
-                c.scores,
-                c.differing,
-                c.max_difference
-            );
+            if written.is_ok() {
+                written = output::line(format_args!(
+                    "{:<9} {:<52} {:>5} {:>9} {:>9} {:>14}",
+                    dtype.name(),
+                    c.name,
+                    c.runs,
+                    c.scores,
+                    c.differing,
+                    c.max_difference
+                ));
+            }
         })?;
+        written?;
     }
     if failed > 0 {
-        println!("{failed} rows differ from the reference");
+        say!("{failed} rows differ from the reference");
         return Ok(ExitCode::FAILURE);
     }
-    println!("the same bits in every row");
+    say!("the same bits in every row");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -270,12 +270,46 @@ fn command_lines_that_make_no_sense() {
         (&["bench", "--shape", "qwen3-9b"], "qwen3-8b"),
         (&["bench", "--shape", "qwen3-0.6b", "--bits", "7"], "expected one of"),
         (&["bench", "--bits", "4"], "--shape"),
+        (&["bench", "--threads", "0"], "1..=1024"),
+        (&["bench", "--threads", "100000"], "1..=1024"),
+        (&["bench", "--calls", "18446744073709551615"], "--calls"),
         (&["generate", "--prompt", "x", "--activations", "int4"], "int8"),
         (&["dance"], "dance"),
     ] {
         let message = fails(2, arguments);
         assert!(message.contains(want), "{arguments:?}: {message}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_full_or_gone_is_no_panic() {
+    let of = |script: String| {
+        let out = Command::new("bash").args(["-c", &script]).output().unwrap();
+        (out.status.code(), text(&out.stderr))
+    };
+    let program = env!("CARGO_BIN_EXE_isobit");
+    let generate = "generate --prompt x --max-tokens 2";
+    for command in ["info", "verify --tokens 8 --batch 1", "bench ovh.mlp1000 --calls 1", generate] {
+        let (status, message) = of(format!("'{program}' {command} > /dev/full"));
+        assert_eq!(status, Some(1), "{command}: {message}");
+        assert!(message.lines().count() == 1 && message.contains("standard output: "), "{command}: {message}");
+        let (status, message) = of(format!("'{program}' {command} | true; exit ${{PIPESTATUS[0]}}"));
+        assert!(status == Some(0) || status == Some(1) && command.starts_with("verify"), "{command}: {message}");
+        assert!(!message.contains("error") && !message.contains("panicked"), "{command}: {message}");
+    }
+    assert_eq!(of(format!("'{program}' {generate} 2> /dev/full")).0, Some(0));
+    let (status, message) = of(format!("echo 'ovh.mlp1000 1' | '{program}' bench --worker > /dev/full"));
+    assert!(status == Some(1) && message.contains("standard output: "), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn model_files_without_an_end_are_refused() {
+    let dir = Directory::new();
+    std::os::unix::fs::symlink("/dev/zero", dir.join("config.json")).unwrap();
+    let message = fails(1, &["generate", "--model", &dir.join(""), "--prompt", "x"]);
+    assert!(message.contains("config.json: not a regular file"), "{message}");
 }
 
 #[test]

@@ -274,6 +274,9 @@ impl Fields<'_> {
                 let expected = "a quantization in MLX's format (bits, group_size, mode)";
                 return Self::wrong(&format!("{name}.quant_method"), expected, method);
             }
+            if !v.is_object() {
+                return Self::wrong(name, "an object", v);
+            }
             let parsed = Quantization::from_json(v);
             let named = |e: Error| Error::new(e.kind(), "config", format!("config.json: {name}.{}", e.message()));
             return parsed.map(Some).map_err(named);

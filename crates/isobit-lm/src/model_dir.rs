@@ -11,6 +11,7 @@ use isobit_nn::{Module, Params};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// A model with its tokenizer.
@@ -22,7 +23,20 @@ pub struct LanguageModel {
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|e| Error::io("load", format!("{}: {e}", path.display())))
+    let text = read_bytes(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| ErrorKind::InvalidData.into()));
+    text.map_err(|e| match e.kind() {
+        ErrorKind::InvalidData => Error::io("load", format!("{}: not UTF-8", path.display())),
+        _ => Error::io("load", format!("{}: {e}", path.display())),
+    })
+}
+
+/// The contents of a file; of a device or a pipe, which may have no end, none.
+pub(crate) fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return fs::read(path);
+    }
+    Err(std::io::Error::new(ErrorKind::InvalidInput, "not a regular file"))
 }
 
 /// An error with the file that it is about in front.

@@ -85,7 +85,8 @@ fn format(layer: &str, fields: &Map<String, Value>) -> Result<Format> {
     };
     let mode = match fields.get("mode").filter(|v| !v.is_null()) {
         None => Mode::Affine,
-        Some(v) => v.as_str().unwrap_or_default().parse().map_err(|e: Error| wrong(&named("mode"), e.message()))?,
+        Some(Value::String(v)) => v.parse().map_err(|e: Error| wrong(&named("mode"), e.message()))?,
+        Some(v) => return Err(wrong(&named("mode"), format!("expected a name, got {v}"))),
     };
     let (group, bits) = (number("group_size")?, number("bits")?);
     Format::new(mode, group, bits).map_err(|e| {

@@ -44,8 +44,12 @@ impl Sampler {
     }
 
     /// The next token for scores `[vocab]`.
+    ///
+    /// # Errors
+    /// Scores of which one is not a number or all are minus infinity: there is no next token.
     pub fn sample(&mut self, logits: &Array) -> Result<u32> {
         let Sampling { temperature, top_p, .. } = self.sampling;
+        let best = ops::astype(&ops::max(logits, -1isize, false)?, Dtype::F32)?;
         let token = if temperature == 0.0 {
             ops::argmax(logits, -1, false)?
         } else {
@@ -58,7 +62,14 @@ impl Sampler {
                 random::categorical(&scores, -1, None, Some(&key))?
             }
         };
-        ops::astype(&token, Dtype::U32)?.item::<u32>()
+        let token = ops::astype(&token, Dtype::U32)?;
+        isobit::eval(&[best.clone(), token.clone()])?;
+        let score = best.item::<f32>()?;
+        if score.is_nan() || score == f32::NEG_INFINITY {
+            let message = format!("the model's scores are no numbers ({score}): its weights are damaged or overflow");
+            return Err(Error::value("sample", message));
+        }
+        token.item::<u32>()
     }
 }
 

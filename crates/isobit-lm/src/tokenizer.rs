@@ -1,5 +1,6 @@
 //! Text to tokens and back, by the `tokenizers` crate; and training of a byte-level byte-pair vocabulary.
 
+use crate::model_dir::read_bytes;
 use isobit::{Error, Result};
 use std::path::Path;
 use tokenizers::models::TrainerWrapper;
@@ -22,7 +23,7 @@ fn failed(what: &str) -> impl FnOnce(tokenizers::Error) -> Error + '_ {
 impl Tokenizer {
     /// Reads `tokenizer.json`.
     pub fn open(path: &Path) -> Result<Tokenizer> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io("tokenizer", format!("{}: {e}", path.display())))?;
+        let bytes = read_bytes(path).map_err(|e| Error::io("tokenizer", format!("{}: {e}", path.display())))?;
         Tokenizer::parse(&bytes, &path.display().to_string())
     }
 

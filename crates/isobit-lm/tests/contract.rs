@@ -137,6 +137,15 @@ fn sampling_follows_the_seed() {
     for (temperature, top_p) in [(-1.0, 1.0), (f32::NAN, 1.0), (1.0, 0.0), (1.0, 1.5)] {
         assert!(Sampler::new(Sampling { temperature, top_p, seed: 0 }).is_err());
     }
+    // Damaged weights: no token is as good as any other.
+    for scores in [[0.5, f32::NAN, 1.0], [f32::NEG_INFINITY; 3]] {
+        let scores = isobit::Array::from_slice(&scores, &[3]).unwrap();
+        for (temperature, top_p) in [(0.0, 1.0), (1.0, 1.0), (1.0, 0.5)] {
+            let mut s = Sampler::new(Sampling { temperature, top_p, seed: 0 }).unwrap();
+            let e = s.sample(&scores).unwrap_err().to_string();
+            assert!(e.contains("no numbers"), "{e}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! tokens; nothing is sampled.
 
 use super::profile::Profiler;
+use crate::output::say;
 use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, Error, Result, ops, random};
 use isobit_lm::{Config, Experts, Quantization, Qwen3, Recipe, Session};
@@ -111,7 +112,7 @@ pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()>
     let cost = cost(&model);
     let start = Instant::now();
     fill(&mut model)?;
-    println!(
+    say!(
         "{} with {}-bit weights{}: {:.2} GB, made in {:.1} s; {} threads, {}",
         clap::ValueEnum::to_possible_value(&run.shape).map_or_else(String::new, |v| v.get_name().to_owned()),
         run.bits,
@@ -122,8 +123,8 @@ pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()>
         isobit_kernels::isa::level().name()
     );
     let (gflops, read) = limits()?;
-    println!("limits: {gflops:.0} GFLOP/s float32 FMA, {read:.1} GB/s read from memory on huge pages");
-    println!(
+    say!("limits: {gflops:.0} GFLOP/s float32 FMA, {read:.1} GB/s read from memory on huge pages");
+    say!(
         "a token: {:.2} GB of weights, {:.2} GFLOP of products with them\n",
         cost.bytes / 1e9,
         (cost.flops + cost.head) / 1e9
@@ -154,12 +155,17 @@ pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()>
     let prompt_flops = cost.flops * run.prompt as f64 + cost.head;
     let prompt_bytes = weights as f64 * run.prompt.div_ceil(512) as f64;
     let of_prompt = |work: f64, rate: f64| run.prompt as f64 * rate * 1e9 / work;
-    println!(
+    say!(
         "{:<10} {:>7} {:>10} {:>10} {:>24} {:>24}",
-        "phase", "tokens", "tokens/s", "best", "limit by arithmetic", "limit by bandwidth"
+        "phase",
+        "tokens",
+        "tokens/s",
+        "best",
+        "limit by arithmetic",
+        "limit by bandwidth"
     );
-    row("prefill", run.prompt, prefill, of_prompt(prompt_flops, gflops), of_prompt(prompt_bytes, read));
-    row("decode", run.tokens, decode, gflops * 1e9 / (cost.flops + cost.head), read * 1e9 / cost.bytes);
+    row("prefill", run.prompt, prefill, of_prompt(prompt_flops, gflops), of_prompt(prompt_bytes, read))?;
+    row("decode", run.tokens, decode, gflops * 1e9 / (cost.flops + cost.head), read * 1e9 / cost.bytes)?;
     if run.profile {
         profiled(&model, &text, run.tokens)?;
     }
@@ -173,12 +179,12 @@ fn profiled(model: &Qwen3, text: &[u32], tokens: usize) -> Result<()> {
         let mut session = Session::new(model);
         let start = Instant::now();
         session.read(model, text, 512)?;
-        println!("\n{}", profiler.report("a prompt:", start.elapsed(), 1));
+        say!("\n{}", profiler.report("a prompt:", start.elapsed(), 1));
         let start = Instant::now();
         for i in 0..tokens {
             session.read(model, &[(i * 104_729 % model.config().vocab_size) as u32], 1)?;
         }
-        println!("{}", profiler.report("a token after it:", start.elapsed(), tokens));
+        say!("{}", profiler.report("a token after it:", start.elapsed(), tokens));
         Ok(())
     })
 }
@@ -199,11 +205,12 @@ fn bytes(model: &Qwen3) -> usize {
     model.parameters().values().map(Array::nbytes).sum()
 }
 
-fn row(name: &str, tokens: usize, mut rates: Vec<f64>, arithmetic: f64, bandwidth: f64) {
+fn row(name: &str, tokens: usize, mut rates: Vec<f64>, arithmetic: f64, bandwidth: f64) -> Result<()> {
     rates.sort_by(f64::total_cmp);
     let (median, best) = (rates[rates.len() / 2], rates[rates.len() - 1]);
     let limit = |rate: f64| format!("{rate:.1} ({:.0} %)", 100.0 * median / rate);
-    println!("{name:<10} {tokens:>7} {median:>10.1} {best:>10.1} {:>24} {:>24}", limit(arithmetic), limit(bandwidth));
+    say!("{name:<10} {tokens:>7} {median:>10.1} {best:>10.1} {:>24} {:>24}", limit(arithmetic), limit(bandwidth));
+    Ok(())
 }
 
 /// Counts what a token meets: every matrix but the embedding (unless it is the output projection too), and of experts the
