@@ -9,6 +9,7 @@
 //! the transpositions.
 
 use super::block::SPAN;
+use super::decode;
 use super::product::Product;
 use crate::dtype::Dtype;
 use crate::elementwise::widen;
@@ -25,6 +26,8 @@ const CHAINS: usize = 8;
 pub(super) struct Packed {
     x: *mut f32,
     sums: *mut f32,
+    /// Whether the activations of upper codes of bytes are a sixteenth of what they are: 1 or 0.
+    sixteenths: *mut f32,
     m: usize,
     k: usize,
     panels: usize,
@@ -38,12 +41,14 @@ unsafe impl Send for Packed {}
 impl Packed {
     /// Numbers that a product's activations take.
     pub(super) fn size(p: &Product) -> usize {
-        p.m * (p.w.k + p.w.k / p.w.format.group)
+        p.m * (p.w.k + p.w.k / p.w.format.group) + LANES
     }
 
     /// Panels of a product in `size` numbers at `at`.
     pub(super) fn new(p: &Product, panels: usize, at: *mut f32) -> Packed {
-        Packed { x: at, sums: at.wrapping_add(p.m * p.w.k), m: p.m, k: p.w.k, panels }
+        let sums = at.wrapping_add(p.m * p.w.k);
+        let sixteenths = sums.wrapping_add(p.m * (p.w.k / p.w.format.group));
+        Packed { x: at, sums, sixteenths, m: p.m, k: p.w.k, panels }
     }
 
     /// Start and number of a panel's rows: as even as can be.
@@ -59,6 +64,16 @@ impl Packed {
         let block = k / SPAN * SPAN;
         let len = SPAN.min(self.k - block);
         self.x.wrapping_add(block * self.m + start * len + (k - block) * rows)
+    }
+
+    /// Whether the activations that meet the upper codes of bytes were divided by 16, which is done if it changes nothing.
+    ///
+    /// # Safety
+    /// The product has one row, which has been packed.
+    #[inline(always)]
+    pub(super) unsafe fn has_sixteenths(&self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { *self.sixteenths != 0.0 }
     }
 
     /// Sums of the rows from `start` on over group `g`; those of the next group are `m` further.
@@ -115,7 +130,32 @@ impl Pack<'_> {
                     self.sums_of_one(first, soft::<S>(p));
                 }
             }
+            *self.x.sixteenths = f32::from(u8::from(sixteenths::<S>(p) && self.divide_upper()));
         }
+    }
+
+    /// Divides by 16 what meets the upper codes of bytes, unless a number would no longer be exact (or flushed).
+    ///
+    /// # Safety
+    /// The row has been packed, and its sums.
+    #[inline(always)]
+    unsafe fn divide_upper(&self) -> bool {
+        let p = self.p;
+        // SAFETY: the packed row; k counts pairs.
+        let x = unsafe { std::slice::from_raw_parts_mut(self.x.x, p.w.k) };
+        const LEAST: u32 = 5 << 23;
+        let small = |x: &f32| {
+            let magnitude = x.to_bits() << 1;
+            u32::from(magnitude.wrapping_sub(1) < 2 * LEAST - 1)
+        };
+        if x.iter().map(small).sum::<u32>() > 0 {
+            return false;
+        }
+        let upper = usize::from(p.dtype != Dtype::BF16);
+        for pair in x.chunks_exact_mut(2) {
+            pair[upper] *= 0.0625;
+        }
+        true
     }
 
     /// A panel and its sums, which run with the rows in lanes.
@@ -174,6 +214,12 @@ impl Pack<'_> {
             unsafe { *self.x.sums(0, (first + i).min(last)) = sum[i] };
         }
     }
+}
+
+/// Whether one row wants sixteenths: with AVX2 an upper code of four bits is masked where it lies, and counts sixteen times.
+/// The products are the same, and so are the bits.
+fn sixteenths<S: Simd>(p: &Product) -> bool {
+    S::LEVEL == Level::Avx2 && decode::kind(p.w.format) == 4
 }
 
 /// Whether sums must flush in software: at the level that has no mode for it.

@@ -88,6 +88,18 @@ impl Layout {
         b * self.per * (self.words + self.extra)
     }
 
+    /// Bytes from group `g` to the same place of the next block, if there is one.
+    #[inline(always)]
+    pub(super) fn far(&self, g: usize) -> Option<isize> {
+        (g / self.per + 1 < self.blocks()).then(|| 4 * self.block(1) as isize)
+    }
+
+    /// Start of the last block.
+    #[inline(always)]
+    pub(super) fn last_block(&self) -> usize {
+        self.block(self.blocks() - 1)
+    }
+
     /// The words of group `g`.
     #[inline(always)]
     pub(super) fn words(&self, g: usize) -> usize {

@@ -46,8 +46,10 @@ use tile::{OneRow, Tile};
 #[cfg(test)]
 pub(super) static NO_VNNI: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
-/// Strips of a task at most.
+/// Strips of a task of more than one row.
 const TASK: usize = 8;
+/// Strips of a task of one row, at most.
+const LONG_TASK: usize = 32;
 /// Codes that are bytes at a time, per column: a multiple of every group.
 const CODES: usize = 512;
 /// Rows whose totals stay in the second-level cache.
@@ -81,6 +83,8 @@ struct Job<'a> {
     p: Product<'a>,
     layout: Layout,
     x: Rounded,
+    /// Strips of a task.
+    width: usize,
     /// Tasks, and panels, of the jobs before this one.
     before: usize,
     panels_before: usize,
@@ -106,12 +110,15 @@ pub unsafe fn products_int8(all: &[Product]) {
     let room = Scratch::take::<f32>(parts.iter().map(Rounded::size).sum());
     let (mut at, mut tasks, mut panels) = (room.ptr::<f32>(), 0, 0);
     let mut jobs = Vec::with_capacity(parts.len());
+    let all_strips: usize = parts.iter().map(|p| p.w.n.div_ceil(LANES)).sum();
     for p in parts {
         assert!(has_int8(p.w.format), "no eight-bit activations for {:?}", p.w.format);
         let x = Rounded::new(&p, p.m.div_ceil(most_rows(level)), at);
-        jobs.push(Job { layout: Layout::of(&p.w), x, before: tasks, panels_before: panels, p });
+        let even = all_strips / (4 * par::threads()) / TASK * TASK;
+        let width = if p.m == 1 { even.clamp(TASK, LONG_TASK) } else { TASK };
+        jobs.push(Job { layout: Layout::of(&p.w), x, width, before: tasks, panels_before: panels, p });
         at = at.wrapping_add(Rounded::size(&p));
-        tasks += p.w.n.div_ceil(LANES).div_ceil(TASK);
+        tasks += p.w.n.div_ceil(LANES).div_ceil(width);
         panels += x.panels;
     }
     let pack = |i: usize| {
@@ -127,7 +134,7 @@ pub unsafe fn products_int8(all: &[Product]) {
     par::run(tasks, |i| {
         let job = &jobs[jobs.partition_point(|j| j.before <= i) - 1];
         // SAFETY: the caller's promise; tasks have columns of their own.
-        unsafe { job.task(level, (i - job.before) * TASK) };
+        unsafe { job.task(level, (i - job.before) * job.width) };
     });
 }
 
@@ -164,10 +171,10 @@ impl Job<'_> {
     /// As for [`super::product`].
     unsafe fn task(&self, level: Level, first: usize) {
         let (p, l) = (&self.p, &self.layout);
-        let count = TASK.min(p.w.n.div_ceil(LANES) - first);
+        let count = self.width.min(p.w.n.div_ceil(LANES) - first);
         let room = p.kept.is_none().then(|| Scratch::take::<i32>(count * l.strip()));
-        let mut blocks = [std::ptr::null(); TASK];
-        for i in 0..TASK {
+        let mut blocks = [std::ptr::null(); LONG_TASK];
+        for i in 0..count.next_multiple_of(TASK) {
             // Strips beyond the last are the last again; they are not stored.
             let j = i.min(count - 1);
             blocks[i] = match (&room, p.kept) {
@@ -187,7 +194,9 @@ impl Job<'_> {
         }
         for at in (0..count).step_by(nv) {
             let mut totals = [0f32; TASK * LANES];
-            tile::one_row(level, OneRow { p, layout: *l, strips: &blocks[at..], x: &self.x, totals: &mut totals });
+            let next = at + nv < count || par::threads() == 1;
+            let strips = &blocks[at..];
+            tile::one_row(level, OneRow { p, layout: *l, strips, x: &self.x, totals: &mut totals, next });
             // SAFETY: the kernel's totals; the output is the caller's.
             unsafe { p.store(0, first + at, totals.as_ptr(), nv * LANES) };
         }
@@ -197,7 +206,7 @@ impl Job<'_> {
     ///
     /// # Safety
     /// As for [`super::product`]; `blocks` are strips' blocks.
-    unsafe fn rows(&self, level: Level, first: usize, count: usize, nv: usize, blocks: &[*const i32; TASK]) {
+    unsafe fn rows(&self, level: Level, first: usize, count: usize, nv: usize, blocks: &[*const i32]) {
         let (p, l, x) = (&self.p, &self.layout, &self.x);
         let (group, width) = (p.w.format.group, nv * LANES);
         let (groups, per) = (p.w.k / group, CODES / group);

@@ -365,6 +365,13 @@ impl OneRow<'_> {
         let mut total = [s.splat(0.0); NV];
         // In bytes, half a block.
         let near = 2 * l.block(1) as isize;
+        let by_strips = S::LEVEL == Level::Avx2
+            && match KIND {
+                2 | 3 | E2M1 => true,
+                // SAFETY: the row has been packed.
+                4 => unsafe { x.has_sixteenths() },
+                _ => false,
+            };
         for b in 0..l.blocks() {
             // The same place of the next block, at last of the first one of the next strips.
             let far = match b + 1 < l.blocks() {
@@ -379,7 +386,7 @@ impl OneRow<'_> {
                 let words = Words { at, far, near };
                 // SAFETY: the strips have words for the group, the packed row `group` elements from here on.
                 unsafe {
-                    if S::LEVEL == Level::Avx2 && matches!(KIND, 2 | 3 | E2M1) {
+                    if by_strips {
                         decode_strips::<S, NV, OTHER, KIND>(
                             s,
                             format.group,

@@ -250,22 +250,31 @@ fn quant_nan_codes_reach_their_column() {
     }
 }
 
-/// Subnormal activations and scales: bfloat16 flushes them, at every level alike; the others keep them.
+/// Activations that are subnormal or close to it: bfloat16 flushes them, at every level alike; the others keep them.
 #[test]
 fn quant_subnormals_are_alike_at_every_level() {
     let _settings = lock();
-    let format = FORMATS[1];
-    let w = Matrix::random(format, 20, 64, 9);
-    for dtype in [Dtype::F32, Dtype::BF16] {
-        let tiny: Vec<u8> = (0..64u32)
-            .flat_map(|i| {
-                let bits = (i << 17) | if i % 3 == 0 { 0x8000_0000 } else { 0 };
-                let b = bits.to_le_bytes();
-                if dtype == Dtype::F32 { b.to_vec() } else { b[2..].to_vec() }
-            })
-            .collect();
-        let want = w.product(&tiny, dtype, 1, 64);
-        each_level(|at| assert_eq!(w.product(&tiny, dtype, 1, 64), want, "{dtype:?} at {at}"));
+    let k = 128;
+    for format in [FORMATS[0], FORMATS[1], FORMATS[6]] {
+        let w = Matrix::random(format, 20, k, 9);
+        for (dtype, exponent) in [Dtype::F32, Dtype::BF16].into_iter().flat_map(|d| [0, 1, 4, 5, 6].map(|e| (d, e))) {
+            let tiny: Vec<u8> = (0..k as u32)
+                .flat_map(|i| {
+                    let sign = if i % 3 == 0 { 0x8000_0000 } else { 0 };
+                    let zero = exponent > 0 && i % 7 == 0;
+                    let b = if zero { sign } else { sign | ((exponent << 23) + (i << 17)) }.to_le_bytes();
+                    if dtype == Dtype::F32 { b.to_vec() } else { b[2..].to_vec() }
+                })
+                .collect();
+            let want = w.product(&tiny, dtype, 1, k);
+            each_level(|at| {
+                assert_eq!(
+                    w.product(&tiny, dtype, 1, k),
+                    want,
+                    "{format:?} {dtype:?} from exponent {exponent} on: {at}"
+                )
+            });
+        }
     }
 }
 

@@ -8,9 +8,6 @@ use crate::quant::block::{self, Layout};
 use crate::quant::product::Product;
 use crate::simd::{self, Kernel, Simd};
 
-/// How far ahead one row asks for blocks, in 32-bit numbers.
-const AHEAD: usize = 192;
-
 /// The dot product of four bytes in each lane.
 pub(super) trait Dot<S: Simd>: Copy {
     /// `acc + sum over the four bytes of u (unsigned) * x (signed)`.
@@ -146,6 +143,8 @@ pub(super) struct OneRow<'a> {
     pub(super) x: &'a Rounded,
     /// `[strip][16]`.
     pub(super) totals: &'a mut [f32; TASK * LANES],
+    /// Whether the strips that follow in memory come next.
+    pub(super) next: bool,
 }
 
 pub(super) fn one_row(level: Level, row: OneRow) {
@@ -179,12 +178,20 @@ struct Strips<'a, const NV: usize>(OneRow<'a>);
 impl<const NV: usize> Strips<'_, NV> {
     #[inline(always)]
     fn of<S: Simd, D: Dot<S>, const BITS: usize, const E2M1: bool, const QUADS: usize>(self, s: S, dot: D) {
-        let OneRow { p, layout: l, strips, x, totals } = self.0;
+        let OneRow { p, layout: l, strips, x, totals, next } = self.0;
         let reader = Reader::<S, BITS, E2M1, QUADS>::new(s);
         let format = p.w.format;
         let Operands { mut q, mut d, sums, mut starts } = x.from(0, 0);
         let mut total = [s.splat(0.0); NV];
+        // In bytes, half a block.
+        let near = 2 * l.block(1) as isize;
         for g in 0..p.w.k / format.group {
+            // The same place of the next block, at last of the first one of the next strips.
+            let far = match l.far(g) {
+                Some(far) => far,
+                None if next => 4 * (NV * l.strip() - l.last_block()) as isize,
+                None => 0,
+            };
             let mut at = [std::ptr::null(); NV];
             let (mut scale, mut bias) = ([s.splat(0.0); NV], [s.splat(0.0); NV]);
             for v in 0..NV {
@@ -192,7 +199,7 @@ impl<const NV: usize> Strips<'_, NV> {
                 // SAFETY: the strips have scales for the group.
                 (scale[v], bias[v]) =
                     unsafe { block::scales(s, format.scales, l.extra, strips[v].wrapping_add(l.scales(g))) };
-                simd::prefetch_far(at[v].wrapping_add(AHEAD).cast(), l.bytes());
+                simd::prefetch_far(strips[v].wrapping_add(l.scales(g)).cast::<u8>().wrapping_offset(far), 4 * l.extra);
             }
             for _ in 0..format.group / (4 * QUADS) {
                 let mut acc = [s.splat_i(0); NV];
@@ -200,6 +207,13 @@ impl<const NV: usize> Strips<'_, NV> {
                     // SAFETY: the row has a start for each run.
                     acc = [s.splat_i(unsafe { *starts }); NV];
                     starts = starts.wrapping_add(1);
+                }
+                for v in 0..NV {
+                    for line in 0..Reader::<S, BITS, E2M1, QUADS>::WORDS {
+                        let at = at[v].wrapping_add(line * LANES).cast::<u8>();
+                        simd::prefetch_far(at.wrapping_offset(far), 1);
+                        simd::prefetch_near(at.wrapping_offset(near));
+                    }
                 }
                 for j in 0..QUADS {
                     // SAFETY: the row has four bytes for each vector of codes, the strips words for the run.
