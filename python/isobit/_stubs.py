@@ -89,6 +89,9 @@ _TYPES = {
 }
 #: Parameters whose name means something else in one function.
 _SPECIAL = {
+    ("unique", "size"): "int", ("start_capture", "path"): "str | PathLike[str]", ("hadamard_transform", "scale"): "float | None",
+    ("unique", "return_index"): "bool", ("unique", "return_inverse"): "bool", ("unique", "return_counts"): "bool",
+    ("unique", "fill_value"): f"{_ARRAY} | None",
     ("export_to_dot", "file"): "str | PathLike[str] | IO[str]",
     ("export_to_dot", "args"): "array", ("export_to_dot", "kwargs"): "array",
     ("save_safetensors", "arrays"): "dict[str, array]",
@@ -134,7 +137,7 @@ _SPECIAL = {
 _SEVERAL = """all any count_nonzero cosine_similarity_loss expand_dims flip kl_div_loss log_softmax logsumexp max mean median min norm prod roll softmax softmin squeeze
 std sum triplet_loss var""".split()
 _NONE = """eval async_eval seed save savez savez_compressed save_safetensors export_to_dot set_default_device set_default_stream clear_streams
-synchronize clear_cache reset_peak_memory disable_compile enable_compile set_printoptions""".split()
+synchronize clear_cache reset_peak_memory start_capture stop_capture disable_compile enable_compile set_printoptions""".split()
 _RETURNS = {
     **dict.fromkeys(_NONE, "None"),
     **dict.fromkeys(["grad", "value_and_grad", "vmap", "compile", "checkpoint"], "Callable[..., Any]"),
@@ -154,6 +157,7 @@ _RETURNS = {
     **dict.fromkeys(["__repr__", "name"], "str"),
     **dict.fromkeys(["min", "max", "eps", "smallest_normal"], "float"),
     "tolist": "Any", "item": "Any", "load": "Any", "split": "list[array]", "unstack": "list[array]",
+    "unique": "array | tuple[array, ...]",
     "divmod": "tuple[array, array]", "broadcast_shapes": "tuple[int, ...]",
     "einsum_path": "tuple[list[tuple[int, ...]], str]", "result_type": "Dtype",
     "device_info": "dict[str, Any]", "default_device": "Device", "stream": "StreamContext", "init": "Group",

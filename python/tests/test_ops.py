@@ -151,3 +151,53 @@ def test_one_process_alone():
     with pytest.raises(RuntimeError):
         mx.distributed.send(mx.ones(1), 1)
     assert mx.distributed.all_sum(mx.ones(2)).tolist() == [1, 1]
+
+
+def test_unique_has_numpys_answers():
+    rng = np.random.default_rng(0)
+    for a in (rng.integers(-3, 4, (4, 5)).astype(np.int32), np.round(rng.normal(size=37), 1).astype(np.float32)):
+        want = np.unique(a, return_index=True, return_inverse=True, return_counts=True)
+        n = want[0].size
+        for size in (n, n + 3, n - 2):
+            got = [np.array(x) for x in mx.unique(mx.array(a), size, True, True, True, fill_value=9)]
+            kept = min(n, size)
+            assert got[0].tolist() == want[0][:kept].tolist() + [9] * (size - kept)
+            assert got[1][:kept].tolist() == want[1][:kept].tolist()
+            assert got[2].shape == a.shape and np.array_equal(got[2], np.minimum(want[2].reshape(a.shape), size - 1))
+            assert got[3].tolist() == want[3][:kept].tolist() + [0] * (size - kept)
+    assert mx.unique(mx.array([3, 1, 1]), 3).tolist() == [1, 3, 1]
+    rows = mx.array([[3, 1, 1], [2, 2, 2]])
+    assert mx.vmap(lambda x: mx.unique(x, 2))(rows).tolist() == [[1, 3], [2, 2]]
+    grad = mx.grad(lambda x: (mx.unique(x, 2) * mx.array([1.0, 10.0])).sum())(mx.array([3.0, 1.0, 1.0]))
+    assert grad.tolist() == [10, 1, 0]
+    empty = mx.unique(mx.array([], mx.int32), 2, return_counts=True, fill_value=4)
+    assert [x.tolist() for x in empty] == [[4, 4], [0, 0]] and mx.unique(mx.array([]), 0).tolist() == []
+    with pytest.raises(ValueError):
+        mx.unique(mx.array([]), 1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 12, 20, 28, 24 * 64, 56, 4096])
+def test_hadamard_matrices_are_orthogonal(n):
+    h = np.array(mx.hadamard_transform(mx.eye(n) if n < 100 else mx.eye(n)[:7], scale=1.0))
+    assert set(np.abs(h).ravel()) == {1.0}
+    assert np.array_equal(h @ h.T, n * np.eye(len(h)))
+    x = mx.random.normal((3, n))
+    again = mx.hadamard_transform(mx.hadamard_transform(x))
+    if n & (n - 1) == 0:
+        assert mx.allclose(again, x, atol=1e-5)
+    assert mx.hadamard_transform(x.astype(mx.bfloat16)).dtype == mx.bfloat16
+    for bad in (mx.ones((13,)), mx.ones((6,)), mx.ones((60,)), mx.array([])):
+        with pytest.raises(ValueError):
+            mx.hadamard_transform(bad)
+
+
+def test_cross_entropy_of_classes():
+    x, classes = mx.random.normal((2, 3, 5), key=mx.random.key(0)), mx.array([[0, 4, 2], [-1, 1, 3]])
+    loss = mx.fast.cross_entropy(x.astype(mx.float16), classes)
+    assert loss.dtype == mx.float32 and loss.shape == (2, 3)
+    want = -np.log(np.take_along_axis(np.array(mx.softmax(x, -1)), np.array(classes)[..., None] % 5, -1))[..., 0]
+    assert np.allclose(np.array(mx.fast.cross_entropy(x, classes)), want, rtol=1e-5)
+    grad = mx.grad(lambda x: mx.fast.cross_entropy(x, classes).sum())(x)
+    assert mx.allclose(grad, mx.softmax(x, -1) - (mx.arange(5) == classes[..., None] % 5), atol=1e-6)
+    with pytest.raises(ValueError):
+        mx.fast.cross_entropy(x, classes[0])

@@ -7,7 +7,15 @@ use isobit::ops::rope::Offset;
 use isobit::{Error, fast};
 use pyo3::prelude::*;
 
-functions! { rms_norm layer_norm rope scaled_dot_product_attention }
+functions! { cross_entropy rms_norm layer_norm rope scaled_dot_product_attention }
+
+#[doc = docstring!("cross_entropy")]
+#[pyfunction]
+#[pyo3(signature = (logits, targets, *, stream=None))]
+fn cross_entropy(logits: ArrayLike, targets: ArrayLike, stream: Option<StreamArg>) -> Out {
+    let _ = stream;
+    out(fast::cross_entropy(&logits.array(), &targets.array()))
+}
 
 #[doc = docstring!("rms_norm")]
 #[pyfunction]

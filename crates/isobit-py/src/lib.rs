@@ -60,7 +60,11 @@ fn core_module(m: &Bound<'_, PyModule>) -> PyResult<()> {
     submodule(m, "distributed", distributed::register)?;
     submodule(m, "_nn", nn::register)?;
     m.add("matrix_norm", m.getattr("linalg")?.getattr("norm")?)?;
-    submodule(m, "metal", no_gpu)?;
+    submodule(m, "metal", |m| {
+        m.add_function(wrap_pyfunction!(start_capture, m)?)?;
+        m.add_function(wrap_pyfunction!(stop_capture, m)?)?;
+        no_gpu(m)
+    })?;
     submodule(m, "cuda", no_gpu)?;
     // Older programs look for the functions of memory there.
     let metal = m.getattr("metal")?;
@@ -87,6 +91,16 @@ const METAL: [&str; 9] = [
 fn is_available() -> bool {
     false
 }
+
+/// Records what a GPU is given to do, of which there is none.
+#[pyfunction]
+fn start_capture(path: std::path::PathBuf) {
+    let _ = path;
+}
+
+/// Ends a recording.
+#[pyfunction]
+fn stop_capture() {}
 
 fn no_gpu(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(is_available, m)?)

@@ -176,7 +176,7 @@ class _Compiled:
 class _Transformed:
     ...
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any: ...
-__all__ = ['__version__', 'Dtype', 'DtypeCategory', 'finfo', 'iinfo', 'bool_', 'uint8', 'uint16', 'uint32', 'uint64', 'int8', 'int16', 'int32', 'int64', 'float16', 'bfloat16', 'float32', 'float64', 'complex64', 'complexfloating', 'floating', 'inexact', 'signedinteger', 'unsignedinteger', 'integer', 'number', 'generic', '_dtype', 'issubdtype', 'result_type', 'can_cast', 'isdtype', 'Device', 'DeviceType', 'Stream', 'StreamContext', 'ThreadLocalStream', 'cpu', 'gpu', 'default_device', 'set_default_device', 'is_available', 'device_count', 'device_info', 'default_stream', 'set_default_stream', 'new_stream', 'new_thread_unsafe_stream', 'new_thread_local_stream', 'clear_streams', 'stream', 'synchronize', 'array', 'ArrayAt', 'ArrayIterator', '_unpickle', 'abs', 'arccos', 'arccosh', 'arcsin', 'arcsinh', 'arctan', 'arctanh', 'bitwise_invert', 'ceil', 'conj', 'cos', 'cosh', 'degrees', 'erf', 'erfinv', 'exp', 'expm1', 'floor', 'imag', 'isfinite', 'isinf', 'isnan', 'isneginf', 'isposinf', 'log', 'log10', 'log1p', 'log2', 'logical_not', 'negative', 'radians', 'real', 'reciprocal', 'rsqrt', 'sigmoid', 'sign', 'sin', 'sinh', 'sqrt', 'square', 'stop_gradient', 'tan', 'tanh', 'trunc', 'add', 'arctan2', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'divide', 'equal', 'floor_divide', 'greater', 'greater_equal', 'inner', 'kron', 'left_shift', 'less', 'less_equal', 'logaddexp', 'logical_and', 'logical_or', 'logical_xor', 'matmul', 'maximum', 'minimum', 'multiply', 'not_equal', 'outer', 'power', 'remainder', 'right_shift', 'subtract', 'all', 'any', 'count_nonzero', 'logsumexp', 'max', 'mean', 'median', 'min', 'prod', 'sum', 'std', 'var', 'argmax', 'argmin', 'cummax', 'cummin', 'cumprod', 'cumsum', 'logcumsumexp', 'argsort', 'sort', 'argpartition', 'partition', 'bartlett', 'blackman', 'hamming', 'hanning', 'positive', 'acos', 'acosh', 'asin', 'asinh', 'atan', 'atan2', 'atanh', 'bitwise_left_shift', 'bitwise_right_shift', 'conjugate', 'cumulative_prod', 'cumulative_sum', 'pow', 'arange', 'linspace', 'zeros', 'zeros_like', 'ones', 'ones_like', 'full', 'full_like', 'eye', 'identity', 'tri', 'tril', 'triu', 'meshgrid', 'asarray', 'from_dlpack', 'diag', 'diagonal', 'trace', 'empty', 'empty_like', 'reshape', 'flatten', 'unflatten', 'squeeze', 'expand_dims', 'flip', 'roll', 'transpose', 'permute_dims', 'moveaxis', 'swapaxes', 'matrix_transpose', 'broadcast_to', 'broadcast_arrays', 'broadcast_shapes', 'concatenate', 'concat', 'stack', 'unstack', 'split', 'repeat', 'tile', 'pad', 'astype', 'view', 'contiguous', 'atleast_1d', 'atleast_2d', 'atleast_3d', 'take', 'take_along_axis', 'put_along_axis', 'topk', 'searchsorted', 'diff', 'depends', 'as_strided', 'slice', 'slice_update', 'addmm', 'tensordot', 'vecdot', 'divmod', 'minmax', 'array_equal', 'allclose', 'isclose', 'where', 'clip', 'nan_to_num', 'round', 'softmax', 'einsum', 'einsum_path', 'quantize', 'dequantize', 'quantized_matmul', 'quantized_matmul_int8', 'qqmm', 'gather_mm', 'gather_qmm', 'gather_qmm_int8', 'gather_qqmm', 'block_masked_mm', 'segmented_mm', 'to_fp8', 'from_fp8', 'vjp', 'jvp', 'eval', 'async_eval', 'export_to_dot', 'grad', 'value_and_grad', '_Transformed', 'vmap', 'checkpoint', '_Compiled', 'compile', 'disable_compile', 'enable_compile', 'custom_function', 'get_active_memory', 'get_peak_memory', 'reset_peak_memory', 'get_cache_memory', 'set_memory_limit', 'set_cache_limit', 'set_wired_limit', 'clear_cache', 'get_memory_limit', 'get_array_buffer_size', 'numerical_strict_mode', 'load', 'save', 'savez', 'savez_compressed', 'save_safetensors', 'PrintOptions', 'set_printoptions', 'get_printoptions', 'printoptions', 'AxisError', 'OperandError', 'FileError', 'e', 'pi', 'euler_gamma', 'inf', 'nan', 'newaxis', '__path__', 'random', 'fast', 'linalg', 'fft', 'distributed', '_nn', 'matrix_norm', 'metal', 'cuda']
+__all__ = ['__version__', 'Dtype', 'DtypeCategory', 'finfo', 'iinfo', 'bool_', 'uint8', 'uint16', 'uint32', 'uint64', 'int8', 'int16', 'int32', 'int64', 'float16', 'bfloat16', 'float32', 'float64', 'complex64', 'complexfloating', 'floating', 'inexact', 'signedinteger', 'unsignedinteger', 'integer', 'number', 'generic', '_dtype', 'issubdtype', 'result_type', 'can_cast', 'isdtype', 'Device', 'DeviceType', 'Stream', 'StreamContext', 'ThreadLocalStream', 'cpu', 'gpu', 'default_device', 'set_default_device', 'is_available', 'device_count', 'device_info', 'default_stream', 'set_default_stream', 'new_stream', 'new_thread_unsafe_stream', 'new_thread_local_stream', 'clear_streams', 'stream', 'synchronize', 'array', 'ArrayAt', 'ArrayIterator', '_unpickle', 'abs', 'arccos', 'arccosh', 'arcsin', 'arcsinh', 'arctan', 'arctanh', 'bitwise_invert', 'ceil', 'conj', 'cos', 'cosh', 'degrees', 'erf', 'erfinv', 'exp', 'expm1', 'floor', 'imag', 'isfinite', 'isinf', 'isnan', 'isneginf', 'isposinf', 'log', 'log10', 'log1p', 'log2', 'logical_not', 'negative', 'radians', 'real', 'reciprocal', 'rsqrt', 'sigmoid', 'sign', 'sin', 'sinh', 'sqrt', 'square', 'stop_gradient', 'tan', 'tanh', 'trunc', 'add', 'arctan2', 'bitwise_and', 'bitwise_or', 'bitwise_xor', 'divide', 'equal', 'floor_divide', 'greater', 'greater_equal', 'inner', 'kron', 'left_shift', 'less', 'less_equal', 'logaddexp', 'logical_and', 'logical_or', 'logical_xor', 'matmul', 'maximum', 'minimum', 'multiply', 'not_equal', 'outer', 'power', 'remainder', 'right_shift', 'subtract', 'all', 'any', 'count_nonzero', 'logsumexp', 'max', 'mean', 'median', 'min', 'prod', 'sum', 'std', 'var', 'argmax', 'argmin', 'cummax', 'cummin', 'cumprod', 'cumsum', 'logcumsumexp', 'argsort', 'sort', 'argpartition', 'partition', 'bartlett', 'blackman', 'hamming', 'hanning', 'positive', 'acos', 'acosh', 'asin', 'asinh', 'atan', 'atan2', 'atanh', 'bitwise_left_shift', 'bitwise_right_shift', 'conjugate', 'cumulative_prod', 'cumulative_sum', 'pow', 'arange', 'linspace', 'zeros', 'zeros_like', 'ones', 'ones_like', 'full', 'full_like', 'eye', 'identity', 'tri', 'tril', 'triu', 'meshgrid', 'asarray', 'from_dlpack', 'diag', 'diagonal', 'trace', 'empty', 'empty_like', 'reshape', 'flatten', 'unflatten', 'squeeze', 'expand_dims', 'flip', 'roll', 'transpose', 'permute_dims', 'moveaxis', 'swapaxes', 'matrix_transpose', 'broadcast_to', 'broadcast_arrays', 'broadcast_shapes', 'concatenate', 'concat', 'stack', 'unstack', 'split', 'repeat', 'tile', 'pad', 'astype', 'view', 'contiguous', 'atleast_1d', 'atleast_2d', 'atleast_3d', 'take', 'take_along_axis', 'put_along_axis', 'topk', 'unique', 'searchsorted', 'diff', 'depends', 'as_strided', 'slice', 'slice_update', 'addmm', 'tensordot', 'vecdot', 'divmod', 'minmax', 'array_equal', 'allclose', 'isclose', 'where', 'clip', 'nan_to_num', 'round', 'softmax', 'einsum', 'einsum_path', 'hadamard_transform', 'quantize', 'dequantize', 'quantized_matmul', 'quantized_matmul_int8', 'qqmm', 'gather_mm', 'gather_qmm', 'gather_qmm_int8', 'gather_qqmm', 'block_masked_mm', 'segmented_mm', 'to_fp8', 'from_fp8', 'vjp', 'jvp', 'eval', 'async_eval', 'export_to_dot', 'grad', 'value_and_grad', '_Transformed', 'vmap', 'checkpoint', '_Compiled', 'compile', 'disable_compile', 'enable_compile', 'custom_function', 'get_active_memory', 'get_peak_memory', 'reset_peak_memory', 'get_cache_memory', 'set_memory_limit', 'set_cache_limit', 'set_wired_limit', 'clear_cache', 'get_memory_limit', 'get_array_buffer_size', 'numerical_strict_mode', 'load', 'save', 'savez', 'savez_compressed', 'save_safetensors', 'PrintOptions', 'set_printoptions', 'get_printoptions', 'printoptions', 'AxisError', 'OperandError', 'FileError', 'e', 'pi', 'euler_gamma', 'inf', 'nan', 'newaxis', '__path__', 'random', 'fast', 'linalg', 'fft', 'distributed', '_nn', 'matrix_norm', 'metal', 'cuda']
 __version__: str
 
 def _dtype(name: Any) -> array:
@@ -1855,6 +1855,23 @@ def greater_equal(a: _ArrayLike, b: _ArrayLike, stream: Stream | Device | Device
     Errors:
     Shapes that do not broadcast."""
 
+def hadamard_transform(a: _ArrayLike, scale: float | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+    """The product of a Hadamard matrix with every row, times `scale` (without one: `1 / sqrt(n)`, so that the matrix is
+    orthonormal). The matrix of size `m 2^k` is the Kronecker product of MLX's matrix of size `m` with Sylvester's.
+
+    Shapes:
+    The last axis has `n = m 2^k` elements for `m` of 1, 12, 20 and 28; a number counts as one. The result has the input's
+    shape.
+
+    Dtypes:
+    Floats; integers count as float32. Sums are float32's or float64's, the result is rounded once.
+
+    Gradients:
+    The transposed matrix times the cotangent, times `scale`.
+
+    Errors:
+    Another length of the last axis; complex64."""
+
 def hamming(M: int, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The Hamming window: `0.54 - 0.46 cos(2 pi i / (n - 1))`."""
 
@@ -3101,6 +3118,21 @@ def unflatten(a: _ArrayLike, /, axis: int | None, shape: int | Sequence[int], *,
 
     Errors:
     An axis out of range, an empty shape or one of another number of elements."""
+
+def unique(a: _ArrayLike, /, size: int, return_index: bool = ..., return_inverse: bool = ..., return_counts: bool = ..., fill_value: _ArrayLike | None = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array | tuple[array, ...]:
+    """The different elements of an array, ascending, in an output of a given size, so that nothing is evaluated: elements beyond
+    it are left out, and places that are left over hold `fill` (without it: the first of the elements) and count 0.
+
+    NaN differs from itself.
+
+    Dtypes:
+    Real ones; the elements have the input's.
+
+    Gradients:
+    Of the values: the cotangent to the elements that stand for them.
+
+    Errors:
+    An empty array where there is nothing to fill the output with; a complex array."""
 unsignedinteger: DtypeCategory
 
 def unstack(x: _ArrayLike, /, *, axis: int | None = ..., stream: Stream | Device | DeviceType | None = ...) -> list[array]:

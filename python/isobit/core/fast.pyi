@@ -6,7 +6,22 @@ from typing import IO, Any, Protocol, final
 from typing_extensions import Buffer, disjoint_base
 
 from isobit.core import _ArrayLike, Device, DeviceType, Dtype, Stream, array
-__all__ = ['rms_norm', 'layer_norm', 'rope', 'scaled_dot_product_attention']
+__all__ = ['cross_entropy', 'rms_norm', 'layer_norm', 'rope', 'scaled_dot_product_attention']
+
+def cross_entropy(logits: _ArrayLike, targets: _ArrayLike, *, stream: Stream | Device | DeviceType | None = ...) -> array:
+    """`logsumexp(logits) - logits[target]` over the last axis.
+
+    Shapes:
+    `targets`: the logits' shape without the last axis, and so the result.
+
+    Dtypes:
+    Integer targets (negative ones count from the end); float32, or float64 for logits of it.
+
+    Gradients:
+    `softmax(logits)`, less 1 at the target, times the cotangent.
+
+    Errors:
+    Targets of another shape or that are no integers."""
 
 def layer_norm(x: _ArrayLike, weight: _ArrayLike | None, bias: _ArrayLike | None, eps: float, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """`(x - mean(x)) / sqrt(var(x) + eps) * weight + bias` over the last axis (Ba, Kiros and Hinton, 2016). The variance

@@ -6,7 +6,7 @@ from typing import IO, Any, Protocol, final
 from typing_extensions import Buffer, disjoint_base
 
 from isobit.core import _ArrayLike, Device, DeviceType, Dtype, Stream, array
-__all__ = ['is_available']
+__all__ = ['start_capture', 'stop_capture', 'is_available']
 
 def clear_cache() -> None:
     """Gives the memory kept for reuse back to the system."""
@@ -37,3 +37,9 @@ def set_memory_limit(limit: int) -> int:
 
 def set_wired_limit(limit: int) -> int:
     """A limit for memory that a GPU keeps resident, which there is none of; returns 0."""
+
+def start_capture(path: str | PathLike[str]) -> None:
+    """Records what a GPU is given to do, of which there is none."""
+
+def stop_capture() -> None:
+    """Ends a recording."""

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 functions! {
-    addmm tensordot vecdot divmod minmax array_equal allclose isclose r#where clip nan_to_num round softmax einsum einsum_path
+    addmm tensordot vecdot divmod minmax array_equal allclose isclose r#where clip nan_to_num round softmax einsum einsum_path hadamard_transform
 }
 
 #[doc = docstring!("addmm")]
@@ -162,4 +162,12 @@ fn einsum_path<'py>(
     let path = ops::einsum_path(subscripts, &operands)?;
     let text = format!("{subscripts}: {path:?}");
     Ok((path.into_iter().map(|step| PyTuple::new(py, step)).collect::<PyResult<_>>()?, text))
+}
+
+#[doc = docstring!("hadamard_transform")]
+#[pyfunction]
+#[pyo3(signature = (a, scale=None, stream=None))]
+fn hadamard_transform(a: ArrayLike, scale: Option<f64>, stream: Option<StreamArg>) -> Out {
+    let _ = stream;
+    out(ops::hadamard_transform(&a.array(), scale))
 }

@@ -1,7 +1,7 @@
 //! Shapes, orders of axes, pieces and indices.
 
-use super::{docstring, functions, list};
-use crate::args::{ArrayLike, AxesArg, Count, DtypeArg, Ints, ShapeArg, StreamArg, axes, pair};
+use super::{docstring, functions, list, tuple};
+use crate::args::{ArrayLike, AxesArg, Count, DtypeArg, Ints, ShapeArg, StreamArg, axes, optional, pair};
 use crate::array::{Out, PyArray, out};
 use crate::error::Res;
 use isobit::ops::{PadMode, Side};
@@ -13,7 +13,7 @@ use pyo3::types::{PyList, PyTuple};
 functions! {
     reshape flatten unflatten squeeze expand_dims flip roll transpose permute_dims moveaxis swapaxes matrix_transpose
     broadcast_to broadcast_arrays broadcast_shapes concatenate concat stack unstack split repeat tile pad astype view
-    contiguous atleast_1d atleast_2d atleast_3d take take_along_axis put_along_axis topk searchsorted diff depends as_strided slice slice_update
+    contiguous atleast_1d atleast_2d atleast_3d take take_along_axis put_along_axis topk unique searchsorted diff depends as_strided slice slice_update
 }
 
 fn all(arrays: Vec<ArrayLike>) -> Vec<Array> {
@@ -383,6 +383,31 @@ fn slice_update(
 fn topk(a: ArrayLike, k: Count, axis: Option<isize>, stream: Option<StreamArg>) -> Out {
     let _ = stream;
     out(ops::topk(&a.array(), k.0, axis))
+}
+
+#[doc = docstring!("unique")]
+#[pyfunction]
+#[pyo3(signature = (a, /, size, return_index=false, return_inverse=false, return_counts=false, fill_value=None, *, stream=None))]
+#[allow(clippy::too_many_arguments, reason = "Python's signature")]
+fn unique<'py>(
+    py: Python<'py>,
+    a: ArrayLike,
+    size: Count,
+    return_index: bool,
+    return_inverse: bool,
+    return_counts: bool,
+    fill_value: Option<ArrayLike>,
+    stream: Option<StreamArg>,
+) -> Res<Bound<'py, PyAny>> {
+    let _ = stream;
+    let found = ops::unique(&a.array(), size.0, optional(fill_value).as_ref())?;
+    let further = [(return_index, found.index), (return_inverse, found.inverse), (return_counts, found.counts)];
+    let mut all: Vec<Array> = further.into_iter().filter(|(wanted, _)| *wanted).map(|(_, a)| a).collect();
+    if all.is_empty() {
+        return Ok(Bound::new(py, PyArray::from(found.values))?.into_any());
+    }
+    all.insert(0, found.values);
+    Ok(tuple(py, Ok(all))?.into_any())
 }
 
 #[doc = docstring!("searchsorted")]
