@@ -8,6 +8,8 @@
 //!             pack B's chunk; for row panels: for column panels: micro-kernel
 //! ```
 //!
+//! Products with many rows pack A on the way instead (`large.rs`).
+//!
 //! 1. Totals of unfinished sums live tile by tile in scratch, so that the inner loops never meet the output's stride.
 //! 2. A task packs B itself, a chunk at a time into a buffer that stays in its L2, and B is read once. While a chunk is
 //!    multiplied, the micro-kernels prefetch what the next one will be packed from, a few lines per tile.
@@ -36,7 +38,7 @@ const SPAN: usize = 8 << 20;
 /// Bytes of A's panels that may stay in L2 while columns go by.
 const L2: usize = 1 << 20;
 /// Row panels up to which K may run inside.
-const WHOLE_PANELS: usize = 24;
+pub(super) const WHOLE_PANELS: usize = 24;
 /// Column panels of B that are packed together.
 const CHUNK: usize = 8;
 /// Rows of B that are packed at a time where its columns are contiguous.
@@ -54,7 +56,7 @@ pub(super) enum Source<'a, T: Element> {
 
 /// Where one block of one right panel lies.
 #[derive(Clone, Copy)]
-enum Right<T, W> {
+pub(super) enum Right<T, W> {
     /// In a strided matrix with contiguous columns and rows so far apart; so many columns.
     Rows(*const T, isize, usize),
     /// As words, ready for the micro-kernel.
@@ -67,19 +69,19 @@ enum Right<T, W> {
 
 /// What a block of a chunk of B is packed from: runs of bytes, so far apart.
 #[derive(Clone, Copy)]
-struct Region {
-    ptr: *const u8,
-    runs: usize,
+pub(super) struct Region {
+    pub ptr: *const u8,
+    pub runs: usize,
     /// Pairs of cache lines per run.
-    pairs: usize,
-    stride: isize,
+    pub pairs: usize,
+    pub stride: isize,
 }
 
 impl Region {
-    const NONE: Region = Region { ptr: std::ptr::null(), runs: 0, pairs: 1, stride: 0 };
+    pub(super) const NONE: Region = Region { ptr: std::ptr::null(), runs: 0, pairs: 1, stride: 0 };
 
     /// Part `i` of `parts`.
-    fn part(&self, i: usize, parts: usize) -> Ahead {
+    pub(super) fn part(&self, i: usize, parts: usize) -> Ahead {
         let all = self.runs * self.pairs;
         if all == 0 {
             return Ahead::NONE;
@@ -98,10 +100,10 @@ impl Region {
 
 /// One product, bound to a level.
 pub(super) struct Run<'a, S: Scheme> {
-    p: &'a Problem<S::T>,
-    b: Source<'a, S::T>,
-    level: Level,
-    fork: bool,
+    pub p: &'a Problem<S::T>,
+    pub b: Source<'a, S::T>,
+    pub level: Level,
+    pub fork: bool,
 }
 
 // SAFETY: tasks read the shared operands and write disjoint tiles, as the public entry points' callers promised.
@@ -118,23 +120,23 @@ fn prefetch(_ptr: *const u8) {
 }
 
 /// `count` things cut into `parts` runs whose lengths differ by at most one: start of run `i`.
-fn cut(count: usize, parts: usize, i: usize) -> usize {
+pub(super) fn cut(count: usize, parts: usize, i: usize) -> usize {
     count / parts * i + (count % parts).min(i)
 }
 
 /// A rectangle of outputs and a span of K, with its panels in memory.
-struct Stage<S: Scheme> {
+pub(super) struct Stage<S: Scheme> {
     /// First row, number of rows, row panels.
-    row: usize,
-    rows: usize,
-    row_panels: usize,
+    pub row: usize,
+    pub rows: usize,
+    pub row_panels: usize,
     /// First column, number of columns, column panels.
-    col: usize,
-    cols: usize,
-    col_panels: usize,
+    pub col: usize,
+    pub cols: usize,
+    pub col_panels: usize,
     /// First k, number of k.
-    k: usize,
-    len: usize,
+    pub k: usize,
+    pub len: usize,
     packed_a: *mut S::Word,
     totals: *mut S::Acc,
     /// Whether a task takes all of K before the next chunk (the panels of A fit in L2).
@@ -142,15 +144,15 @@ struct Stage<S: Scheme> {
 }
 
 impl<S: Scheme> Stage<S> {
-    fn blocks(&self) -> usize {
+    pub(super) fn blocks(&self) -> usize {
         self.len.div_ceil(KB)
     }
 
-    fn block_len(&self, block: usize) -> usize {
+    pub(super) fn block_len(&self, block: usize) -> usize {
         (self.len - block * KB).min(KB)
     }
 
-    fn panel_rows(&self, i: usize) -> (usize, usize) {
+    pub(super) fn panel_rows(&self, i: usize) -> (usize, usize) {
         let start = cut(self.rows, self.row_panels, i);
         (start, cut(self.rows, self.row_panels, i + 1) - start)
     }
@@ -162,7 +164,7 @@ impl<S: Scheme> Stage<S> {
     }
 
     /// The totals of one tile, `[rows][NR]`.
-    fn tile(&self, start: usize, rows: usize, panel: usize) -> *mut S::Acc {
+    pub(super) fn tile(&self, start: usize, rows: usize, panel: usize) -> *mut S::Acc {
         self.totals.wrapping_add((start * self.col_panels + panel * rows) * S::NR)
     }
 }
@@ -173,7 +175,7 @@ impl<'a, S: Scheme> Run<'a, S> {
         Run { p, b, level, fork: fork && work >= FORK_WORK && par::threads() > 1 }
     }
 
-    fn each(&self, tasks: usize, f: impl Fn(usize) + Sync) {
+    pub(super) fn each(&self, tasks: usize, f: impl Fn(usize) + Sync) {
         if self.fork && tasks > 1 {
             par::run(tasks, f);
         } else {
@@ -201,9 +203,10 @@ impl<'a, S: Scheme> Run<'a, S> {
         let cols_max = if whole { p.n } else { p.n.min(COLS) };
         // Whole blocks of K, as many as fit.
         let per_block = KB * size_of::<S::Word>() / S::PER_WORD * rows_max;
-        let span = if whole { p.k } else { (SPAN / per_block).max(1).saturating_mul(KB).min(p.k) };
+        let large = !whole && self.large(mr);
+        let span = if whole || large { p.k } else { (SPAN / per_block).max(1).saturating_mul(KB).min(p.k) };
         let panels = cols_max.div_ceil(S::NR);
-        let packed_a = Scratch::take::<S::Word>(span.div_ceil(KB) * (KB / S::PER_WORD) * rows_max);
+        let packed_a = (!large).then(|| Scratch::take::<S::Word>(span.div_ceil(KB) * (KB / S::PER_WORD) * rows_max));
         let totals = (p.k > KB && !whole).then(|| Scratch::take::<S::Acc>(rows_max * panels * S::NR));
         let mut row = 0;
         while row < p.m {
@@ -222,7 +225,7 @@ impl<'a, S: Scheme> Run<'a, S> {
                         col_panels: cols.div_ceil(S::NR),
                         k,
                         len: span.min(p.k - k),
-                        packed_a: packed_a.ptr(),
+                        packed_a: packed_a.as_ref().map_or(std::ptr::null_mut(), Scratch::ptr),
                         totals: totals.as_ref().map_or(std::ptr::null_mut(), Scratch::ptr),
                         whole,
                     };
@@ -231,10 +234,14 @@ impl<'a, S: Scheme> Run<'a, S> {
                     let stage = Shared(stage);
                     // SAFETY: as promised by the caller; the scratch is sized for the largest stage.
                     unsafe {
-                        if fresh_a {
-                            self.pack(&stage);
+                        if large {
+                            self.multiply_large(&stage);
+                        } else {
+                            if fresh_a {
+                                self.pack(&stage);
+                            }
+                            self.multiply(&stage);
                         }
-                        self.multiply(&stage);
                     }
                     k += span;
                 }
@@ -280,7 +287,7 @@ impl<'a, S: Scheme> Run<'a, S> {
         }
     }
 
-    unsafe fn pack_a(&self, s: &Stage<S>, block: usize, start: usize, rows: usize, dst: *mut S::Word) {
+    pub(super) unsafe fn pack_a(&self, s: &Stage<S>, block: usize, start: usize, rows: usize, dst: *mut S::Word) {
         let a = self.p.a;
         let (row, k) = ((s.row + start) as isize, (s.k + block * KB) as isize);
         let lanes = Lanes {
@@ -316,7 +323,7 @@ impl<'a, S: Scheme> Run<'a, S> {
 
     /// Packs panels of a right operand with contiguous columns, a few rows of all panels at a time: memory is read in
     /// longer runs, and the next rows are on their way.
-    unsafe fn pack_wide(
+    pub(super) unsafe fn pack_wide(
         &self,
         s: &Stage<S>,
         block: usize,
@@ -342,7 +349,7 @@ impl<'a, S: Scheme> Run<'a, S> {
 
     /// Where the right operand of `panels` column panels from `panel` lies for the block at k = `k`, if all of it is
     /// worth prefetching.
-    fn region(&self, s: &Stage<S>, panel: usize, panels: usize, k: usize) -> Region {
+    pub(super) fn region(&self, s: &Stage<S>, panel: usize, panels: usize, k: usize) -> Region {
         let (len, size) = (KB.min(self.p.k - k), size_of::<S::T>());
         let pairs = |bytes: usize| bytes.div_ceil(128);
         match &self.b {
@@ -371,7 +378,7 @@ impl<'a, S: Scheme> Run<'a, S> {
     }
 
     /// The right operand's panel in one block: where it lies, or made in `buffer`.
-    unsafe fn right(
+    pub(super) unsafe fn right(
         &self,
         s: &Stage<S>,
         block: usize,
@@ -484,9 +491,9 @@ impl<'a, S: Scheme> Run<'a, S> {
         let width = self.stream_width(s);
         while width > 0 && from < cols.end && (s.cols - from * S::NR).min((cols.end - from) * S::NR) >= width {
             for block in 0..s.blocks() {
-                let right = self.in_place(s, block, from, width);
+                let words = (s.a(block, 0).cast_const(), self.in_place(s, block, from, width));
                 // SAFETY: the operand has `width` more columns; totals fit, as `rows * width` is at most 384.
-                unsafe { self.tile(s, block, (0, s.rows), from, right, Ahead::NONE, own, flush) };
+                unsafe { self.tile(s, block, (0, s.rows), from, words, Ahead::NONE, own, flush) };
             }
             from += width / S::NR;
         }
@@ -530,10 +537,9 @@ impl<'a, S: Scheme> Run<'a, S> {
                             s.tile(start, count, panel)
                         };
                         let ahead = region.part(part, parts);
+                        let words = (s.a(block, start).cast_const(), right[panel - from]);
                         // SAFETY: tiles are this task's alone.
-                        unsafe {
-                            self.tile(s, block, (start, count), panel, right[panel - from], ahead, totals, flush);
-                        }
+                        unsafe { self.tile(s, block, (start, count), panel, words, ahead, totals, flush) };
                         part += 1;
                     }
                 }
@@ -544,13 +550,13 @@ impl<'a, S: Scheme> Run<'a, S> {
 
     /// One block of one tile of `count` rows from `start` in the stage.
     #[allow(clippy::too_many_arguments)]
-    unsafe fn tile(
+    pub(super) unsafe fn tile(
         &self,
         s: &Stage<S>,
         block: usize,
         (start, count): (usize, usize),
         panel: usize,
-        b: Right<S::T, S::Word>,
+        (a, b): (*const S::Word, Right<S::T, S::Word>),
         ahead: Ahead,
         totals: *mut S::Acc,
         flush: &Flush,
@@ -561,7 +567,7 @@ impl<'a, S: Scheme> Run<'a, S> {
         let width = if let Right::Rows(_, _, width) | Right::Panels(_, _, width) = b { width } else { S::NR };
         let n = width.min(s.cols - panel * S::NR);
         let mut tile = Tile {
-            a: s.a(block, start),
+            a,
             b: match b {
                 Right::Words(b) => b,
                 Right::Stored(b) | Right::Panels(b, ..) => b.cast(),

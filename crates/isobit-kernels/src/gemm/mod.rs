@@ -15,6 +15,7 @@
 
 mod driver;
 pub(crate) mod flush;
+mod large;
 mod micro;
 pub(crate) mod pack;
 mod packed;

@@ -365,6 +365,14 @@ fn large<T: Case>() {
 }
 for_each_type!(large_products, large);
 
+/// Rows and columns enough for A to be packed on the way: one chunk of B's columns and several, either layout of B.
+fn many_rows<T: Case>() {
+    let _settings = settings();
+    product::<T>(350, 330, 515, Layout::RowMajor, Layout::ColMajor, Layout::RowMajor, 6);
+    product::<T>(341, 1090, 260, Layout::RowMajor, Layout::RowMajor, Layout::Sparse, 7);
+}
+for_each_type!(many_rows_and_columns, many_rows);
+
 fn epilogues<T: Case>()
 where
     T::Acc: From<f32>,
