@@ -20,7 +20,6 @@ LEDGER = Path(__file__).resolve().with_suffix(".txt")
 #: What a line of the ledger may give as its reason.
 REASONS = {
     "missing": "a name or an option that is not there yet",
-    "complex64": "the dtype exists and most operations refuse it",
     "compile": "what compile does otherwise inside, with the same results",
     "deliberate": "isobit gives a result where MLX raises, or another result, on purpose",
     "both": "MLX's own wheel does not pass it either on this machine",

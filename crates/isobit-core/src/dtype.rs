@@ -259,6 +259,11 @@ impl Dtype {
         }
     }
 
+    /// The dtype of the parts of complex numbers, any other itself.
+    pub const fn real(self) -> Dtype {
+        if matches!(self, C64) { F32 } else { self }
+    }
+
     /// This dtype if it is inexact, else the float dtype that a function of floats computes integers in (float32).
     pub const fn at_least_float(self) -> Dtype {
         if self.is_inexact() { self } else { F32 }

@@ -401,6 +401,19 @@ pub(crate) fn compared(_: &'static str, _: Dtype) -> Result<Dtype> {
     Ok(Dtype::Bool)
 }
 
+/// The dtype, if it is a real floating one.
+pub(crate) fn require_float(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    if dtype.is_float() {
+        return Ok(dtype);
+    }
+    Err(Error::dtype(op, format!("expected a real floating dtype, got {dtype}")))
+}
+
+/// The dtype, if it is one of real numbers.
+pub(crate) fn require_real_number(op: &'static str, dtype: Dtype) -> Result<Dtype> {
+    require_number(op, sum::require_real(op, dtype)?)
+}
+
 /// The dtype, if it is one that derivatives exist for.
 pub(crate) fn require_inexact(op: &'static str, dtype: Dtype) -> Result<Dtype> {
     if dtype.is_inexact() {

@@ -228,7 +228,7 @@ impl Planner<'_> {
             let from = dtype(&step.operands[0]);
             let op = op_of(&step.prim)
                 .ok_or_else(|| Error::runtime("eval", format!("{} is not elementwise", step.prim.name())))?;
-            let call = Call { op, from: dtype_of(from)?, to: dtype_of(step.dtype)? };
+            let call = Call { op, from: dtype_of(from), to: dtype_of(step.dtype) };
             call.check(step.operands.len())?;
             // Operands that die here and are of the result's size may be written over; others are free afterwards.
             let dying = self.dying(s, &places);

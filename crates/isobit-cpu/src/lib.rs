@@ -15,6 +15,7 @@ use isobit_kernels::scan::ScanOp;
 use smallvec::smallvec;
 
 mod attention;
+mod complex;
 mod elementwise;
 mod fused;
 mod layout;
@@ -113,6 +114,7 @@ impl Backend for Cpu {
             | Prim::BitwiseOr(_)
             | Prim::BitwiseXor(_)
             | Prim::Ceil(_)
+            | Prim::Conjugate(_)
             | Prim::Cos(_)
             | Prim::Cosh(_)
             | Prim::Divide(_)
@@ -123,6 +125,7 @@ impl Backend for Cpu {
             | Prim::Expm1(_)
             | Prim::Floor(_)
             | Prim::FloorDivide(_)
+            | Prim::Imag(_)
             | Prim::LeftShift(_)
             | Prim::Less(_)
             | Prim::LessEqual(_)
@@ -137,6 +140,7 @@ impl Backend for Cpu {
             | Prim::Negative(_)
             | Prim::NotEqual(_)
             | Prim::Power(_)
+            | Prim::Real(_)
             | Prim::Remainder(_)
             | Prim::RightShift(_)
             | Prim::Round(_)

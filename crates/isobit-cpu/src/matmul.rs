@@ -1,5 +1,6 @@
 //! Matrix products: strides of the operands handed to the kernels, one entry per element of the batch.
 
+use crate::complex;
 use crate::room::Room;
 use half::{bf16, f16};
 use isobit_core::backend::{Inputs, Ran};
@@ -10,8 +11,11 @@ use smallvec::{SmallVec, smallvec};
 
 /// `a @ b`.
 pub fn matmul(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
     let (a, b) = (&inputs[0], &inputs[1]);
+    if outs[0].dtype == Dtype::C64 {
+        return complex::product(a, b, None, &outs[0]);
+    }
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
     match out.dtype() {
         Dtype::F32 => run::<f32>(a, b, None, &out, |_| Epilogue::none()),
         Dtype::F16 => run::<f16>(a, b, None, &out, |_| Epilogue::none()),
@@ -24,9 +28,12 @@ pub fn matmul(inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
 
 /// `alpha * (a @ b) + beta * c`.
 pub fn addmm(prim: &Addmm, inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
     let (c, a, b) = (&inputs[0], &inputs[1], &inputs[2]);
     let (alpha, beta) = (prim.alpha(), prim.beta());
+    if outs[0].dtype == Dtype::C64 {
+        return complex::product(a, b, Some((c, alpha, beta)), &outs[0]);
+    }
+    let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
     match out.dtype() {
         Dtype::F32 => run::<f32>(a, b, Some(c), &out, |c| Epilogue::addmm(alpha as f32, beta as f32, c)),
         Dtype::F16 => run::<f16>(a, b, Some(c), &out, |c| Epilogue::addmm(alpha as f32, beta as f32, c)),

@@ -51,7 +51,7 @@ fn run(
             bias: bias.as_ref().map(parameter).transpose()?,
         };
         // SAFETY: dense tensors of `rows * n` and `n` elements, `out` fresh or given up by its owner.
-        if !unsafe { norm(dtype_of(spec.dtype)?, x.as_byte_ptr(), out.as_mut_byte_ptr(), call) } {
+        if !unsafe { norm(dtype_of(spec.dtype), x.as_byte_ptr(), out.as_mut_byte_ptr(), call) } {
             return Err(Error::dtype("norm", format!("no normalisation of {}", spec.dtype)));
         }
     }
@@ -86,7 +86,7 @@ pub fn norm_vjp(backend: &dyn Backend, prim: &NormVjp, mut inputs: Inputs, outs:
     let weight_at = prim.weight().then_some(1);
     let bias_at = prim.bias().then_some(1 + usize::from(prim.weight()));
     // SAFETY: dense tensors of these shapes, the results fresh or given up by their owner.
-    let done = unsafe { vjp::norm_vjp(dtype_of(spec.dtype)?, from, (at(Some(0)), at(weight_at), at(bias_at)), call) };
+    let done = unsafe { vjp::norm_vjp(dtype_of(spec.dtype), from, (at(Some(0)), at(weight_at), at(bias_at)), call) };
     // The inputs live to here: the kernel reads their buffers.
     drop(inputs);
     if !done {
@@ -96,5 +96,5 @@ pub fn norm_vjp(backend: &dyn Backend, prim: &NormVjp, mut inputs: Inputs, outs:
 }
 
 fn parameter(t: &Tensor) -> Result<Parameter> {
-    Ok(Parameter { dtype: dtype_of(t.dtype())?, ptr: t.as_byte_ptr() })
+    Ok(Parameter { dtype: dtype_of(t.dtype()), ptr: t.as_byte_ptr() })
 }

@@ -259,7 +259,7 @@ impl Matrix {
             w: self.w,
             kept,
             m,
-            dtype: crate::layout::dtype_of(x.dtype)?,
+            dtype: crate::layout::dtype_of(x.dtype),
             x: x.ptr,
             x_stride: x.stride,
             out: out.ptr,

@@ -19,7 +19,7 @@
 //! `logsumexp` and `softmax` always take rows: their axes, moved to the end ([`crate::lines`]).
 
 use crate::lines::{axes_back, axes_last};
-use crate::{CPU, elementwise, layout};
+use crate::{CPU, complex, elementwise, layout};
 use isobit_core::backend::{Backend, Inputs, Ran};
 use isobit_core::layout::{Strides, contiguous_strides};
 use isobit_core::{Dtype, Error, Result, Shape, Spec, Tensor};
@@ -30,6 +30,14 @@ use smallvec::smallvec;
 /// A reduction whose result keeps the reduced axes with size 1.
 pub fn reduce(op: ReduceOp, axes: &[usize], mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
     let out = &outs[0];
+    if out.dtype == Dtype::C64 {
+        return match op {
+            ReduceOp::Sum => {
+                complex::by_parts(inputs, out, |part, spec| reduce(op, axes, part, std::slice::from_ref(spec)))
+            }
+            _ => complex::reduce(op, axes, inputs, out),
+        };
+    }
     let x = without_unit_axes(inputs.remove(0), axes);
     // Axes of `x` that are reduced, and how many of them stand at the end.
     let reduced: Vec<usize> = x.1;
@@ -110,7 +118,7 @@ fn over_columns(op: ReduceOp, x: Tensor, columns: &[usize], to: Dtype) -> Result
 }
 
 fn run(op: ReduceOp, x: &Tensor, out: &Tensor, extent: Extent) -> Result<()> {
-    let (from, to) = (layout::dtype_of(x.dtype())?, layout::dtype_of(out.dtype())?);
+    let (from, to) = (layout::dtype_of(x.dtype()), layout::dtype_of(out.dtype()));
     // SAFETY: `x` is dense and has the extent's elements; `out` is fresh and has its results'.
     unsafe { kernels::reduce(op, from, to, x.as_byte_ptr(), out.as_mut_byte_ptr(), extent) }
         .map_err(|e| Error::dtype("reduce", e.to_string()))
@@ -118,11 +126,14 @@ fn run(op: ReduceOp, x: &Tensor, out: &Tensor, extent: Extent) -> Result<()> {
 
 /// The position of the largest or smallest element along an axis, which stays with size 1.
 pub fn position(op: ReduceOp, axis: usize, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
-    let x = CPU.contiguous(inputs.remove(0))?;
-    let n = x.shape()[axis];
+    let n = inputs[0].shape()[axis];
     if u32::try_from(n).is_err() {
         return Err(Error::runtime("argmax", format!("expected at most 2^32 - 1 elements along the axis, got {n}")));
     }
+    if inputs[0].dtype() == Dtype::C64 {
+        return complex::position(op == ReduceOp::ArgMax, axis, inputs, &outs[0]);
+    }
+    let x = CPU.contiguous(inputs.remove(0))?;
     let size = |axes: &[usize]| axes.iter().product::<usize>();
     let extent = Extent { outer: size(&x.shape()[..axis]), n, inner: size(&x.shape()[axis + 1..]) };
     let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
@@ -153,7 +164,7 @@ pub fn softmax(axes: &[usize], mut inputs: Inputs) -> Result<Ran> {
     if x.size() > 0 {
         // SAFETY: both are dense with `count` rows of `n`; the output is fresh or the input's own buffer.
         let known =
-            unsafe { rows::softmax(layout::dtype_of(x.dtype())?, x.as_byte_ptr(), out.as_mut_byte_ptr(), count, n) };
+            unsafe { rows::softmax(layout::dtype_of(x.dtype()), x.as_byte_ptr(), out.as_mut_byte_ptr(), count, n) };
         if !known {
             return Err(Error::dtype("softmax", format!("expected a floating dtype, got {}", x.dtype())));
         }

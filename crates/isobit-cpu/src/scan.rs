@@ -1,20 +1,24 @@
 //! Cumulative operations along an axis.
 
-use crate::CPU;
 use crate::lines::{elements, elements_mut, with_float, with_type};
+use crate::{CPU, complex};
 use isobit_core::backend::{Backend, Inputs, Ran};
 use isobit_core::ops::scan::Scan;
 use isobit_core::{Dtype, Result, Spec, Tensor};
 use isobit_kernels::scan::{self as kernels, ScanOp, ScanSpec};
 use smallvec::smallvec;
 
-fn spec(shape: &[usize], p: Scan) -> ScanSpec {
+/// How the kernels see a scan of an array of that shape.
+pub fn spec(shape: &[usize], p: Scan) -> ScanSpec {
     let inner = shape[p.axis + 1..].iter().product();
     ScanSpec { n: shape[p.axis], inner, inclusive: p.inclusive, reverse: p.reverse }
 }
 
 /// A cumulative operation.
 pub fn scan(op: ScanOp, p: Scan, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    if outs[0].dtype == Dtype::C64 {
+        return complex::cumulate(op, p, inputs, &outs[0]);
+    }
     let src = CPU.contiguous(inputs.remove(0))?;
     let out = Tensor::alloc(src.shape(), src.dtype())?;
     let spec = spec(src.shape(), p);
@@ -36,6 +40,9 @@ pub fn scan(op: ScanOp, p: Scan, mut inputs: Inputs, outs: &[Spec]) -> Result<Ra
 pub fn linear_recurrence(p: Scan, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
     let b = CPU.contiguous(inputs.remove(1))?;
     let a = CPU.contiguous(inputs.remove(0))?;
+    if a.dtype() == Dtype::C64 {
+        return complex::linear_recurrence(p, &a, &b);
+    }
     let out = Tensor::alloc(&outs[0].shape, outs[0].dtype)?;
     let spec = spec(&outs[0].shape, p);
     with_float!("linear_recurrence", a.dtype(), T => {

@@ -1,14 +1,18 @@
 //! Sorts, partitions and searches: rows for the kernels, results back in place.
 
+use crate::complex;
 use crate::lines::{axes_back, axes_last, elements, elements_mut, moved_shape, with_type};
 use isobit_core::backend::{Inputs, Ran};
 use isobit_core::ops::Side;
-use isobit_core::{Error, Result, Spec, Tensor};
+use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::sort as kernels;
 use smallvec::smallvec;
 
 /// Sorted, or partitioned around position `kth`, along `axis`.
 pub fn elements_in_order(mut inputs: Inputs, outs: &[Spec], axis: usize, kth: Option<usize>) -> Result<Ran> {
+    if outs[0].dtype == Dtype::C64 {
+        return complex::sorted(inputs, axis, kth, true);
+    }
     let (src, out) = prepare(&mut inputs, &outs[0], axis)?;
     let n = outs[0].shape[axis];
     with_type!("sort", src.dtype(), T => {
@@ -25,11 +29,14 @@ pub fn elements_in_order(mut inputs: Inputs, outs: &[Spec], axis: usize, kth: Op
 
 /// The positions that [`elements_in_order`] takes its elements from.
 pub fn positions_in_order(mut inputs: Inputs, outs: &[Spec], axis: usize, kth: Option<usize>) -> Result<Ran> {
-    let (src, out) = prepare(&mut inputs, &outs[0], axis)?;
     let n = outs[0].shape[axis];
     if u32::try_from(n).is_err() {
         return Err(Error::runtime("argsort", format!("expected at most 2^32 - 1 elements along the axis, got {n}")));
     }
+    if inputs[0].dtype() == Dtype::C64 {
+        return complex::sorted(inputs, axis, kth, false);
+    }
+    let (src, out) = prepare(&mut inputs, &outs[0], axis)?;
     with_type!("argsort", src.dtype(), T => {
         // SAFETY: as above; the output is uint32.
         let (src, dst) = unsafe { (elements::<T>(&src), elements_mut::<u32>(&out)) };
@@ -57,6 +64,10 @@ pub fn searchsorted(mut inputs: Inputs, outs: &[Spec], side: Side) -> Result<Ran
     let (n, m) = (sorted.shape()[sorted.ndim() - 1], values.shape()[values.ndim() - 1]);
     if u32::try_from(n).is_err() {
         return Err(Error::runtime("searchsorted", format!("expected at most 2^32 - 1 sorted elements, got {n}")));
+    }
+    if sorted.dtype() == Dtype::C64 {
+        complex::searchsorted(&sorted, &values, side, &out)?;
+        return Ok(Ran::Done(smallvec![out]));
     }
     with_type!("searchsorted", sorted.dtype(), T => {
         // SAFETY: dense tensors of this dtype; the output is fresh and uint32.

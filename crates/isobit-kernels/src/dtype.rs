@@ -29,10 +29,12 @@ pub enum Dtype {
     F32,
     /// `f64`.
     F64,
+    /// Two `f32`: the real part and the imaginary one.
+    C64,
 }
 
 impl Dtype {
-    /// Every element type.
+    /// Every real element type.
     pub const ALL: [Dtype; 13] = [
         Dtype::Bool,
         Dtype::U8,
@@ -56,11 +58,11 @@ impl Dtype {
             Dtype::Bool | Dtype::U8 | Dtype::I8 => 1,
             Dtype::U16 | Dtype::I16 | Dtype::F16 | Dtype::BF16 => 2,
             Dtype::U32 | Dtype::I32 | Dtype::F32 => 4,
-            Dtype::U64 | Dtype::I64 | Dtype::F64 => 8,
+            Dtype::U64 | Dtype::I64 | Dtype::F64 | Dtype::C64 => 8,
         }
     }
 
-    /// Whether it is one of the floating-point types.
+    /// Whether it is one of the real floating-point types.
     #[inline]
     pub fn is_float(self) -> bool {
         matches!(self, Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64)

@@ -9,7 +9,8 @@
 //!
 //! 1. One loop per op and compute type (`f32`, `f64`, each integer): the tiles carry every other combination.
 //! 2. An element's bits never depend on its position: the last partial vector runs the same instructions.
-//! 3. Semantics are NumPy's: `remainder` and `floor_divide` take the divisor's sign, integer division by zero gives 0,
+//! 3. A complex64 is two `f32` (`complex.rs`).
+//! 4. Semantics are NumPy's: `remainder` and `floor_divide` take the divisor's sign, integer division by zero gives 0,
 //!    integer arithmetic wraps, `max` and `min` hand on a NaN.
 //!
 //! **Pointers.** Functions take raw pointers because `dst` may equal an input of the same element size (in place).
@@ -24,6 +25,7 @@ use crate::simd::{self, Kernel, LANES, Simd};
 
 mod cast;
 mod compare;
+mod complex;
 mod double;
 mod integer;
 mod movement;
@@ -104,6 +106,12 @@ pub enum UnaryOp {
     Trunc,
     /// Every bit flipped; of a bool, its negation.
     Not,
+    /// The complex conjugate.
+    Conj,
+    /// The real part: an `f32`.
+    Real,
+    /// The imaginary part: an `f32`.
+    Imag,
     /// Whether it is 0: a bool.
     LogicalNot,
     /// Whether it is a NaN: a bool.
@@ -173,14 +181,38 @@ impl UnaryOp {
     /// The element type of the result.
     pub fn result(self, dtype: Dtype) -> Dtype {
         use UnaryOp::*;
-        if matches!(self, LogicalNot | IsNan | IsInf | IsFinite) { Dtype::Bool } else { dtype }
+        match self {
+            LogicalNot | IsNan | IsInf | IsFinite => Dtype::Bool,
+            Abs | Real | Imag if dtype == Dtype::C64 => Dtype::F32,
+            _ => dtype,
+        }
+    }
+
+    /// Whether it is one that complex numbers alone have.
+    fn of_parts(self) -> bool {
+        use UnaryOp::*;
+        matches!(self, Conj | Real | Imag)
     }
 
     fn heavy(self) -> bool {
         use UnaryOp::*;
         !matches!(
             self,
-            Abs | Neg | Sign | Square | Floor | Ceil | Round | Trunc | Not | LogicalNot | IsNan | IsInf | IsFinite
+            Abs | Neg
+                | Sign
+                | Square
+                | Floor
+                | Ceil
+                | Round
+                | Trunc
+                | Not
+                | Conj
+                | Real
+                | Imag
+                | LogicalNot
+                | IsNan
+                | IsInf
+                | IsFinite
         )
     }
 }
@@ -444,7 +476,7 @@ pub unsafe fn unary_operand(
         dst,
         in_place: std::ptr::eq(source.ptr, dst),
         tiled: matches!(dtype, Dtype::F16 | Dtype::BF16) || source.is_tiled(),
-        heavy: op.heavy() || dtype == Dtype::F64,
+        heavy: op.heavy() || dtype == Dtype::F64 || dtype == Dtype::C64 && op == UnaryOp::Sign,
     };
     macro_rules! run {
         ($f:expr) => {
@@ -464,6 +496,11 @@ pub unsafe fn unary_operand(
         }};
     }
     match dtype {
+        Dtype::C64 if complex::defined_unary(op) => {
+            run!(|src: *const u8, out, len| complex::unary(op, src.cast(), out, len))
+        }
+        Dtype::C64 => return Err(Unsupported::Unary(op, dtype)),
+        _ if op.of_parts() => return Err(Unsupported::Unary(op, dtype)),
         Dtype::F32 | Dtype::F16 | Dtype::BF16 if op == UnaryOp::Not => return Err(Unsupported::Unary(op, dtype)),
         Dtype::F64 if op == UnaryOp::Not => return Err(Unsupported::Unary(op, dtype)),
         Dtype::F32 => run!(|src: *const u8, out, len| single::unary(op, src.cast(), out, len)),
@@ -573,7 +610,7 @@ pub unsafe fn binary(
         dst,
         in_place: std::ptr::eq(x.ptr, dst) || std::ptr::eq(y.ptr, dst),
         tiled: small_float || x.is_tiled() || y.is_tiled(),
-        heavy: op.heavy(),
+        heavy: op.heavy() || dtype == Dtype::C64 && op == BinaryOp::Div,
     };
     macro_rules! with {
         ($defined:expr, $run:expr) => {{
@@ -600,6 +637,7 @@ pub unsafe fn binary(
         }};
     }
     match dtype {
+        Dtype::C64 => with!(complex::defined_binary(op), complex::binary),
         Dtype::F32 if op.is_bool() => with!(true, compare::compare::<f32>),
         Dtype::F32 => with!(single::defined_binary(op), single::binary),
         Dtype::F64 if op.is_bool() => with!(true, compare::compare::<f64>),

@@ -5,6 +5,7 @@
 //! (`docs/numerics.md` states the orders).
 
 pub mod attention;
+pub mod complex;
 pub mod copy;
 pub mod dtype;
 pub mod elementwise;

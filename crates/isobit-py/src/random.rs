@@ -4,6 +4,7 @@ use crate::args::{ArrayLike, Count, DtypeArg, ShapeArg, StreamArg};
 use crate::array::{Out, PyArray, out};
 use crate::error::Res;
 use crate::ops::docstring;
+use isobit::host::Scalar;
 use isobit::random::{self, Parameter};
 use isobit::{Array, Dtype, Shape, ops};
 use pyo3::exceptions::{PyIndexError, PyValueError};
@@ -54,7 +55,8 @@ impl Parameter for ArrayLike {
     }
 
     fn number(&self) -> Option<f64> {
-        ArrayLike::number(self).map(|n| n.to_f64())
+        // A complex number is none that can be told by its real part.
+        ArrayLike::number(self).filter(|n| !matches!(n, Scalar::Complex(..))).map(|n| n.to_f64())
     }
 }
 

@@ -1,13 +1,35 @@
 //! Element by element.
 
+use crate::complex::C;
 use crate::value::Values;
 use isobit_core::{Dtype, Spec};
+
+/// A function of complex numbers.
+pub fn complex(x: &Values, f: impl Fn(C) -> C) -> Values {
+    Values::C(x.complexes().into_iter().map(f).collect())
+}
+
+/// A real part of complex numbers, of one kind or another.
+pub fn part(x: &Values, f: impl Fn(C) -> f64) -> Values {
+    Values::F(x.complexes().into_iter().map(f).collect())
+}
+
+/// A function of two complex numbers.
+pub fn complex_pair(x: &[Values], f: impl Fn(C, C) -> C) -> Values {
+    Values::C(x[0].complexes().into_iter().zip(x[1].complexes()).map(|(a, b)| f(a, b)).collect())
+}
+
+/// A comparison of two complex numbers.
+pub fn compare_complex(x: &[Values], f: impl Fn(C, C) -> bool) -> Values {
+    Values::I(x[0].complexes().into_iter().zip(x[1].complexes()).map(|(a, b)| i128::from(f(a, b))).collect())
+}
 
 /// A function of numbers, with a float and an integer form.
 pub fn unary(x: &Values, f: impl Fn(f64) -> f64, i: impl Fn(i128) -> i128) -> Values {
     match x {
         Values::F(v) => Values::F(v.iter().map(|&a| f(a)).collect()),
         Values::I(v) => Values::I(v.iter().map(|&a| i(a)).collect()),
+        Values::C(_) => unreachable!("complex numbers have functions of their own"),
     }
 }
 
@@ -27,6 +49,9 @@ pub fn binary(x: &[Values], _out: &Spec, f: impl Fn(f64, f64) -> f64, i: impl Fn
 
 /// Conversion to the output's dtype: floats truncate into integers and saturate there.
 pub fn convert(x: &Values, out: &Spec) -> Values {
+    if out.dtype == Dtype::Bool && x.is_complex() {
+        return Values::I(x.complexes().iter().map(|z| i128::from(z.re != 0.0 || z.im != 0.0)).collect());
+    }
     let (low, high) = match out.dtype {
         Dtype::U8 => (0, i128::from(u8::MAX)),
         Dtype::U16 => (0, i128::from(u16::MAX)),
@@ -39,8 +64,8 @@ pub fn convert(x: &Values, out: &Spec) -> Values {
         _ => return x.clone(),
     };
     match x {
-        Values::F(v) => Values::I(v.iter().map(|&f| (f as i128).clamp(low, high)).collect()),
-        ints => ints.clone(),
+        Values::I(_) => x.clone(),
+        floats => Values::I(floats.floats().iter().map(|&f| (f as i128).clamp(low, high)).collect()),
     }
 }
 
@@ -66,6 +91,10 @@ pub fn invert(x: &Values, out: &Spec) -> Values {
 /// `b` or `c`, by whether `a` holds.
 pub fn select(a: &Values, b: &Values, c: &Values) -> Values {
     let holds = a.ints();
+    if b.is_complex() {
+        let (b, c) = (b.complexes(), c.complexes());
+        return Values::C(holds.iter().enumerate().map(|(k, &h)| if h != 0 { b[k] } else { c[k] }).collect());
+    }
     match (b, c) {
         (Values::I(b), Values::I(c)) => {
             Values::I(holds.iter().enumerate().map(|(k, &h)| if h != 0 { b[k] } else { c[k] }).collect())

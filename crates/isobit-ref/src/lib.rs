@@ -1,8 +1,9 @@
-//! The oracle backend: naive loops in f64 and i128 that follow each operation's definition.
+//! The oracle backend: naive loops in f64 (in pairs of them for complex64) and i128 that follow each operation's definition.
 //!
 //! It defines what operations mean. No SIMD, no threads, no cleverness; the only `unsafe` is in [`value`], which moves
 //! elements between tensors and numbers.
 
+mod complex;
 mod elementwise;
 mod matmul;
 mod movement;
@@ -13,6 +14,7 @@ mod scan;
 mod sort;
 mod value;
 
+use complex::{C, c};
 use isobit_core::backend::{BACKENDS, Backend, Inputs, Outputs, Ran};
 use isobit_core::numerics::Level;
 use isobit_core::{Dtype, Prim, Result, Spec, Tensor};
@@ -66,18 +68,81 @@ impl Backend for Reference {
         };
         let x: Vec<Values> = inputs.iter().map(load).collect::<Result<_>>()?;
         let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
-        let values = self.values(prim, &x, &shapes, outs);
+        let values = match self.complex_values(prim, &x, &shapes) {
+            Some(v) => vec![v],
+            None => self.values(prim, &x, &shapes, outs),
+        };
         let outs: Result<Outputs> = values.iter().zip(outs).map(|(v, s)| store(v, s)).collect();
         Ok(Ran::Done(outs?))
     }
 }
 
 impl Reference {
+    /// The primitives that mean something of their own for complex numbers.
+    fn complex_values(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]]) -> Option<Values> {
+        use elementwise::{compare_complex, complex, complex_pair, part};
+        let (first, shape) = (x.first().filter(|x| x.is_complex())?, shapes[0]);
+        Some(match prim {
+            Prim::Conjugate(_) => complex(first, C::conj),
+            Prim::Real(_) => part(first, |z| z.re),
+            Prim::Imag(_) => part(first, |z| z.im),
+            Prim::Abs(_) => part(first, C::abs),
+            Prim::Arccos(_) => complex(first, C::acos),
+            Prim::Arccosh(_) => complex(first, C::acosh),
+            Prim::Arcsin(_) => complex(first, C::asin),
+            Prim::Arcsinh(_) => complex(first, C::asinh),
+            Prim::Arctan(_) => complex(first, C::atan),
+            Prim::Arctanh(_) => complex(first, C::atanh),
+            Prim::Cos(_) => complex(first, C::cos),
+            Prim::Cosh(_) => complex(first, C::cosh),
+            Prim::Exp(_) => complex(first, C::exp),
+            Prim::Log(_) => complex(first, C::ln),
+            Prim::Log10(_) => complex(first, |z| z.log(10.0)),
+            Prim::Log1p(_) => complex(first, C::log1p),
+            Prim::Log2(_) => complex(first, |z| z.log(2.0)),
+            Prim::Negative(_) => complex(first, |z| -z),
+            Prim::Round(_) => complex(first, |z| c(z.re.round_ties_even(), z.im.round_ties_even())),
+            Prim::Rsqrt(_) => complex(first, C::rsqrt),
+            Prim::Sign(_) => complex(first, C::sign),
+            Prim::Sin(_) => complex(first, C::sin),
+            Prim::Sinh(_) => complex(first, C::sinh),
+            Prim::Sqrt(_) => complex(first, C::sqrt),
+            Prim::Square(_) => complex(first, |z| z * z),
+            Prim::Tan(_) => complex(first, C::tan),
+            Prim::Tanh(_) => complex(first, C::tanh),
+            Prim::Add(_) => complex_pair(x, |a, b| a + b),
+            Prim::Subtract(_) => complex_pair(x, |a, b| a - b),
+            Prim::Multiply(_) => complex_pair(x, |a, b| a * b),
+            Prim::Divide(_) => complex_pair(x, |a, b| a / b),
+            Prim::Power(_) => complex_pair(x, C::pow),
+            Prim::Logaddexp(_) => complex_pair(x, C::logaddexp),
+            Prim::Maximum(_) => complex_pair(x, C::maximum),
+            Prim::Minimum(_) => complex_pair(x, C::minimum),
+            Prim::Equal(_) => compare_complex(x, |a, b| a == b),
+            Prim::NotEqual(_) => compare_complex(x, |a, b| a != b),
+            Prim::Less(_) => compare_complex(x, C::less),
+            Prim::LessEqual(_) => compare_complex(x, |a, b| a.less(b) || a == b),
+            Prim::Sum(p) => reduce::fold_complex(first, shape, p.axes(), c(0.0, 0.0), |a, b| a + b),
+            Prim::Prod(p) => reduce::fold_complex(first, shape, p.axes(), c(1.0, 0.0), |a, b| a * b),
+            Prim::Max(p) => reduce::fold_complex(first, shape, p.axes(), c(0.0, 0.0), C::larger),
+            Prim::Min(p) => reduce::fold_complex(first, shape, p.axes(), c(0.0, 0.0), C::smaller),
+            Prim::Cumsum(p) => scan::scan_complex(first, shape, p.scan(), c(0.0, 0.0), |a, b| a + b),
+            Prim::Cumprod(p) => scan::scan_complex(first, shape, p.scan(), c(1.0, 0.0), |a, b| a * b),
+            Prim::Cummax(p) => {
+                let least = c(f64::NEG_INFINITY, f64::NEG_INFINITY);
+                scan::scan_complex(first, shape, p.scan(), least, C::larger)
+            }
+            Prim::Cummin(p) => scan::scan_complex(first, shape, p.scan(), c(f64::INFINITY, f64::INFINITY), C::smaller),
+            _ => return None,
+        })
+    }
+
     /// One arm per primitive, no wildcard: a primitive without a definition does not compile.
     fn values(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]], outs: &[Spec]) -> Vec<Values> {
         let out = &outs[0];
         let bits = 8 * out.dtype.size() as i128;
         let one = match prim {
+            Prim::Conjugate(_) | Prim::Imag(_) | Prim::Real(_) => unreachable!("{} is of complex numbers", prim.name()),
             // Views, and those that `run` has handled.
             Prim::Broadcast(_)
             | Prim::Custom(_)

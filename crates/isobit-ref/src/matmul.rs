@@ -1,5 +1,6 @@
 //! Matrix products by their definition.
 
+use crate::complex::c;
 use crate::value::Values;
 
 /// `[..., M, K] @ [..., K, N]` with equal leading axes.
@@ -7,6 +8,14 @@ pub fn matmul(a: &Values, a_shape: &[usize], b: &Values, b_shape: &[usize]) -> V
     let d = a_shape.len();
     let (m, k, n) = (a_shape[d - 2], a_shape[d - 1], b_shape[d - 1]);
     let batch: usize = a_shape[..d - 2].iter().product();
+    if a.is_complex() {
+        let (a, b) = (a.complexes(), b.complexes());
+        let cells = (0..batch * m * n).map(|o| (o / (m * n), o / n % m, o % n));
+        let cell = |(i, row, col)| {
+            (0..k).map(|j| a[(i * m + row) * k + j] * b[(i * k + j) * n + col]).fold(c(0.0, 0.0), |s, x| s + x)
+        };
+        return Values::C(cells.map(cell).collect());
+    }
     let (a, b) = (a.floats(), b.floats());
     let mut out = Vec::with_capacity(batch * m * n);
     for i in 0..batch {
@@ -22,7 +31,13 @@ pub fn matmul(a: &Values, a_shape: &[usize], b: &Values, b_shape: &[usize]) -> V
 
 /// `alpha * (a @ b) + beta * c`, inputs in the order c, a, b. A `beta` of 0 makes `c` irrelevant, NaN or not.
 pub fn addmm(x: &[Values], shapes: &[&[usize]], alpha: f64, beta: f64) -> Values {
-    let product = matmul(&x[1], shapes[1], &x[2], shapes[2]).floats();
+    let product = matmul(&x[1], shapes[1], &x[2], shapes[2]);
+    if product.is_complex() {
+        let term = |z| if beta == 0.0 { c(0.0, 0.0) } else { c(beta, 0.0) * z };
+        let pairs = product.complexes().into_iter().zip(x[0].complexes());
+        return Values::C(pairs.map(|(p, z)| c(alpha, 0.0) * p + term(z)).collect());
+    }
+    let product = product.floats();
     let c = x[0].floats();
     let term = |c: f64| if beta == 0.0 { 0.0 } else { beta * c };
     Values::F(product.into_iter().zip(c).map(|(p, c)| alpha * p + term(c)).collect())

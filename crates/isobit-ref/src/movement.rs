@@ -1,5 +1,6 @@
 //! Elements moved, not changed.
 
+use crate::complex::C;
 use crate::value::{Values, indices, ravel};
 use isobit_core::Spec;
 use isobit_core::ops::Reduce;
@@ -23,6 +24,10 @@ pub fn concatenate(x: &[Values], shapes: &[&[usize]], axis: usize, out: &Spec) -
         (k, ravel(&inner, shapes[k]))
     };
     match &x[0] {
+        Values::C(_) => {
+            let all: Vec<Vec<C>> = x.iter().map(Values::complexes).collect();
+            Values::C(indices(&out.shape).map(|ix| pick(&ix)).map(|(k, i)| all[k][i]).collect())
+        }
         Values::F(_) => {
             let all: Vec<Vec<f64>> = x.iter().map(Values::floats).collect();
             Values::F(indices(&out.shape).map(|ix| pick(&ix)).map(|(k, i)| all[k][i]).collect())
@@ -47,6 +52,11 @@ pub fn slice_update(x: &Values, update: &Values, region: &Region, shape: &[usize
         })
         .collect();
     match (x, update) {
+        (Values::C(x), u) => {
+            let mut out = x.clone();
+            places.into_iter().zip(u.complexes()).for_each(|(p, v)| out[p] = v);
+            Values::C(out)
+        }
         (Values::F(x), u) => {
             let mut out = x.clone();
             places.into_iter().zip(u.floats()).for_each(|(p, v)| out[p] = v);
@@ -65,6 +75,7 @@ pub fn pad(x: &Values, value: &Values, inner: &Region, out: &Spec) -> Values {
     let filled = match value {
         Values::F(v) => Values::F(vec![v[0]; out.size()]),
         Values::I(v) => Values::I(vec![v[0]; out.size()]),
+        Values::C(v) => Values::C(vec![v[0]; out.size()]),
     };
     slice_update(&filled, x, inner, &out.shape)
 }
@@ -158,7 +169,19 @@ fn combine(x: &Values, updates: &Values, at: &[usize], reduce: Reduce) -> Values
         Reduce::Maximum => a.max(b),
         Reduce::Minimum => a.min(b),
     };
+    let complex = |a: C, b: C| match reduce {
+        Reduce::Set => b,
+        Reduce::Add => a + b,
+        Reduce::Multiply => a * b,
+        Reduce::Maximum => a.larger(b),
+        Reduce::Minimum => a.smaller(b),
+    };
     match x {
+        Values::C(x) => {
+            let mut out = x.clone();
+            at.iter().zip(updates.complexes()).for_each(|(&p, u)| out[p] = complex(out[p], u));
+            Values::C(out)
+        }
         Values::F(x) => {
             let mut out = x.clone();
             at.iter().zip(updates.floats()).for_each(|(&p, u)| out[p] = float(out[p], u));

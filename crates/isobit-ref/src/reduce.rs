@@ -1,5 +1,6 @@
 //! Reductions over axes, which stay with size 1.
 
+use crate::complex::C;
 use crate::value::{Values, indices, ravel};
 
 /// For each output element, the positions of the input elements that it is made of, ascending.
@@ -19,6 +20,13 @@ pub fn groups(shape: &[usize], axes: &[usize]) -> Vec<Vec<usize>> {
     out
 }
 
+/// A fold of each group of complex numbers that begins with its first element; of an empty one `start`.
+pub fn fold_complex(x: &Values, shape: &[usize], axes: &[usize], start: C, f: impl Fn(C, C) -> C) -> Values {
+    let v = x.complexes();
+    let one = |g: &Vec<usize>| g.iter().map(|&k| v[k]).reduce(&f).unwrap_or(start);
+    Values::C(groups(shape, axes).iter().map(one).collect())
+}
+
 /// A fold of each group, with a float and an integer form.
 pub fn fold(
     x: &Values,
@@ -33,6 +41,7 @@ pub fn fold(
     match x {
         Values::F(v) => Values::F(groups.iter().map(|g| g.iter().fold(start_f, |acc, &k| f(acc, v[k]))).collect()),
         Values::I(v) => Values::I(groups.iter().map(|g| g.iter().fold(start_i, |acc, &k| i(acc, v[k]))).collect()),
+        Values::C(_) => unreachable!("complex numbers have a fold of their own"),
     }
 }
 
@@ -48,6 +57,7 @@ pub fn each(
     match x {
         Values::F(v) => Values::F(groups.iter().map(|g| f(&g.iter().map(|&k| v[k]).collect::<Vec<_>>())).collect()),
         Values::I(v) => Values::I(groups.iter().map(|g| i(&g.iter().map(|&k| v[k]).collect::<Vec<_>>())).collect()),
+        Values::C(_) => unreachable!("complex numbers have a fold of their own"),
     }
 }
 
@@ -80,6 +90,11 @@ pub fn first<T: Copy>(x: &[T], before: impl Fn(T, T) -> bool) -> i128 {
 
 /// Positions of the largest elements (of the smallest ones with `least`).
 pub fn arg(x: &Values, shape: &[usize], axis: usize, least: bool) -> Values {
+    if let Values::C(v) = x {
+        let before = |a: C, b: C| !b.is_nan() && (a.is_nan() || if least { a.less(b) } else { b.less(a) });
+        let line = |g: &Vec<usize>| first(&g.iter().map(|&k| v[k]).collect::<Vec<_>>(), before);
+        return Values::I(groups(shape, &[axis]).iter().map(line).collect());
+    }
     let before = |a: f64, b: f64| !b.is_nan() && (a.is_nan() || if least { a < b } else { a > b });
     let int_before = |a: i128, b: i128| if least { a < b } else { a > b };
     let floats = each(x, shape, &[axis], |g| first(g, before) as f64, |g| first(g, int_before));

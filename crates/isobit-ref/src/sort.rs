@@ -13,6 +13,10 @@ fn compare(x: &Values, a: usize, b: usize) -> Ordering {
             (a, b) => a.cmp(&b),
         },
         Values::I(v) => v[a].cmp(&v[b]),
+        Values::C(v) => match (v[a].is_nan(), v[b].is_nan()) {
+            (false, false) => v[a].order(v[b]).unwrap_or(Ordering::Equal),
+            (a, b) => a.cmp(&b),
+        },
     }
 }
 
@@ -58,6 +62,7 @@ pub fn positions(x: &Values, shape: &[usize], axis: usize, kth: Option<usize>) -
 pub fn searchsorted(s: &Values, n: usize, v: &Values, m: usize, side: Side) -> Values {
     let both = match (s, v) {
         (Values::I(a), Values::I(b)) => Values::I([a.as_slice(), b].concat()),
+        (Values::C(a), Values::C(b)) => Values::C([a.as_slice(), b].concat()),
         _ => Values::F([s.floats(), v.floats()].concat()),
     };
     let count = |at: usize| {

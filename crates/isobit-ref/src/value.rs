@@ -1,7 +1,8 @@
-//! Elements as exact numbers: f64 for floats, i128 for integers and bools.
+//! Elements as exact numbers: f64 for floats and parts of complex numbers, i128 for integers and bools.
 
+use crate::complex::{C, c};
 use half::{bf16, f16};
-use isobit_core::{Dtype, Error, Result, Spec, Tensor};
+use isobit_core::{Dtype, Result, Spec, Tensor};
 
 /// The elements of a tensor, row-major.
 #[derive(Clone, Debug)]
@@ -10,15 +11,31 @@ pub enum Values {
     F(Vec<f64>),
     /// Integers and bools.
     I(Vec<i128>),
+    /// Complex numbers.
+    C(Vec<C>),
 }
 
 impl Values {
-    /// As floats.
+    /// As floats; of complex numbers the real parts.
     pub fn floats(&self) -> Vec<f64> {
         match self {
             Values::F(v) => v.clone(),
             Values::I(v) => v.iter().map(|&i| i as f64).collect(),
+            Values::C(v) => v.iter().map(|z| z.re).collect(),
         }
+    }
+
+    /// As complex numbers.
+    pub fn complexes(&self) -> Vec<C> {
+        match self {
+            Values::C(v) => v.clone(),
+            _ => self.floats().into_iter().map(|x| c(x, 0.0)).collect(),
+        }
+    }
+
+    /// Whether they are complex numbers.
+    pub fn is_complex(&self) -> bool {
+        matches!(self, Values::C(_))
     }
 
     /// As integers; floats must be integral (indices).
@@ -26,6 +43,7 @@ impl Values {
         match self {
             Values::F(v) => v.iter().map(|&f| f as i128).collect(),
             Values::I(v) => v.clone(),
+            Values::C(v) => v.iter().map(|z| z.re as i128).collect(),
         }
     }
 
@@ -34,6 +52,7 @@ impl Values {
         match self {
             Values::F(v) => v.len(),
             Values::I(v) => v.len(),
+            Values::C(v) => v.len(),
         }
     }
 
@@ -42,6 +61,7 @@ impl Values {
         match self {
             Values::F(v) => Values::F(at.map(|i| v[i]).collect()),
             Values::I(v) => Values::I(at.map(|i| v[i]).collect()),
+            Values::C(v) => Values::C(at.map(|i| v[i]).collect()),
         }
     }
 }
@@ -92,7 +112,7 @@ pub fn load(t: &Tensor) -> Result<Values> {
         Dtype::BF16 => read!(bf16, F, bf16::to_f64),
         Dtype::F32 => read!(f32, F, f64::from),
         Dtype::F64 => read!(f64, F, |x: f64| x),
-        Dtype::C64 => return Err(no_complex()),
+        Dtype::C64 => read!([f32; 2], C, |[re, im]: [f32; 2]| c(re.into(), im.into())),
     })
 }
 
@@ -107,11 +127,20 @@ pub fn store(v: &Values, spec: &Spec) -> Result<Tensor> {
                 Values::F(v) => v.iter().enumerate().for_each(|(i, &x)| unsafe { *p.add(i) = $f(x, x as i128) }),
                 // SAFETY: as above.
                 Values::I(v) => v.iter().enumerate().for_each(|(i, &x)| unsafe { *p.add(i) = $f(x as f64, x) }),
+                // SAFETY: as above.
+                Values::C(v) => v.iter().enumerate().for_each(|(i, &z)| unsafe { *p.add(i) = $f(z.re, z.re as i128) }),
             }
         }};
     }
     assert_eq!(v.len(), spec.size(), "the oracle made another number of elements than {spec:?}");
     match spec.dtype {
+        Dtype::C64 => {
+            let p = t.as_mut_ptr::<[f32; 2]>();
+            for (i, z) in v.complexes().into_iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { *p.add(i) = [z.re as f32, z.im as f32] };
+            }
+        }
         Dtype::Bool => write!(u8, |f: f64, _| u8::from(f != 0.0)),
         Dtype::U8 => write!(u8, |_, i: i128| i as u8),
         Dtype::U16 => write!(u16, |_, i: i128| i as u16),
@@ -125,12 +154,6 @@ pub fn store(v: &Values, spec: &Spec) -> Result<Tensor> {
         Dtype::BF16 => write!(bf16, |f, _| bf16::from_f64(f)),
         Dtype::F32 => write!(f32, |f, _| f as f32),
         Dtype::F64 => write!(f64, |f, _| f),
-        Dtype::C64 => return Err(no_complex()),
     }
     Ok(t)
-}
-
-/// complex64 is declared but has no operations yet (docs/coverage.md says so).
-fn no_complex() -> Error {
-    Error::dtype("eval", "complex64 has no kernels yet")
 }

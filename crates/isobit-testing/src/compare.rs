@@ -9,7 +9,7 @@ pub fn ulp(x: f64, dtype: Dtype) -> f64 {
     let (mantissa, min_exp) = match dtype {
         Dtype::F16 => (10, -14),
         Dtype::BF16 => (7, -126),
-        Dtype::F32 => (23, -126),
+        Dtype::F32 | Dtype::C64 => (23, -126),
         _ => (52, -1022),
     };
     if x == 0.0 || !x.is_finite() {
@@ -39,6 +39,14 @@ pub fn same_bits(got: &Data, want: &Data) -> Checked {
             let differs = |(g, w): (&f64, &f64)| g.to_bits() != w.to_bits() && !(g.is_nan() && w.is_nan());
             g.iter().zip(w).position(differs).map(|i| (i, format!("{:e}", w[i]), format!("{:e}", g[i])))
         }
+        (Values::C(g), Values::C(w)) => {
+            let same = |g: f64, w: f64| g.to_bits() == w.to_bits() || g.is_nan() && w.is_nan();
+            let differs = |(g, w): (&[f64; 2], &[f64; 2])| !(same(g[0], w[0]) && same(g[1], w[1]));
+            g.iter()
+                .zip(w)
+                .position(differs)
+                .map(|i| (i, format!("{:e}", w[i][0]) + &format!(" {:e}j", w[i][1]), format!("{:?}", g[i])))
+        }
         (Values::I(g), Values::I(w)) => {
             g.iter().zip(w).position(|(g, w)| g != w).map(|i| (i, w[i].to_string(), g[i].to_string()))
         }
@@ -54,6 +62,9 @@ pub fn same_bits(got: &Data, want: &Data) -> Checked {
 /// is allowed.
 pub fn within(got: &Data, want: &Data, ulps: f64, slack: Option<&[f64]>) -> Checked {
     same_spec(got, want)?;
+    if let (Values::C(g), Values::C(w)) = (&got.values, &want.values) {
+        return within_complex(g, w, ulps, slack);
+    }
     let (Values::F(g), Values::F(w)) = (&got.values, &want.values) else {
         return same_bits(got, want);
     };
@@ -70,6 +81,23 @@ pub fn within(got: &Data, want: &Data, ulps: f64, slack: Option<&[f64]>) -> Chec
                 "element {i}: expected {w:e}, got {g:e} ({off:.1} ulps off, {:.1} allowed)",
                 allowed / ulp(w, want.dtype)
             )));
+        }
+    }
+    Ok(())
+}
+
+/// [`within`] of complex numbers: either part is allowed the units of the larger one, since sums and products of parts
+/// cancel. The sign of a zero is not compared.
+fn within_complex(got: &[[f64; 2]], want: &[[f64; 2]], ulps: f64, slack: Option<&[f64]>) -> Checked {
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        let size = w.iter().filter(|x| x.is_finite()).fold(0.0f64, |m, x| m.max(x.abs()));
+        let extra = slack.map_or(0.0, |s| if s[i].is_nan() { 0.0 } else { s[i] });
+        let allowed = ulps * ulp(size, Dtype::C64) + extra;
+        let close = |g: f64, w: f64| {
+            g == w || g.is_nan() && w.is_nan() || (g - w).abs() <= allowed && g.is_finite() && w.is_finite()
+        };
+        if !(close(g[0], w[0]) && close(g[1], w[1])) {
+            return Err(Failure(format!("element {i}: expected {w:?}, got {g:?} ({allowed:e} allowed)")));
         }
     }
     Ok(())

@@ -13,6 +13,8 @@ pub enum Values {
     F(Vec<f64>),
     /// Integers and bools.
     I(Vec<i128>),
+    /// Complex numbers: real and imaginary part.
+    C(Vec<[f64; 2]>),
 }
 
 /// An array on the host.
@@ -35,6 +37,11 @@ pub fn int_range(dtype: Dtype) -> (i128, i128) {
     }
 }
 
+/// How many floats an element is.
+pub fn parts(dtype: Dtype) -> usize {
+    if dtype == Dtype::C64 { 2 } else { 1 }
+}
+
 /// `x` rounded to a float dtype.
 pub fn round_to(x: f64, dtype: Dtype) -> f64 {
     match dtype {
@@ -46,10 +53,12 @@ pub fn round_to(x: f64, dtype: Dtype) -> f64 {
 }
 
 impl Data {
-    /// Floats rounded to `dtype`, or truncated to it if it is an integer.
+    /// Floats rounded to `dtype`, or truncated to it if it is an integer. Of complex numbers real and imaginary parts in turn.
     pub fn new(dtype: Dtype, shape: &[usize], values: Vec<f64>) -> Data {
-        assert_eq!(values.len(), shape.iter().product::<usize>());
-        let values = if dtype.is_float() {
+        assert_eq!(values.len(), parts(dtype) * shape.iter().product::<usize>());
+        let values = if dtype == Dtype::C64 {
+            Values::C(values.chunks(2).map(|z| [z[0], z[1]].map(|x| round_to(x, Dtype::F32))).collect())
+        } else if dtype.is_float() {
             Values::F(values.into_iter().map(|x| round_to(x, dtype)).collect())
         } else {
             Values::I(values.into_iter().map(|x| x as i128).collect())
@@ -62,11 +71,12 @@ impl Data {
         self.shape.iter().product()
     }
 
-    /// The elements as floats.
+    /// The elements as floats; of complex numbers real and imaginary parts in turn.
     pub fn floats(&self) -> Vec<f64> {
         match &self.values {
             Values::F(v) => v.clone(),
             Values::I(v) => v.iter().map(|&i| i as f64).collect(),
+            Values::C(v) => v.as_flattened().to_vec(),
         }
     }
 
@@ -84,6 +94,7 @@ impl Data {
                     }
                 }
             }
+            Values::C(v) => v.as_flattened().iter().for_each(|&x| bytes.extend((x as f32).to_ne_bytes())),
             // Two's complement: the low bytes of the wide integer are the narrow one.
             Values::I(v) => v.iter().for_each(|&x| bytes.extend(&x.to_le_bytes()[..self.dtype.size()])),
         }
@@ -105,7 +116,10 @@ impl Data {
                 Values::F(parts.map(|b| f64::from(f32::from_ne_bytes(b.try_into().expect("4 bytes")))).collect())
             }
             Dtype::F64 => Values::F(parts.map(|b| f64::from_ne_bytes(b.try_into().expect("8 bytes"))).collect()),
-            Dtype::C64 => return Err(Failure("complex64 has no host form".into())),
+            Dtype::C64 => {
+                let part = |b: &[u8]| f64::from(f32::from_ne_bytes(b.try_into().expect("4 bytes")));
+                Values::C(parts.map(|b| [part(&b[..4]), part(&b[4..])]).collect())
+            }
             d => {
                 let whole = |b: &[u8]| {
                     let fill = if d.is_signed() && b[size - 1] & 0x80 != 0 { 0xFF } else { 0 };
@@ -128,6 +142,7 @@ impl Data {
         let values = match &self.values {
             Values::F(v) => Values::F(at.map(|i| v[i]).collect()),
             Values::I(v) => Values::I(at.map(|i| v[i]).collect()),
+            Values::C(v) => Values::C(at.map(|i| v[i]).collect()),
         };
         Data { dtype: self.dtype, shape: shape.to_vec(), values }
     }
@@ -170,6 +185,7 @@ impl Data {
         let values = match &first.values {
             Values::F(_) => Values::F(places.map(|(k, i)| parts[k].floats_ref()[i]).collect()),
             Values::I(_) => Values::I(places.map(|(k, i)| parts[k].ints_ref()[i]).collect()),
+            Values::C(_) => Values::C(places.map(|(k, i)| parts[k].pairs_ref()[i]).collect()),
         };
         Data { dtype: first.dtype, shape, values }
     }
@@ -177,22 +193,30 @@ impl Data {
     fn floats_ref(&self) -> &[f64] {
         match &self.values {
             Values::F(v) => v,
-            Values::I(_) => &[],
+            _ => &[],
+        }
+    }
+
+    fn pairs_ref(&self) -> &[[f64; 2]] {
+        match &self.values {
+            Values::C(v) => v,
+            _ => &[],
         }
     }
 
     fn ints_ref(&self) -> &[i128] {
         match &self.values {
             Values::I(v) => v,
-            Values::F(_) => &[],
+            _ => &[],
         }
     }
 
-    /// Element by element.
+    /// Element by element; of complex numbers part by part.
     pub fn map(&self, f: impl Fn(f64) -> f64, i: impl Fn(i128) -> i128) -> Data {
         let values = match &self.values {
             Values::F(v) => Values::F(v.iter().map(|&x| round_to(f(x), self.dtype)).collect()),
             Values::I(v) => Values::I(v.iter().map(|&x| i(x)).collect()),
+            Values::C(v) => Values::C(v.iter().map(|z| z.map(|x| round_to(f(x), Dtype::F32))).collect()),
         };
         Data { values, ..self.clone() }
     }

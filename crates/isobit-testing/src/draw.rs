@@ -1,6 +1,6 @@
 //! Drawing operands from their domains: deterministic, seeded by the cell's name.
 
-use crate::data::{Data, Values, int_range};
+use crate::data::{Data, Values, int_range, parts};
 use isobit_core::Dtype;
 use isobit_core::prim::{Case, Domain, Operand};
 
@@ -42,7 +42,7 @@ impl Rng {
 
     /// Random numbers in -1..1, well away from 0: directions for derivatives.
     pub fn direction(&mut self, dtype: Dtype, shape: &[usize]) -> Data {
-        let n = shape.iter().product();
+        let n = parts(dtype) * shape.iter().product::<usize>();
         let v = (0..n).map(|_| self.real(0.25, 1.0) * if self.bits() & 1 == 0 { 1.0 } else { -1.0 }).collect();
         Data::new(dtype, shape, v)
     }
@@ -94,9 +94,7 @@ fn allows(d: &Domain, dtype: Dtype) -> bool {
         Domain::Number(lo, hi) => {
             dtype.is_float() || dtype.is_integer() && int_interval(dtype, *lo, *hi).is_some_and(|(a, b)| a < b)
         }
-        Domain::Any(lo, hi) => {
-            dtype.is_float() || dtype != Dtype::C64 && int_interval(dtype, *lo, *hi).is_some_and(|(a, b)| a < b)
-        }
+        Domain::Any(lo, hi) => dtype.is_inexact() || int_interval(dtype, *lo, *hi).is_some_and(|(a, b)| a < b),
         Domain::Integer(lo, hi) => {
             let (min, max) = int_range(dtype);
             dtype.is_integer() && min <= i128::from(*lo) && i128::from(*hi) <= max
@@ -178,6 +176,13 @@ pub fn operand(rng: &mut Rng, o: &Operand, choice: Choice, extra: &[(usize, usiz
     if dtype.is_float() {
         return Data::new(dtype, &shape, (0..n).map(|_| rng.real(lo, hi)).collect());
     }
+    if dtype == Dtype::C64 {
+        let mut part = || {
+            let x = rng.real(lo, hi);
+            if lo > 0.0 && rng.bits() & 1 == 0 { -x } else { x }
+        };
+        return Data::new(dtype, &shape, (0..2 * n).map(|_| part()).collect());
+    }
     let (lo, hi) = int_interval(dtype, lo, hi).unwrap_or((0, 1));
     Data { dtype, shape, values: Values::I((0..n).map(|_| rng.int(lo, hi)).collect()) }
 }
@@ -201,10 +206,13 @@ pub fn operands(rng: &mut Rng, case: &Case, choice: Choice) -> Vec<Data> {
 /// values are indices, keys or given stay as they are. In sums there are no largest numbers (the oracle's float64 does not overflow on
 /// the way to a finite sum) and no subnormal bfloat16 (the contract flushes them).
 pub fn sprinkle_edges(rng: &mut Rng, o: &Operand, x: &mut Data, in_sums: bool) {
-    if !matches!(
-        o.domain,
-        Domain::Real(..) | Domain::Distinct(..) | Domain::Number(..) | Domain::Any(..) | Domain::Bits(..)
-    ) {
+    let of_complex = matches!(o.domain, Domain::Of(Dtype::C64, ..));
+    if !of_complex
+        && !matches!(
+            o.domain,
+            Domain::Real(..) | Domain::Distinct(..) | Domain::Number(..) | Domain::Any(..) | Domain::Bits(..)
+        )
+    {
         return;
     }
     let dtype = x.dtype;
@@ -226,6 +234,16 @@ pub fn sprinkle_edges(rng: &mut Rng, o: &Operand, x: &mut Data, in_sums: bool) {
             }
             for x in v {
                 if rng.below(3) > 0 {
+                    *x = list[rng.below(list.len())];
+                }
+            }
+        }
+        Values::C(v) => {
+            // No largest numbers: products of parts overflow where the oracle's do not.
+            let (min, sub) = (f64::from(f32::MIN_POSITIVE), 2f64.powi(-149));
+            let list = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0, 0.5, -2.0, min, -min, sub];
+            for x in v.as_flattened_mut() {
+                if rng.below(3) == 0 {
                     *x = list[rng.below(list.len())];
                 }
             }

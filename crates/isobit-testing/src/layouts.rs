@@ -137,6 +137,11 @@ fn embedded(x: &Data, big: &[usize], start: &[isize], step: &[isize]) -> Data {
             v.iter().enumerate().for_each(|(i, &x)| out[place(i)] = x);
             Values::F(out)
         }
+        Values::C(v) => {
+            let mut out = vec![[f64::NAN; 2]; n];
+            v.iter().enumerate().for_each(|(i, &x)| out[place(i)] = x);
+            Values::C(out)
+        }
         Values::I(v) => {
             let junk = if x.dtype == Dtype::Bool { 1 } else { crate::data::int_range(x.dtype).1 };
             let mut out = vec![junk; n];

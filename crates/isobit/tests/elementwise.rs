@@ -108,6 +108,20 @@ fn dtypes_follow_the_table() {
     assert_eq!(ops::left_shift(&of(Dtype::Bool), &of(Dtype::Bool)).unwrap().dtype(), Dtype::U8);
     let complex = Array::scalar(1.0, Dtype::C64);
     for r in [ops::sin(&complex), ops::add(&complex, &complex), ops::where_(&complex, &complex, &complex)] {
+        assert_eq!(r.unwrap().dtype(), Dtype::C64);
+    }
+    assert_eq!(ops::abs(&complex).unwrap().dtype(), Dtype::F32);
+    for r in [
+        ops::erf(&complex),
+        ops::expm1(&complex),
+        ops::sigmoid(&complex),
+        ops::floor(&complex),
+        ops::remainder(&complex, &complex),
+        ops::floor_divide(&complex, &complex),
+        ops::arctan2(&complex, &complex),
+        ops::bitwise_and(&complex, &complex),
+        ops::nan_to_num(&complex, 0.0, None, None),
+    ] {
         assert_eq!(r.unwrap_err().kind(), isobit::ErrorKind::Type);
     }
     let err = ops::add(&of(Dtype::F32), &ops::ones(&[3], Dtype::F32).unwrap()).unwrap_err();

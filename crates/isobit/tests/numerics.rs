@@ -132,18 +132,19 @@ fn strict_mode_of_the_environment() {
     }
 }
 
-const COLUMNS: [(&str, &[Dtype]); 6] = [
+const COLUMNS: [(&str, &[Dtype]); 7] = [
     ("bool", &[Dtype::Bool]),
     ("integers", &[Dtype::U8, Dtype::U16, Dtype::U32, Dtype::U64, Dtype::I8, Dtype::I16, Dtype::I32, Dtype::I64]),
     ("float16", &[Dtype::F16]),
     ("bfloat16", &[Dtype::BF16]),
     ("float32", &[Dtype::F32]),
     ("float64", &[Dtype::F64]),
+    ("complex64", &[Dtype::C64]),
 ];
 
 /// For each primitive and column the least level over its cases, where some case takes such a first input.
-fn levels() -> BTreeMap<&'static str, [Option<Level>; 6]> {
-    let mut rows: BTreeMap<&'static str, [Option<Level>; 6]> = BTreeMap::new();
+fn levels() -> BTreeMap<&'static str, [Option<Level>; 7]> {
+    let mut rows: BTreeMap<&'static str, [Option<Level>; 7]> = BTreeMap::new();
     for entry in REGISTRY {
         let row = rows.entry(entry.name).or_default();
         for case in (entry.cases)() {
@@ -179,7 +180,7 @@ fn table() -> String {
          refresh: `UPDATE_NUMERICS=1 cargo test -p isobit --test numerics`.\n\n| primitive |"
     );
     COLUMNS.iter().for_each(|(name, _)| write!(out, " {name} |").unwrap());
-    out.push_str("\n|---|---|---|---|---|---|---|\n");
+    out.push_str("\n|---|---|---|---|---|---|---|---|\n");
     for (name, row) in levels() {
         write!(out, "| {name} |").unwrap();
         row.iter().for_each(|l| write!(out, " {} |", l.map_or("-", Level::name)).unwrap());

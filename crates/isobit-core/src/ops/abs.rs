@@ -3,15 +3,16 @@
 use crate::array::{Array, apply};
 use crate::dtype::Dtype;
 use crate::error::Result;
-use crate::prim::{Case, Domain};
+use crate::prim::adaptors::Elementwise;
+use crate::prim::{Case, Cases, Domain};
 
 /// Element-wise magnitude. The least signed integer stays what it is.
 ///
 /// # Dtypes
-/// Any.
+/// Any; of complex64, float32.
 ///
 /// # Gradients
-/// The cotangent times the sign of `a`; zero at 0.
+/// The cotangent times the sign of `a`; zero at 0. Of a complex number the sign is the number over its magnitude.
 ///
 /// # Examples
 /// ```
@@ -27,9 +28,31 @@ pub fn abs(a: &Array) -> Result<Array> {
     apply(Abs, &[a])
 }
 
-crate::elementwise_primitive!(
-    /// The primitive of [`abs`].
-    Abs, "abs", 1, super::require_number,
-    |_, x, _, t| super::multiply(t, &super::sign(&x[0])?).map(Some),
-    Case::elementwise(Abs, &[Domain::Number(-4.0, 4.0)]),
-);
+/// The primitive of [`abs`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Abs;
+
+impl Elementwise for Abs {
+    const NAME: &'static str = "abs";
+    const ARITY: usize = 1;
+
+    fn dtype(&self, inputs: &[Dtype]) -> Result<Dtype> {
+        Ok(super::require_number(Self::NAME, inputs[0])?.real())
+    }
+
+    fn scaled(&self, _: usize, x: &[Array], _: &Array, t: &Array) -> Result<Option<Array>> {
+        let sign = super::sign(&x[0])?;
+        super::real(&super::multiply(t, &super::conj(&sign)?)?).map(Some)
+    }
+
+    fn pulled(&self, _: usize, x: &[Array], _: &Array, ct: &Array) -> Result<Option<Array>> {
+        super::multiply(ct, &super::sign(&x[0])?).map(Some)
+    }
+
+    fn cases() -> Cases {
+        let complex = Case::complex(Abs, &[(0.3, 4.0)]);
+        [Case::elementwise(Abs, &[Domain::Number(-4.0, 4.0)]), complex].concat()
+    }
+}
+
+crate::primitive_via!(Elementwise, Abs);

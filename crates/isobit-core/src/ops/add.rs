@@ -49,7 +49,8 @@ impl Elementwise for Add {
     }
 
     fn cases() -> Cases {
-        Case::elementwise(Add, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)])
+        let any = || Domain::Any(-4.0, 4.0);
+        [Case::elementwise(Add, &[any(), any()]), Case::complex(Add, &[(-4.0, 4.0); 2])].concat()
     }
 }
 

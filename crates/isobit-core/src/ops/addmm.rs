@@ -1,7 +1,8 @@
 //! Matrix product with something added before the one rounding.
 
-use super::matmul::{product_cases, product_spec, promoted, same_batch, t};
+use super::matmul::{adjoint, product_cases, product_spec, promoted_inexact, same_batch};
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Shape, Spec};
@@ -13,7 +14,7 @@ use smallvec::smallvec;
 /// As [`matmul`](super::matmul()); `c` broadcasts to the product's shape.
 ///
 /// # Dtypes
-/// Floats, promoted; accumulates in float32 (float64 for float64), where also `alpha` and `beta` act.
+/// Floats and complex64, promoted; accumulates in float32 (float64 for float64), where also `alpha` and `beta` act.
 ///
 /// # Gradients
 /// `beta * ct`, `alpha * ct @ b.T`, `alpha * a.T @ ct`.
@@ -31,11 +32,11 @@ use smallvec::smallvec;
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn addmm(c: &Array, a: &Array, b: &Array, alpha: f64, beta: f64) -> Result<Array> {
-    let (a, b) = promoted("addmm", a, b)?;
+    let (a, b) = promoted_inexact("addmm", a, b)?;
     let dtype = a.dtype().promote(c.dtype());
     let (a, b, c) = (super::astype(&a, dtype)?, super::astype(&b, dtype)?, super::astype(c, dtype)?);
-    if !dtype.is_float() {
-        return Err(Error::dtype("addmm", format!("expected real floating dtypes, got {dtype}")));
+    if !dtype.is_inexact() {
+        return Err(Error::dtype("addmm", format!("expected floating dtypes, got {dtype}")));
     }
     let (row, column) = (a.ndim() == 1, b.ndim() == 1);
     let a = if row { super::expand_dims(&a, 0)? } else { a };
@@ -149,8 +150,8 @@ impl Primitive for Addmm {
         let ct = cx.ct()?;
         cx.each(|i| match i {
             0 => scaled(ct.clone(), self.beta()),
-            1 => scaled(super::matmul(&ct, &t(&cx.inputs[2])?)?, self.alpha()),
-            _ => scaled(super::matmul(&t(&cx.inputs[1])?, &ct)?, self.alpha()),
+            1 => scaled(super::matmul(&ct, &adjoint(&cx.inputs[2])?)?, self.alpha()),
+            _ => scaled(super::matmul(&adjoint(&cx.inputs[1])?, &ct)?, self.alpha()),
         })
     }
 
@@ -165,7 +166,10 @@ impl Primitive for Addmm {
     fn cases() -> Cases {
         let mut all = Vec::new();
         for (alpha, beta) in [(1.0, 1.0), (0.5, -2.0), (1.5, 0.0)] {
-            all.extend(product_cases(|| Case::new(Addmm::new(alpha, beta))).into_iter().map(|mut case| {
+            let prim = || Case::new(Addmm::new(alpha, beta));
+            let real = product_cases(prim, || Domain::Real(-2.0, 2.0));
+            let complex = product_cases(|| prim().no_edges(), || Domain::Of(Dtype::C64, -2.0, 2.0));
+            all.extend(real.into_iter().chain(complex).map(|mut case| {
                 let (a, b) = (&case.inputs[0].shape, &case.inputs[1].shape);
                 let mut shape = a.clone();
                 let last = shape.len() - 1;
@@ -174,7 +178,7 @@ impl Primitive for Addmm {
                 let terms = a.last().copied().unwrap_or(1);
                 let magnitude = 4.0 * (terms as f64).sqrt() * alpha.abs() + 2.0 * beta.abs();
                 case = case.accumulates(terms, magnitude);
-                case.inputs.insert(0, crate::prim::Operand { shape, domain: Domain::Real(-2.0, 2.0) });
+                case.inputs.insert(0, crate::prim::Operand { shape, domain: case.inputs[0].domain.clone() });
                 case
             }));
         }

@@ -43,6 +43,9 @@ pub fn arange(
         Some(d) => d,
         None => start.default_dtype().promote(stop.default_dtype()).promote(step.default_dtype()),
     };
+    if dtype == Dtype::C64 && [start, stop, step].iter().all(|s| !matches!(s, Scalar::Complex(..))) {
+        return super::astype(&arange(start, stop, step, Dtype::F32)?, dtype);
+    }
     if matches!(dtype, Dtype::Bool | Dtype::C64) {
         return Err(Error::dtype("arange", format!("expected an integer or real floating dtype, got {dtype}")));
     }

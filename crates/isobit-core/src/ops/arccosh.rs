@@ -1,13 +1,14 @@
 //! Inverse hyperbolic cosine.
 
 use crate::array::Array;
+use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::prim::{Case, Domain};
 
 /// Element-wise inverse hyperbolic cosine; NaN below 1.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `sqrt(a^2 - 1)`.
@@ -27,8 +28,20 @@ crate::elementwise_primitive!(
     /// The primitive of [`arccosh`].
     Arccosh, "arccosh", 1, super::require_inexact,
     |_, x, _, t| {
-        let slope = super::rsqrt(&super::subtract(&super::square(&x[0])?, &super::constant(t, 1.0))?)?;
+        let one = super::constant(t, 1.0);
+        let slope = match x[0].dtype() {
+            // The root of the square would have the wrong sign in half of the plane.
+            Dtype::C64 => super::multiply(
+                &super::rsqrt(&super::subtract(&x[0], &one)?)?,
+                &super::rsqrt(&super::add(&x[0], &one)?)?,
+            )?,
+            _ => super::rsqrt(&super::subtract(&super::square(&x[0])?, &one)?)?,
+        };
         super::multiply(t, &slope).map(Some)
     },
-    Case::elementwise(Arccosh, &[Domain::Real(1.2, 4.0)]),
+    [
+        Case::elementwise(Arccosh, &[Domain::Real(1.2, 4.0)]),
+        Case::analytic(Arccosh, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

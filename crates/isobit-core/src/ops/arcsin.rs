@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise inverse sine, an angle in `[-pi/2, pi/2]`; NaN outside `[-1, 1]`.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `sqrt(1 - a^2)`.
@@ -30,5 +30,9 @@ crate::elementwise_primitive!(
         let slope = super::rsqrt(&super::subtract(&super::constant(t, 1.0), &super::square(&x[0])?)?)?;
         super::multiply(t, &slope).map(Some)
     },
-    Case::elementwise(Arcsin, &[Domain::Real(-0.9, 0.9)]),
+    [
+        Case::elementwise(Arcsin, &[Domain::Real(-0.9, 0.9)]),
+        Case::analytic(Arcsin, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

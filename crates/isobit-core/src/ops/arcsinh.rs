@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise inverse hyperbolic sine.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `sqrt(a^2 + 1)`.
@@ -30,5 +30,9 @@ crate::elementwise_primitive!(
         let slope = super::rsqrt(&super::add(&super::square(&x[0])?, &super::constant(t, 1.0))?)?;
         super::multiply(t, &slope).map(Some)
     },
-    Case::elementwise(Arcsinh, &[Domain::Real(-3.0, 3.0)]),
+    [
+        Case::elementwise(Arcsinh, &[Domain::Real(-3.0, 3.0)]),
+        Case::analytic(Arcsinh, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

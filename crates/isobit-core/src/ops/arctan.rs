@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise inverse tangent, an angle in `[-pi/2, pi/2]`.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `1 + a^2`.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`arctan`].
     Arctan, "arctan", 1, super::require_inexact,
     |_, x, _, t| super::divide(t, &super::add(&super::constant(t, 1.0), &super::square(&x[0])?)?).map(Some),
-    Case::elementwise(Arctan, &[Domain::Real(-3.0, 3.0)]),
+    [
+        Case::elementwise(Arctan, &[Domain::Real(-3.0, 3.0)]),
+        Case::analytic(Arctan, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

@@ -32,7 +32,7 @@ pub fn arctan2(a: &Array, b: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`arctan2`].
-    Arctan2, "arctan2", 2, super::require_inexact,
+    Arctan2, "arctan2", 2, super::require_float,
     |i, x, _, t| {
         let norm = super::add(&super::square(&x[0])?, &super::square(&x[1])?)?;
         let slope = super::divide(&x[1 - i], &norm)?;

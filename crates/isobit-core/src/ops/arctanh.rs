@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise inverse hyperbolic tangent; NaN outside `[-1, 1]`.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `1 - a^2`.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`arctanh`].
     Arctanh, "arctanh", 1, super::require_inexact,
     |_, x, _, t| super::divide(t, &super::subtract(&super::constant(t, 1.0), &super::square(&x[0])?)?).map(Some),
-    Case::elementwise(Arctanh, &[Domain::Real(-0.9, 0.9)]),
+    [
+        Case::elementwise(Arctanh, &[Domain::Real(-0.9, 0.9)]),
+        Case::analytic(Arctanh, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

@@ -11,10 +11,11 @@ use crate::spec::Spec;
 ///
 /// # Dtypes
 /// Floats are rounded to nearest, ties to even; a float becomes an integer by truncation, saturating at the integer's
-/// range, NaN becomes 0; integers wrap into narrower ones; anything non-zero becomes `true`.
+/// range, NaN becomes 0; integers wrap into narrower ones; anything non-zero becomes `true`. Of a complex number the real
+/// part is converted, and a real number gets an imaginary part of 0.
 ///
 /// # Gradients
-/// The cotangent converted back, between floats; zero otherwise.
+/// The cotangent converted back, between floats and complex numbers; zero otherwise.
 ///
 /// # Examples
 /// ```
@@ -53,15 +54,14 @@ impl Linear for Astype {
     }
 
     fn cases() -> Cases {
-        Dtype::ALL
-            .into_iter()
-            .filter(|&d| d != Dtype::C64)
-            .map(|dtype| {
-                let case = Case::new(Astype { dtype }).input(&[5, 9], Domain::Any(-100.0, 100.0)).exact();
+        let cases = |domain: Domain| {
+            Dtype::ALL.into_iter().map(move |dtype| {
+                let case = Case::new(Astype { dtype }).input(&[5, 9], domain.clone()).exact();
                 // Differences are taken in float64; rounding to a narrower dtype would hide them.
-                if dtype == Dtype::F64 { case } else { case.no_grad() }
+                if matches!(dtype, Dtype::F64 | Dtype::C64) { case } else { case.no_grad() }
             })
-            .collect()
+        };
+        cases(Domain::Any(-100.0, 100.0)).chain(cases(Domain::Of(Dtype::C64, -100.0, 100.0))).collect()
     }
 }
 

@@ -25,7 +25,7 @@ pub fn ceil(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`ceil`].
-    Ceil, "ceil", 1, super::require_inexact,
+    Ceil, "ceil", 1, super::require_float,
     |_, _, _, _| Ok(None),
     Case::elementwise(Ceil, &[Domain::Real(-4.0, 4.0)]),
 );

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise cosine of an angle in radians.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `-sin(a)` times the cotangent.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`cos`].
     Cos, "cos", 1, super::require_inexact,
     |_, x, _, t| super::multiply(t, &super::negative(&super::sin(&x[0])?)?).map(Some),
-    Case::elementwise(Cos, &[Domain::Real(-7.0, 7.0)]),
+    [
+        Case::elementwise(Cos, &[Domain::Real(-7.0, 7.0)]),
+        Case::analytic(Cos, &[(0.1, 3.0)]),
+    ]
+    .concat(),
 );

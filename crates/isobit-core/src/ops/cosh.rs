@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise hyperbolic cosine.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `sinh(a)` times the cotangent.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`cosh`].
     Cosh, "cosh", 1, super::require_inexact,
     |_, x, _, t| super::multiply(t, &super::sinh(&x[0])?).map(Some),
-    Case::elementwise(Cosh, &[Domain::Real(-3.0, 3.0)]),
+    [
+        Case::elementwise(Cosh, &[Domain::Real(-3.0, 3.0)]),
+        Case::analytic(Cosh, &[(0.1, 3.0)]),
+    ]
+    .concat(),
 );

@@ -58,7 +58,6 @@ impl Primitive for Cumprod {
     const NAME: &'static str = "cumprod";
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        super::sum::require_real(Self::NAME, inputs[0].dtype)?;
         crate::prim::one(inputs[0].clone())
     }
 
@@ -77,7 +76,7 @@ impl Primitive for Cumprod {
         let ct = self.scan.inclusive_ct(&ct)?;
         cx.each(|i| {
             let x = &cx.inputs[i];
-            super::multiply(&self.product_before(x)?, &self.scan.recur_back(x, &ct)?)
+            super::multiply(&super::conj(&self.product_before(x)?)?, &self.scan.recur_back(&super::conj(x)?, &ct)?)
         })
     }
 
@@ -94,6 +93,8 @@ impl Primitive for Cumprod {
             let scan = Scan { axis: 0, reverse, inclusive };
             cases.push(crate::prim::Case::new(Cumprod { scan }).input(&[5], zeros.clone()).no_edges());
         }
+        let parts = [Domain::Of(crate::dtype::Dtype::C64, 0.6, 0.8)];
+        cases.extend(scan_cases(|scan| Cumprod { scan }.into(), &parts, change));
         cases
     }
 }

@@ -57,7 +57,6 @@ impl Linear for Cumsum {
     const NAME: &'static str = "cumsum";
 
     fn infer(&self, x: &Spec) -> Result<Spec> {
-        super::sum::require_real(Self::NAME, x.dtype)?;
         Ok(x.clone())
     }
 
@@ -70,7 +69,11 @@ impl Linear for Cumsum {
     }
 
     fn cases() -> Cases {
-        scan_cases(|scan| Cumsum { scan }.into(), &[Domain::Number(-4.0, 4.0)], |case| case.sums(40))
+        scan_cases(
+            |scan| Cumsum { scan }.into(),
+            &[Domain::Number(-4.0, 4.0), Domain::Of(Dtype::C64, -4.0, 4.0)],
+            |case| case.sums(40),
+        )
     }
 }
 

@@ -37,5 +37,9 @@ crate::elementwise_primitive!(
         let slope = super::divide(t, &x[1])?;
         if i == 0 { Ok(Some(slope)) } else { super::negative(&super::multiply(&slope, out)?).map(Some) }
     },
-    Case::elementwise(Divide, &[Domain::Real(-4.0, 4.0), Domain::Real(0.5, 4.0)]),
+    [
+        Case::elementwise(Divide, &[Domain::Real(-4.0, 4.0), Domain::Real(0.5, 4.0)]),
+        Case::analytic(Divide, &[(-4.0, 4.0), (0.3, 4.0)]),
+    ]
+    .concat(),
 );

@@ -34,7 +34,8 @@ crate::elementwise_primitive!(
     /// The primitive of [`equal`].
     Equal, "equal", 2, super::compared,
     |_, _, _, _| Ok(None),
-    Case::elementwise(Equal, &[Domain::Any(-2.0, 2.0), Domain::Any(-2.0, 2.0)])
+    [Case::elementwise(Equal, &[Domain::Any(-2.0, 2.0), Domain::Any(-2.0, 2.0)]), Case::complex(Equal, &[(-2.0, 2.0); 2])]
+        .concat()
         .into_iter()
         .map(|c| c.exact().no_grad())
         .collect(),

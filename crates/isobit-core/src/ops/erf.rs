@@ -25,7 +25,7 @@ pub fn erf(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`erf`].
-    Erf, "erf", 1, super::require_inexact,
+    Erf, "erf", 1, super::require_float,
     |_, x, _, t| {
         let bell = super::exp(&super::negative(&super::square(&x[0])?)?)?;
         let scale = super::constant(t, std::f64::consts::FRAC_2_SQRT_PI);

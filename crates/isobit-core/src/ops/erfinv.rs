@@ -25,7 +25,7 @@ pub fn erfinv(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`erfinv`].
-    Erfinv, "erfinv", 1, super::require_inexact,
+    Erfinv, "erfinv", 1, super::require_float,
     |_, _, out, t| {
         let scale = super::constant(t, 1.0 / std::f64::consts::FRAC_2_SQRT_PI);
         super::multiply(t, &super::multiply(&super::exp(&super::square(out)?)?, &scale)?).map(Some)

@@ -9,7 +9,7 @@ use crate::prim::{Case, Cases, Domain};
 /// Element-wise `e^a`.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent times the result.
@@ -42,7 +42,7 @@ impl Elementwise for Exp {
     }
 
     fn cases() -> Cases {
-        Case::elementwise(Exp, &[Domain::Real(-3.0, 3.0)])
+        [Case::elementwise(Exp, &[Domain::Real(-3.0, 3.0)]), Case::analytic(Exp, &[(0.1, 3.0)])].concat()
     }
 }
 

@@ -25,7 +25,7 @@ pub fn expm1(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`expm1`].
-    Expm1, "expm1", 1, super::require_inexact,
+    Expm1, "expm1", 1, super::require_float,
     |_, x, _, t| super::multiply(t, &super::exp(&x[0])?).map(Some),
     Case::elementwise(Expm1, &[Domain::Real(-3.0, 3.0)]),
 );

@@ -25,7 +25,7 @@ pub fn floor(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`floor`].
-    Floor, "floor", 1, super::require_inexact,
+    Floor, "floor", 1, super::require_float,
     |_, _, _, _| Ok(None),
     Case::elementwise(Floor, &[Domain::Real(-4.0, 4.0)]),
 );

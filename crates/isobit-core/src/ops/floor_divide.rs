@@ -37,7 +37,7 @@ pub fn floor_divide(a: &Array, b: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`floor_divide`].
-    FloorDivide, "floor_divide", 2, super::require_number,
+    FloorDivide, "floor_divide", 2, super::require_real_number,
     |_, _, _, _| Ok(None),
     [
         Case::elementwise(FloorDivide, &[Domain::Number(-9.0, 9.0), Domain::Number(1.0, 4.0)]),

@@ -62,7 +62,7 @@ pub fn vecdot(a: &Array, b: &Array, axis: isize) -> Result<Array> {
     if n != m {
         return Err(Error::value("vecdot", format!("expected axes of one size, got {n} and {m}")));
     }
-    super::sum(&super::multiply(a, b)?, axis, false)
+    super::sum(&super::multiply(&super::conj(a)?, b)?, axis, false)
 }
 
 /// The Kronecker product: each element of `a` times the whole of `b`.

@@ -28,7 +28,7 @@ use crate::error::Result;
 pub fn isclose(a: &Array, b: &Array, rtol: f64, atol: f64, equal_nan: bool) -> Result<Array> {
     let dtype = a.dtype().promote(b.dtype()).at_least_float();
     let (a, b) = (super::astype(a, dtype)?, super::astype(b, dtype)?);
-    let value = |v| Array::scalar(v, dtype);
+    let value = |v| Array::scalar(v, dtype.real());
     let bound = super::add(&super::multiply(&super::abs(&b)?, &value(rtol))?, &value(atol))?;
     let near = super::less_equal(&super::abs(&super::subtract(&a, &b)?)?, &bound)?;
     // With an infinity the bound is infinite or the distance NaN: only equality counts.

@@ -35,10 +35,14 @@ pub fn isfinite(a: &Array) -> Result<Array> {
     if !a.dtype().is_inexact() {
         return super::equal(a, a);
     }
-    super::less(&super::abs(a)?, &super::constant(a, f64::INFINITY))
+    let finite = |a: &Array| super::less(&super::abs(a)?, &super::constant(a, f64::INFINITY));
+    if a.dtype() == crate::Dtype::C64 {
+        return super::logical_and(&finite(&super::real(a)?)?, &finite(&super::imag(a)?)?);
+    }
+    finite(a)
 }
 
-/// Whether each element is infinite.
+/// Whether each element is infinite: a complex number, if a part is.
 ///
 /// # Dtypes
 /// Any; the result is bool, false for integers.
@@ -54,7 +58,11 @@ pub fn isinf(a: &Array) -> Result<Array> {
     if !a.dtype().is_inexact() {
         return super::not_equal(a, a);
     }
-    super::equal(&super::abs(a)?, &super::constant(a, f64::INFINITY))
+    let infinite = |a: &Array| super::equal(&super::abs(a)?, &super::constant(a, f64::INFINITY));
+    if a.dtype() == crate::Dtype::C64 {
+        return super::logical_or(&infinite(&super::real(a)?)?, &infinite(&super::imag(a)?)?);
+    }
+    infinite(a)
 }
 
 /// Whether each element is positive infinity.

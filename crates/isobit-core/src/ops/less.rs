@@ -34,7 +34,8 @@ crate::elementwise_primitive!(
     /// The primitive of [`less`].
     Less, "less", 2, super::compared,
     |_, _, _, _| Ok(None),
-    Case::elementwise(Less, &[Domain::Any(-2.0, 2.0), Domain::Any(-2.0, 2.0)])
+    [Case::elementwise(Less, &[Domain::Any(-2.0, 2.0), Domain::Any(-2.0, 2.0)]), Case::complex(Less, &[(-2.0, 2.0); 2])]
+        .concat()
         .into_iter()
         .map(|c| c.exact().no_grad())
         .collect(),

@@ -2,6 +2,7 @@
 
 use super::scan::Scan;
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Spec, broadcast_shapes, resolve_axis};
@@ -33,7 +34,7 @@ use smallvec::smallvec;
 /// ```
 pub fn linear_recurrence(a: &Array, b: &Array, axis: isize, reverse: bool) -> Result<Array> {
     let op = "linear_recurrence";
-    let dtype = super::require_inexact(op, super::sum::require_real(op, a.dtype().promote(b.dtype()))?)?;
+    let dtype = super::require_inexact(op, a.dtype().promote(b.dtype()))?;
     let shape = broadcast_shapes(op, a.shape(), b.shape())?;
     let scan = Scan { axis: resolve_axis(op, axis, shape.len())?, reverse, inclusive: true };
     let full = |x: &Array| super::broadcast_to(&super::astype(x, dtype)?, &shape);
@@ -57,7 +58,7 @@ impl Primitive for LinearRecurrence {
     const NAME: &'static str = "linear_recurrence";
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        super::require_inexact(Self::NAME, super::sum::require_real(Self::NAME, inputs[0].dtype)?)?;
+        super::require_inexact(Self::NAME, inputs[0].dtype)?;
         if inputs[0] != inputs[1] {
             return Err(Error::value(
                 Self::NAME,
@@ -82,9 +83,9 @@ impl Primitive for LinearRecurrence {
     }
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
-        let of_b = self.scan.recur_back(&cx.inputs[0], &cx.ct()?)?;
+        let of_b = self.scan.recur_back(&super::conj(&cx.inputs[0])?, &cx.ct()?)?;
         let of_a = match cx.wanted(0) {
-            true => Some(super::multiply(&of_b, &self.scan.before(&cx.outs[0], 0.0)?)?),
+            true => Some(super::multiply(&of_b, &super::conj(&self.scan.before(&cx.outs[0], 0.0)?)?)?),
             false => None,
         };
         Ok(smallvec![of_a, cx.wanted(1).then_some(of_b)])
@@ -103,6 +104,14 @@ impl Primitive for LinearRecurrence {
                 .input(shape, Domain::Real(-4.0, 4.0))
                 .sums(40)
         };
+        let complex = |shape: &[usize], axis, reverse| {
+            let scan = Scan { axis, reverse, inclusive: true };
+            Case::new(LinearRecurrence { scan })
+                .input(shape, Domain::Of(Dtype::C64, -0.7, 0.7))
+                .input(shape, Domain::Of(Dtype::C64, -4.0, 4.0))
+                .sums(40)
+                .no_edges()
+        };
         vec![
             case(&[7], 0, false),
             case(&[7], 0, true),
@@ -111,6 +120,9 @@ impl Primitive for LinearRecurrence {
             case(&[2, 3, 2], 1, false),
             case(&[0, 2], 0, false),
             case(&[2, 1], 1, true),
+            complex(&[7], 0, false),
+            complex(&[3, 40], 1, true),
+            complex(&[2, 3, 2], 1, false),
         ]
     }
 }

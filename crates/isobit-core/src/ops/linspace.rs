@@ -28,11 +28,15 @@ use smallvec::smallvec;
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn linspace(start: impl Into<Scalar>, stop: impl Into<Scalar>, count: usize, dtype: Dtype) -> Result<Array> {
+    let (start, stop) = (start.into(), stop.into());
+    if dtype == Dtype::C64 && [start, stop].iter().all(|s| !matches!(s, Scalar::Complex(..))) {
+        return super::astype(&linspace(start, stop, count, Dtype::F32)?, dtype);
+    }
     if matches!(dtype, Dtype::Bool | Dtype::C64) {
         return Err(Error::dtype("linspace", format!("expected an integer or real floating dtype, got {dtype}")));
     }
     checked_size("linspace", &[count], dtype.size())?;
-    let (start, stop) = (start.into().to_f64().to_bits(), stop.into().to_f64().to_bits());
+    let (start, stop) = (start.to_f64().to_bits(), stop.to_f64().to_bits());
     apply(Linspace { start, stop, count, dtype }, &[])
 }
 

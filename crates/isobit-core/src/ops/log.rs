@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise natural logarithm; NaN for negative numbers, -inf for 0.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `a`.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`log`].
     Log, "log", 1, super::require_inexact,
     |_, x, _, t| super::divide(t, &x[0]).map(Some),
-    Case::elementwise(Log, &[Domain::Real(0.1, 4.0)]),
+    [
+        Case::elementwise(Log, &[Domain::Real(0.1, 4.0)]),
+        Case::analytic(Log, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

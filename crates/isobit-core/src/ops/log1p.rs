@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise `ln(1 + a)`, exact for small `a`.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `1 + a`.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`log1p`].
     Log1p, "log1p", 1, super::require_inexact,
     |_, x, _, t| super::divide(t, &super::add(&x[0], &super::constant(t, 1.0))?).map(Some),
-    Case::elementwise(Log1p, &[Domain::Real(-0.9, 4.0)]),
+    [
+        Case::elementwise(Log1p, &[Domain::Real(-0.9, 4.0)]),
+        Case::analytic(Log1p, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise logarithm to base 2.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over `a ln 2`.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`log2`].
     Log2, "log2", 1, super::require_inexact,
     |_, x, _, t| super::divide(t, &super::multiply(&x[0], &super::constant(t, std::f64::consts::LN_2))?).map(Some),
-    Case::elementwise(Log2, &[Domain::Real(0.1, 4.0)]),
+    [
+        Case::elementwise(Log2, &[Domain::Real(0.1, 4.0)]),
+        Case::analytic(Log2, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

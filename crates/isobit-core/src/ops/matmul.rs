@@ -1,6 +1,7 @@
 //! Matrix product.
 
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Shape, Spec, broadcast_shapes};
@@ -16,10 +17,10 @@ use smallvec::smallvec;
 /// added for them is removed again.
 ///
 /// # Dtypes
-/// Floats, promoted. float16 and bfloat16 accumulate in float32 and are rounded once.
+/// Floats and complex64, promoted. A complex product is made of the four products of real and imaginary parts. float16 and bfloat16 accumulate in float32 and are rounded once.
 ///
 /// # Gradients
-/// `ct @ b.T` and `a.T @ ct`, summed over broadcast axes.
+/// `ct @ b.T` and `a.T @ ct`, summed over broadcast axes (`b` and `a` conjugated, if complex).
 ///
 /// # Errors
 /// 0-d operands, inner sizes that differ, leading axes that do not broadcast, no floating dtype.
@@ -33,7 +34,7 @@ use smallvec::smallvec;
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
-    let (a, b) = promoted("matmul", a, b)?;
+    let (a, b) = promoted_inexact("matmul", a, b)?;
     let (row, column) = (a.ndim() == 1, b.ndim() == 1);
     let a = if row { super::expand_dims(&a, 0)? } else { a };
     let b = if column { super::expand_dims(&b, 1)? } else { b };
@@ -42,15 +43,21 @@ pub fn matmul(a: &Array, b: &Array) -> Result<Array> {
     if column { super::squeeze(&out, -1) } else { Ok(out) }
 }
 
-/// Both operands in their common floating dtype, with inner sizes that agree.
+/// [`promoted_inexact`] of real operands.
 pub(crate) fn promoted(op: &'static str, a: &Array, b: &Array) -> Result<(Array, Array)> {
+    super::sum::require_real(op, a.dtype().promote(b.dtype()))?;
+    promoted_inexact(op, a, b)
+}
+
+/// Both operands in their common floating dtype, with inner sizes that agree.
+pub(crate) fn promoted_inexact(op: &'static str, a: &Array, b: &Array) -> Result<(Array, Array)> {
     if a.ndim() == 0 || b.ndim() == 0 {
         return Err(Error::value(op, "expected operands of at least one dimension, got a scalar"));
     }
     let dtype = a.dtype().promote(b.dtype());
-    if !dtype.is_float() {
+    if !dtype.is_inexact() {
         let (x, y) = (a.dtype(), b.dtype());
-        return Err(Error::dtype(op, format!("expected real floating dtypes, got {x} and {y}")));
+        return Err(Error::dtype(op, format!("expected floating dtypes, got {x} and {y}")));
     }
     let inner_b = b.shape()[b.ndim().saturating_sub(2)];
     if a.shape()[a.ndim() - 1] != inner_b {
@@ -95,6 +102,11 @@ pub(crate) fn t(x: &Array) -> Result<Array> {
     super::swapaxes(x, -1, -2)
 }
 
+/// The last two axes exchanged, complex numbers conjugated.
+pub(crate) fn adjoint(x: &Array) -> Result<Array> {
+    t(&super::conj(x)?)
+}
+
 /// The primitive of [`matmul`]: operands of one dtype, at least two axes, the same leading axes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Matmul;
@@ -105,7 +117,7 @@ pub(crate) fn product_spec(op: &'static str, a: &Spec, b: &Spec) -> Result<Spec>
     let fits = n >= 2
         && n == m
         && a.dtype == b.dtype
-        && a.dtype.is_float()
+        && a.dtype.is_inexact()
         && a.shape[..n - 2] == b.shape[..n - 2]
         && a.shape[n - 1] == b.shape[n - 2];
     if !fits {
@@ -138,7 +150,11 @@ impl Primitive for Matmul {
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
         let ct = cx.ct()?;
         cx.each(|i| {
-            if i == 0 { apply(Matmul, &[&ct, &t(&cx.inputs[1])?]) } else { apply(Matmul, &[&t(&cx.inputs[0])?, &ct]) }
+            if i == 0 {
+                apply(Matmul, &[&ct, &adjoint(&cx.inputs[1])?])
+            } else {
+                apply(Matmul, &[&adjoint(&cx.inputs[0])?, &ct])
+            }
         })
     }
 
@@ -149,13 +165,14 @@ impl Primitive for Matmul {
     }
 
     fn cases() -> Cases {
-        product_cases(|| Case::new(Matmul))
+        let mut cases = product_cases(|| Case::new(Matmul), || Domain::Real(-2.0, 2.0));
+        cases.extend(product_cases(|| Case::new(Matmul).no_edges(), || Domain::Of(Dtype::C64, -2.0, 2.0)));
+        cases
     }
 }
 
 /// Shapes that matrix products are tried on.
-pub(crate) fn product_cases(case: impl Fn() -> Case) -> Cases {
-    let real = || Domain::Real(-2.0, 2.0);
+pub(crate) fn product_cases(case: impl Fn() -> Case, real: impl Fn() -> Domain) -> Cases {
     let shapes: [(&[usize], &[usize]); 8] = [
         (&[2, 3], &[3, 4]),
         (&[1, 5], &[5, 1]),

@@ -38,5 +38,5 @@ crate::elementwise_primitive!(
         let wins = if i == 0 { super::greater(&x[0], &x[1])? } else { super::greater_equal(&x[1], &x[0])? };
         super::where_(&wins, t, &zero).map(Some)
     },
-    Case::elementwise(Maximum, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]),
+    [Case::elementwise(Maximum, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]), Case::complex(Maximum, &[(-4.0, 4.0); 2])].concat(),
 );

@@ -1,6 +1,6 @@
 //! Arithmetic mean.
 
-use super::sum::{accumulator, require_real, sum_wide};
+use super::sum::{accumulator, sum_wide};
 use crate::array::Array;
 use crate::error::Result;
 use crate::spec::Axes;
@@ -30,7 +30,7 @@ use crate::spec::Axes;
 /// ```
 pub fn mean(a: &Array, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into().resolve("mean", a.ndim())?;
-    let dtype = require_real("mean", a.dtype())?.at_least_float();
+    let dtype = a.dtype().at_least_float();
     super::astype(&mean_wide(&super::astype(a, dtype)?, &axes, keepdims)?, dtype)
 }
 

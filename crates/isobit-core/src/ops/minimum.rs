@@ -38,5 +38,5 @@ crate::elementwise_primitive!(
         let wins = if i == 0 { super::less(&x[0], &x[1])? } else { super::less_equal(&x[1], &x[0])? };
         super::where_(&wins, t, &zero).map(Some)
     },
-    Case::elementwise(Minimum, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]),
+    [Case::elementwise(Minimum, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]), Case::complex(Minimum, &[(-4.0, 4.0); 2])].concat(),
 );

@@ -12,10 +12,11 @@ use crate::prim::{Case, Cases, Domain};
 /// Broadcast together.
 ///
 /// # Dtypes
-/// Any, promoted; the product of two bools is their conjunction.
+/// Any, promoted; the product of two bools is their conjunction. That of complex numbers is made of four products in
+/// float32, each rounded.
 ///
 /// # Gradients
-/// The cotangent times the other factor.
+/// The cotangent times the other factor (its conjugate, of complex numbers).
 ///
 /// # Errors
 /// Shapes that do not broadcast.
@@ -49,7 +50,8 @@ impl Elementwise for Multiply {
     }
 
     fn cases() -> Cases {
-        Case::elementwise(Multiply, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)])
+        let any = || Domain::Any(-4.0, 4.0);
+        [Case::elementwise(Multiply, &[any(), any()]), Case::analytic(Multiply, &[(-4.0, 4.0); 2])].concat()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::error::Result;
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn nan_to_num(a: &Array, nan: f64, posinf: Option<f64>, neginf: Option<f64>) -> Result<Array> {
+    super::sum::require_real("nan_to_num", a.dtype())?;
     let largest = match a.dtype() {
         Dtype::F16 => 65504.0,
         Dtype::BF16 => f64::from(half::bf16::MAX),

@@ -48,7 +48,7 @@ impl Elementwise for Negative {
     }
 
     fn cases() -> Cases {
-        Case::elementwise(Negative, &[Domain::Number(-4.0, 4.0)])
+        [Case::elementwise(Negative, &[Domain::Number(-4.0, 4.0)]), Case::complex(Negative, &[(-4.0, 4.0)])].concat()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Norms of vectors and matrices.
 
 use crate::array::Array;
+use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::spec::Axes;
 
@@ -53,6 +54,8 @@ impl Order {
 pub fn norm(a: &Array, order: Order, axes: impl Into<Axes>, keepdims: bool) -> Result<Array> {
     let axes = axes.into();
     let a = super::astype(a, a.dtype().at_least_float())?;
+    // A norm is made of magnitudes.
+    let a = if a.dtype() == Dtype::C64 { super::abs(&a)? } else { a };
     let all = axes == Axes::All;
     let list: Vec<isize> = match &axes {
         Axes::All => (0..a.ndim() as isize).collect(),

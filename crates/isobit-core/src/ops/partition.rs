@@ -47,7 +47,6 @@ pub(crate) fn position(op: &'static str, kth: isize, a: &Array, axis: usize) -> 
 
 /// Refuses a position that the axis does not have.
 pub(crate) fn check(op: &'static str, x: &Spec, axis: usize, kth: usize) -> Result<()> {
-    super::sum::require_real(op, x.dtype)?;
     let n = x.shape[axis];
     if kth >= n {
         return Err(Error::value(op, format!("expected a position within axis {axis} of size {n}, got {kth}")));

@@ -54,6 +54,14 @@ crate::elementwise_primitive!(
     [
         Case::elementwise(Power, &[Domain::Real(0.2, 3.0), Domain::Real(-2.0, 3.0)]),
         Case::elementwise(Power, &[Domain::Integer(-4, 4), Domain::Integer(0, 5)]),
+        Case::analytic(Power, &[(0.3, 2.0), (0.1, 0.8)]),
+        vec![
+            Case::new(Power)
+                .input(&[6], Domain::Of(Dtype::C64, 0.3, 2.0))
+                .input(&[6], Domain::Exact(Dtype::C64, vec![2.0, 0.0, 0.0, 0.0, -1.0, 0.0, 7.0, 0.0, 0.5, 0.0, -3.0, 0.0]))
+                .no_edges()
+                .ulps(4.0),
+        ],
     ]
     .concat(),
 );

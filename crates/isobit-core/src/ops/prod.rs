@@ -1,6 +1,6 @@
 //! Product over axes.
 
-use super::sum::{behind_batch, drop_axes, reduced, reduction_cases, require_real, sum_dtype};
+use super::sum::{behind_batch, drop_axes, reduced, reduction_cases, sum_dtype};
 use crate::array::{Array, apply};
 use crate::error::Result;
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
@@ -79,7 +79,7 @@ impl Primitive for Prod {
     const NAME: &'static str = "prod";
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        let dtype = sum_dtype(require_real("prod", inputs[0].dtype)?);
+        let dtype = sum_dtype(inputs[0].dtype);
         crate::prim::one(Spec { shape: reduced(&inputs[0].shape, &self.axes), dtype })
     }
 
@@ -96,7 +96,7 @@ impl Primitive for Prod {
 
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
         let ct = cx.ct()?;
-        cx.each(|_| super::multiply(&ct, &self.others(&cx.inputs[0])?))
+        cx.each(|_| super::multiply(&super::conj(&self.others(&cx.inputs[0])?)?, &ct))
     }
 
     fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
@@ -108,11 +108,13 @@ impl Primitive for Prod {
         let case = |axes: &[usize]| Case::new(Prod { axes: axes.into() }).ulps(32.0).no_edges();
         let mut cases = reduction_cases(case, Domain::Any(0.8, 1.25));
         let zeros = |d, v: &[f64]| Domain::Exact(d, v.to_vec());
-        use crate::dtype::Dtype::{F64, I8};
+        use crate::dtype::Dtype::{C64, F64, I8};
         cases.push(case(&[0]).input(&[4], zeros(F64, &[2.0, 0.0, 3.0, -1.0])));
         cases.push(case(&[0, 1]).input(&[2, 3], zeros(F64, &[2.0, 0.0, 3.0, -1.0, 0.0, 1.5])));
         cases.push(case(&[1]).input(&[2, 3], zeros(I8, &[100.0, 100.0, 100.0, -1.0, 0.0, 1.0])).exact());
         cases.push(case(&[0]).input(&[0, 3], Domain::Any(0.0, 1.0)));
+        cases.extend(reduction_cases(case, Domain::Of(C64, 0.6, 0.8)));
+        cases.push(case(&[0]).input(&[3], zeros(C64, &[2.0, 1.0, 0.0, 0.0, 3.0, -1.0])));
         cases
     }
 }

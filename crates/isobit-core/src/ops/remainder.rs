@@ -37,7 +37,7 @@ pub fn remainder(a: &Array, b: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`remainder`].
-    Remainder, "remainder", 2, super::require_number,
+    Remainder, "remainder", 2, super::require_real_number,
     |i, x, _, t| {
         if i == 0 {
             return Ok(Some(t.clone()));

@@ -65,5 +65,10 @@ crate::elementwise_primitive!(
     /// The primitive of [`round`]: to integers.
     Round, "round", 1, super::require_inexact,
     |_, _, _, _| Ok(None),
-    Case::elementwise(Round, &[Domain::Real(-4.0, 4.0)]),
+    [
+        Case::elementwise(Round, &[Domain::Real(-4.0, 4.0)]),
+        // Differences in float32 are wide enough to meet a jump.
+        Case::complex(Round, &[(-4.0, 4.0)]).into_iter().map(Case::no_grad).collect(),
+    ]
+    .concat(),
 );

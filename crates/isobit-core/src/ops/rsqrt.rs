@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise `1 / sqrt(a)`.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `-result / (2 a)` times the cotangent.
@@ -30,5 +30,9 @@ crate::elementwise_primitive!(
         let slope = super::divide(out, &super::multiply(&x[0], &super::constant(t, -2.0))?)?;
         super::multiply(t, &slope).map(Some)
     },
-    Case::elementwise(Rsqrt, &[Domain::Real(0.1, 4.0)]),
+    [
+        Case::elementwise(Rsqrt, &[Domain::Real(0.1, 4.0)]),
+        Case::analytic(Rsqrt, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

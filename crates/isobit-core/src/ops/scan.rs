@@ -27,7 +27,6 @@ impl Scan {
         reverse: bool,
         inclusive: bool,
     ) -> Result<(Array, Scan)> {
-        super::sum::require_real(op, a.dtype())?;
         match axis {
             None => Ok((super::reshape(a, &[a.size() as isize])?, Scan { axis: 0, reverse, inclusive })),
             Some(axis) => Ok((a.clone(), Scan { axis: resolve_axis(op, axis, a.ndim())?, reverse, inclusive })),

@@ -5,7 +5,6 @@ mod rules;
 pub(crate) use rules::{Placement, forward, reverse};
 
 use crate::array::{Array, apply};
-use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::ops::gather::{batch_index, infer_indices, placed};
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
@@ -63,14 +62,6 @@ impl Reduce {
 pub fn scatter(a: &Array, indices: &[Array], updates: &Array, axes: &[isize], reduce: Reduce) -> Result<Array> {
     let (axes, indices) = placed("scatter", a, indices, axes)?;
     Scatter { axes, reduce }.of(a, &super::astype(updates, a.dtype())?, &indices)
-}
-
-/// An error for elements that cannot be combined: complex ones can only be replaced so far.
-pub(crate) fn check_reduce(op: &'static str, reduce: Reduce, dtype: Dtype) -> Result<()> {
-    if reduce == Reduce::Set || dtype != Dtype::C64 {
-        return Ok(());
-    }
-    Err(Error::dtype(op, "expected a real dtype, got complex64, whose elements are not combined yet"))
 }
 
 /// The primitive of [`scatter`]: inputs are the array, the updates and one index array per axis, all of one shape.
@@ -133,7 +124,6 @@ impl Primitive for Scatter {
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
         let (x, updates) = (&inputs[0], &inputs[1]);
-        check_reduce("scatter", self.reduce, x.dtype)?;
         let lead = infer_indices("scatter", x, &self.axes, &inputs[2..])?;
         let empty = lead.contains(&0);
         let fits = updates.ndim() == lead.len() + x.ndim()

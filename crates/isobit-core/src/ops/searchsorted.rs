@@ -60,7 +60,7 @@ pub fn searchsorted(sorted: &Array, values: &Array, side: Side) -> Result<Array>
         let shape = sorted.shape();
         return Err(Error::value(op, format!("expected a one-dimensional sorted sequence, got shape {shape:?}")));
     }
-    let dtype = super::sum::require_real(op, sorted.dtype().promote(values.dtype()))?;
+    let dtype = sorted.dtype().promote(values.dtype());
     let (rows, columns) = ([1, sorted.size() as isize], [1, values.size() as isize]);
     let sorted = super::reshape(&super::astype(sorted, dtype)?, &rows)?;
     let flat = super::reshape(&super::astype(values, dtype)?, &columns)?;
@@ -93,7 +93,6 @@ impl NonDifferentiable for Searchsorted {
                 format!("expected rows of one dtype that agree except in the last axis, got {s:?} and {v:?}"),
             ));
         }
-        super::sum::require_real(Self::NAME, s.dtype)?;
         crate::prim::one(Spec { shape: v.shape.clone(), dtype: Dtype::U32 })
     }
 
@@ -113,12 +112,22 @@ impl NonDifferentiable for Searchsorted {
                 .input(&[1, 6], Domain::Of(Dtype::I32, -2.0, 3.0))
                 .exact()
         };
+        let complex = |side| {
+            let rising = vec![-1.0, 0.0, 0.0, -1.0, 0.0, 2.0, 0.0, 2.0, 1.0, 1.0];
+            let values = vec![0.0, 2.0, 0.5, 0.0, -3.0, 0.0, 0.0, 0.0];
+            Case::new(Searchsorted { side })
+                .input(&[1, 5], Domain::Exact(Dtype::C64, rising))
+                .input(&[1, 4], Domain::Exact(Dtype::C64, values))
+                .exact()
+        };
         vec![
             case(Side::Left, &[1, 7]),
             case(Side::Right, &[1, 7]),
             case(Side::Left, &[1, 0]),
             ints(Side::Left),
             ints(Side::Right),
+            complex(Side::Left),
+            complex(Side::Right),
         ]
     }
 }

@@ -64,7 +64,9 @@ impl Elementwise for Select {
 
     fn cases() -> Cases {
         let domains = [Domain::Bool, Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)];
-        Case::elementwise(Select, &domains).into_iter().map(Case::exact).collect()
+        let part = || Domain::Of(Dtype::C64, -4.0, 4.0);
+        let complex = Case::elementwise(Select, &[Domain::Bool, part(), part()]);
+        [Case::elementwise(Select, &domains), complex].concat().into_iter().map(Case::exact).collect()
     }
 }
 

@@ -25,7 +25,7 @@ pub fn sigmoid(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`sigmoid`].
-    Sigmoid, "sigmoid", 1, super::require_inexact,
+    Sigmoid, "sigmoid", 1, super::require_float,
     |_, _, out, t| {
         let rest = super::subtract(&super::constant(t, 1.0), out)?;
         super::multiply(t, &super::multiply(out, &rest)?).map(Some)

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise sine of an angle in radians.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `cos(a)` times the cotangent.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`sin`].
     Sin, "sin", 1, super::require_inexact,
     |_, x, _, t| super::multiply(t, &super::cos(&x[0])?).map(Some),
-    Case::elementwise(Sin, &[Domain::Real(-7.0, 7.0)]),
+    [
+        Case::elementwise(Sin, &[Domain::Real(-7.0, 7.0)]),
+        Case::analytic(Sin, &[(0.1, 3.0)]),
+    ]
+    .concat(),
 );

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise hyperbolic sine.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `cosh(a)` times the cotangent.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`sinh`].
     Sinh, "sinh", 1, super::require_inexact,
     |_, x, _, t| super::multiply(t, &super::cosh(&x[0])?).map(Some),
-    Case::elementwise(Sinh, &[Domain::Real(-3.0, 3.0)]),
+    [
+        Case::elementwise(Sinh, &[Domain::Real(-3.0, 3.0)]),
+        Case::analytic(Sinh, &[(0.1, 3.0)]),
+    ]
+    .concat(),
 );

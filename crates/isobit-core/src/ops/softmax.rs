@@ -2,6 +2,7 @@
 
 use super::sum::behind_batch;
 use crate::array::{Array, apply};
+use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::prim::{Batched, Case, Cases, Domain, Grads, Jvp, Primitive, Specs, Tangents, Vjp, Vmap};
 use crate::spec::{Axes, Spec};
@@ -38,6 +39,13 @@ pub fn softmax(a: &Array, axes: impl Into<Axes>, precise: bool) -> Result<Array>
         // Every element for itself: one, and NaN where there is no number to compare with.
         return super::exp(&super::subtract(&a, &a)?);
     }
+    if a.dtype() == Dtype::C64 {
+        // Shifted by the largest real part, which only keeps exponentials in range.
+        let axes = super::broadcast::signed(&axes);
+        let top = super::stop_gradient(&super::max(&super::real(&a)?, axes.as_slice(), true)?)?;
+        let e = super::exp(&super::subtract(&a, &top)?)?;
+        return super::divide(&e, &super::sum(&e, axes.as_slice(), true)?);
+    }
     apply(Softmax { axes }, &[&a])
 }
 
@@ -66,8 +74,7 @@ impl Primitive for Softmax {
     const NAME: &'static str = "softmax";
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        super::sum::require_real(Self::NAME, inputs[0].dtype)?;
-        super::require_inexact(Self::NAME, inputs[0].dtype)?;
+        super::require_float(Self::NAME, inputs[0].dtype)?;
         crate::prim::one(inputs[0].clone())
     }
 

@@ -33,7 +33,6 @@ pub fn sort(a: &Array, axis: impl Into<Option<isize>>) -> Result<Array> {
 
 /// The input and the axis of a call: without an axis, the flattened array.
 pub(crate) fn along(op: &'static str, a: &Array, axis: Option<isize>) -> Result<(Array, usize)> {
-    super::sum::require_real(op, a.dtype())?;
     match axis {
         None => Ok((super::reshape(a, &[a.size() as isize])?, 0)),
         Some(axis) => Ok((a.clone(), resolve_axis(op, axis, a.ndim())?)),
@@ -76,7 +75,6 @@ impl Primitive for Sort {
     const NAME: &'static str = "sort";
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
-        super::sum::require_real(Self::NAME, inputs[0].dtype)?;
         crate::prim::one(inputs[0].clone())
     }
 
@@ -108,9 +106,13 @@ pub(crate) fn sort_cases(case: impl Fn(usize) -> Case, differentiable: bool) -> 
             cases.push(case(axis).input(shape, Domain::Distinct(-4.0, 4.0)));
         }
     }
+    let parts = Domain::Exact(crate::dtype::Dtype::C64, vec![1.0, 2.0, 1.0, -1.0, 1.0, 2.0, -0.0, 4.0, 0.0, -3.0]);
+    cases.push(case(0).input(&[5], parts).no_grad());
     if differentiable {
         let ties = Domain::Exact(crate::dtype::Dtype::F64, vec![2.0, 1.0, 2.0, 0.0, 1.0, 2.0]);
         cases.push(case(0).input(&[6], ties).no_grad());
+        let complex = vec![1.0, 2.0, 3.0, -1.0, -2.0, 0.0, 2.0, 4.0, 0.5, -3.0, -1.0, 1.0];
+        cases.push(case(1).input(&[2, 3], Domain::Exact(crate::dtype::Dtype::C64, complex)));
     }
     cases
 }

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise square root; NaN for negative numbers.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// The cotangent over twice the result.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`sqrt`].
     Sqrt, "sqrt", 1, super::require_inexact,
     |_, _, out, t| super::divide(t, &super::add(out, out)?).map(Some),
-    Case::elementwise(Sqrt, &[Domain::Real(0.1, 4.0)]),
+    [
+        Case::elementwise(Sqrt, &[Domain::Real(0.1, 4.0)]),
+        Case::analytic(Sqrt, &[(0.3, 2.0)]),
+    ]
+    .concat(),
 );

@@ -31,5 +31,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`square`].
     Square, "square", 1, super::require_number,
     |_, x, _, t| super::multiply(t, &super::add(&x[0], &x[0])?).map(Some),
-    Case::elementwise(Square, &[Domain::Number(-4.0, 4.0)]),
+    [
+        Case::elementwise(Square, &[Domain::Number(-4.0, 4.0)]),
+        Case::analytic(Square, &[(-4.0, 4.0)]),
+    ]
+    .concat(),
 );

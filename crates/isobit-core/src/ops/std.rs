@@ -1,6 +1,5 @@
 //! Standard deviation.
 
-use super::sum::require_real;
 use super::var::var_wide;
 use crate::array::Array;
 use crate::error::Result;
@@ -30,6 +29,6 @@ use crate::spec::Axes;
 /// ```
 pub fn std(a: &Array, axes: impl Into<Axes>, keepdims: bool, ddof: usize) -> Result<Array> {
     let axes = axes.into().resolve("std", a.ndim())?;
-    let dtype = require_real("std", a.dtype())?.at_least_float();
-    super::astype(&super::sqrt(&var_wide(&super::astype(a, dtype)?, &axes, keepdims, ddof)?)?, dtype)
+    let dtype = a.dtype().at_least_float();
+    super::astype(&super::sqrt(&var_wide(&super::astype(a, dtype)?, &axes, keepdims, ddof)?)?, dtype.real())
 }

@@ -34,5 +34,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`subtract`].
     Subtract, "subtract", 2, super::require_any,
     |i, _, _, t| if i == 0 { Ok(Some(t.clone())) } else { super::negative(t).map(Some) },
-    Case::elementwise(Subtract, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]),
+    [
+        Case::elementwise(Subtract, &[Domain::Any(-4.0, 4.0), Domain::Any(-4.0, 4.0)]),
+        Case::complex(Subtract, &[(-4.0, 4.0); 2]),
+    ]
+    .concat(),
 );

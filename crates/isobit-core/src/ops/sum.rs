@@ -120,8 +120,7 @@ impl Linear for Sum {
     const NAME: &'static str = "sum";
 
     fn infer(&self, x: &Spec) -> Result<Spec> {
-        let dtype = require_real("sum", x.dtype)?;
-        let dtype = if self.wide { accumulator(dtype) } else { sum_dtype(dtype) };
+        let dtype = if self.wide { accumulator(x.dtype) } else { sum_dtype(x.dtype) };
         Ok(Spec { shape: reduced(&x.shape, &self.axes), dtype })
     }
 
@@ -140,6 +139,7 @@ impl Linear for Sum {
             cases.push(case(&[0], true).input(&[5, 2], Domain::Of(dtype, -4.0, 4.0)).no_grad());
         }
         cases.push(case(&[0], false).input(&[0, 3], Domain::Any(0.0, 1.0)));
+        cases.extend(reduction_cases(|axes| case(axes, false), Domain::Of(Dtype::C64, -4.0, 4.0)));
         cases
     }
 }

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise tangent of an angle in radians.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `1 + result^2` times the cotangent.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`tan`].
     Tan, "tan", 1, super::require_inexact,
     |_, _, out, t| super::multiply(t, &super::add(&super::square(out)?, &super::constant(t, 1.0))?).map(Some),
-    Case::elementwise(Tan, &[Domain::Real(-1.2, 1.2)]),
+    [
+        Case::elementwise(Tan, &[Domain::Real(-1.2, 1.2)]),
+        Case::analytic(Tan, &[(0.2, 1.2)]),
+    ]
+    .concat(),
 );

@@ -7,7 +7,7 @@ use crate::prim::{Case, Domain};
 /// Element-wise hyperbolic tangent.
 ///
 /// # Dtypes
-/// Floats; integers and bools are computed in float32.
+/// Floats and complex64; integers and bools are computed in float32.
 ///
 /// # Gradients
 /// `1 - result^2` times the cotangent.
@@ -27,5 +27,9 @@ crate::elementwise_primitive!(
     /// The primitive of [`tanh`].
     Tanh, "tanh", 1, super::require_inexact,
     |_, _, out, t| super::multiply(t, &super::subtract(&super::constant(t, 1.0), &super::square(out)?)?).map(Some),
-    Case::elementwise(Tanh, &[Domain::Real(-3.0, 3.0)]),
+    [
+        Case::elementwise(Tanh, &[Domain::Real(-3.0, 3.0)]),
+        Case::analytic(Tanh, &[(0.2, 1.2)]),
+    ]
+    .concat(),
 );

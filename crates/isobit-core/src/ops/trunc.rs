@@ -25,7 +25,7 @@ pub fn trunc(a: &Array) -> Result<Array> {
 
 crate::elementwise_primitive!(
     /// The primitive of [`trunc`].
-    Trunc, "trunc", 1, super::require_inexact,
+    Trunc, "trunc", 1, super::require_float,
     |_, _, _, _| Ok(None),
     Case::elementwise(Trunc, &[Domain::Real(-4.0, 4.0)]),
 );

@@ -1,8 +1,9 @@
 //! Variance.
 
 use super::mean::mean_wide;
-use super::sum::{accumulator, require_real, sum_wide};
+use super::sum::{accumulator, sum_wide};
 use crate::array::Array;
+use crate::dtype::Dtype;
 use crate::error::Result;
 use crate::spec::Axes;
 
@@ -32,8 +33,8 @@ use crate::spec::Axes;
 /// ```
 pub fn var(a: &Array, axes: impl Into<Axes>, keepdims: bool, ddof: usize) -> Result<Array> {
     let axes = axes.into().resolve("var", a.ndim())?;
-    let dtype = require_real("var", a.dtype())?.at_least_float();
-    super::astype(&var_wide(&super::astype(a, dtype)?, &axes, keepdims, ddof)?, dtype)
+    let dtype = a.dtype().at_least_float();
+    super::astype(&var_wide(&super::astype(a, dtype)?, &axes, keepdims, ddof)?, dtype.real())
 }
 
 /// [`var`] of floats, in the dtype in which it was accumulated.
@@ -41,6 +42,11 @@ pub(crate) fn var_wide(a: &Array, axes: &[usize], keepdims: bool, ddof: usize) -
     let wide = accumulator(a.dtype());
     let count: usize = axes.iter().map(|&d| a.shape()[d]).product();
     let difference = super::subtract(&super::astype(a, wide)?, &mean_wide(a, axes, true)?)?;
-    let squares = sum_wide(&super::square(&difference)?, axes, keepdims)?;
-    super::divide(&squares, &Array::scalar(count.saturating_sub(ddof) as f64, wide))
+    // Of complex numbers the squared magnitude.
+    let squares = match wide {
+        Dtype::C64 => super::real(&super::multiply(&difference, &super::conj(&difference)?)?)?,
+        _ => super::square(&difference)?,
+    };
+    let squares = sum_wide(&squares, axes, keepdims)?;
+    super::divide(&squares, &Array::scalar(count.saturating_sub(ddof) as f64, wide.real()))
 }

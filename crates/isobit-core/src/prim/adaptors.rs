@@ -26,6 +26,17 @@ pub trait Elementwise: Clone + Debug + Eq + Hash + Into<Prim> {
     /// directions, since the Jacobian is diagonal.
     fn scaled(&self, i: usize, inputs: &[Array], out: &Array, t: &Array) -> Result<Option<Array>>;
 
+    /// The cotangent of input `i`. Of a complex function `f` that has a complex derivative it is the output's times the
+    /// conjugate of that: real and imaginary part are the gradients with respect to those of the input. Functions without
+    /// one say what theirs is.
+    fn pulled(&self, i: usize, inputs: &[Array], out: &Array, ct: &Array) -> Result<Option<Array>> {
+        if inputs[i].dtype() != Dtype::C64 {
+            return self.scaled(i, inputs, out, ct);
+        }
+        let back = self.scaled(i, inputs, out, &crate::ops::conj(ct)?)?;
+        back.map(|g| crate::ops::conj(&g)).transpose()
+    }
+
     /// See [`super::Primitive::cases`].
     fn cases() -> Cases;
 }
@@ -41,9 +52,6 @@ pub fn elementwise_infer<T: Elementwise>(p: &T, inputs: &[Spec]) -> Result<Specs
     }
     let mut dtypes: smallvec::SmallVec<[Dtype; 3]> = smallvec::SmallVec::new();
     inputs.iter().for_each(|s| dtypes.push(s.dtype));
-    if dtypes.contains(&Dtype::C64) {
-        return Err(Error::dtype(T::NAME, "expected a real dtype, got complex64, which is not computed with yet"));
-    }
     let dtype = p.dtype(&dtypes)?;
     let mut outs = Specs::new();
     outs.push(Spec { dtype, ..inputs[0].clone() });
@@ -70,7 +78,7 @@ pub fn elementwise_jvp<T: Elementwise>(p: &T, cx: &Jvp<'_>) -> Result<Tangents> 
 /// Reverse rule of an [`Elementwise`] operation.
 pub fn elementwise_vjp<T: Elementwise>(p: &T, cx: &Vjp<'_>) -> Result<Grads> {
     let ct = cx.ct()?;
-    (0..T::ARITY).map(|i| if cx.wanted(i) { p.scaled(i, cx.inputs, &cx.outs[0], &ct) } else { Ok(None) }).collect()
+    (0..T::ARITY).map(|i| if cx.wanted(i) { p.pulled(i, cx.inputs, &cx.outs[0], &ct) } else { Ok(None) }).collect()
 }
 
 /// Batching rule of an [`Elementwise`] operation.

@@ -21,9 +21,10 @@ pub enum Domain {
     Bits(i64, i64),
     /// `bool`.
     Bool,
-    /// Numbers of exactly this dtype in an interval (integers inclusive).
+    /// Numbers of exactly this dtype in an interval (integers inclusive). Of complex numbers both parts, and with either
+    /// sign if the interval is positive: off the axes, where branch cuts are.
     Of(Dtype, f64, f64),
-    /// These values, of this dtype.
+    /// These values, of this dtype (of complex numbers real and imaginary parts in turn).
     Exact(Dtype, Vec<f64>),
     /// Keys of the random number generator: any `uint32`.
     Key,
@@ -146,5 +147,17 @@ impl Case {
         let prim = prim.into();
         let shapes: [&[usize]; 5] = [&[37], &[2, 3], &[], &[1, 1], &[0, 3]];
         shapes.into_iter().map(|s| domains.iter().fold(Case::new(prim.clone()), |c, d| c.input(s, d.clone()))).collect()
+    }
+
+    /// [`Case::elementwise`] on complex numbers whose parts are in these intervals. For operations on the parts alone.
+    pub fn complex(prim: impl Into<Prim>, parts: &[(f64, f64)]) -> Cases {
+        let domains: Vec<Domain> = parts.iter().map(|&(low, high)| Domain::Of(Dtype::C64, low, high)).collect();
+        Case::elementwise(prim, &domains)
+    }
+
+    /// [`Case::complex`] for functions of both parts: without infinities and extremes, of which the oracle's wider range and
+    /// other formulas may make something else.
+    pub fn analytic(prim: impl Into<Prim>, parts: &[(f64, f64)]) -> Cases {
+        Case::complex(prim, parts).into_iter().map(|c| c.no_edges().ulps(4.0)).collect()
     }
 }

@@ -109,10 +109,11 @@ fn symmetric(shape: &[usize], dtype: Dtype, key: Option<&Array>) -> Result<Array
     ops::astype(&x, if dtype == Dtype::F64 { Dtype::F64 } else { Dtype::F32 })
 }
 
-/// Gaussian with mean `loc` and standard deviation `scale`.
+/// Gaussian with mean `loc` and standard deviation `scale`. Of complex numbers that is the deviation of their distance from
+/// `loc`; real and imaginary part have half the variance each.
 ///
 /// # Errors
-/// A dtype that is not a float; parameters that do not broadcast to `shape`.
+/// A dtype that is neither a float nor complex64; parameters that do not broadcast to `shape`.
 pub fn normal(
     shape: &[usize],
     dtype: Dtype,
@@ -120,12 +121,27 @@ pub fn normal(
     scale: impl Parameter,
     key: Option<&Array>,
 ) -> Result<Array> {
+    if dtype == Dtype::C64 {
+        return complex_normal(shape, &loc, &scale, key);
+    }
     let dtype = floating("normal", dtype)?;
     let root = Array::scalar(std::f64::consts::SQRT_2, dtype);
     let samples = ops::astype(&ops::erfinv(&symmetric(shape, dtype, key)?)?, dtype)?;
     let factor = if scale.number() == Some(1.0) { root } else { ops::multiply(&root, &scale.array(dtype)?)? };
     check_shape("normal", shape, factor.shape())?;
     moved("normal", ops::multiply(&factor, &samples)?, &loc, dtype)
+}
+
+/// [`normal`] of complex numbers, which are pairs of neighbouring real samples.
+fn complex_normal(shape: &[usize], loc: &impl Parameter, scale: &impl Parameter, key: Option<&Array>) -> Result<Array> {
+    let parts = ops::erfinv(&symmetric(&[shape, &[2]].concat(), Dtype::F32, key)?)?;
+    let mut samples = ops::squeeze(&ops::view(&parts, Dtype::C64)?, -1)?;
+    if scale.number() != Some(1.0) {
+        let scale = scale.array(Dtype::C64)?;
+        check_shape("normal", shape, scale.shape())?;
+        samples = ops::multiply(&scale, &samples)?;
+    }
+    moved("normal", samples, loc, Dtype::C64)
 }
 
 /// `loc` added, unless it is the number 0.

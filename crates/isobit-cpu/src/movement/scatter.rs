@@ -18,7 +18,7 @@ use isobit_core::layout::contiguous_strides;
 use isobit_core::ops::Reduce;
 use isobit_core::ops::scatter::Scatter;
 use isobit_core::{Dtype, Result, Shape, Tensor};
-use isobit_kernels::par;
+use isobit_kernels::{complex, par};
 use smallvec::SmallVec;
 
 /// An element type in which updates accumulate.
@@ -48,6 +48,25 @@ macro_rules! floats {
     })* };
 }
 floats!(f32, f64);
+
+/// A complex number: its parts.
+type Pair = [f32; 2];
+
+impl Number for Pair {
+    fn add(a: Pair, b: Pair) -> Pair {
+        [a[0] + b[0], a[1] + b[1]]
+    }
+    fn multiply(a: Pair, b: Pair) -> Pair {
+        [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]
+    }
+    // Of equal ones the element stays.
+    fn maximum(a: Pair, b: Pair) -> Pair {
+        if !complex::is_nan(a) && (complex::is_nan(b) || complex::less(a, b)) { b } else { a }
+    }
+    fn minimum(a: Pair, b: Pair) -> Pair {
+        if !complex::is_nan(a) && (complex::is_nan(b) || complex::less(b, a)) { b } else { a }
+    }
+}
 
 /// A truth value, 0 or 1.
 #[derive(Clone, Copy)]
@@ -172,7 +191,7 @@ fn kernel(reduce: Reduce, dtype: Dtype) -> Kernel {
         Dtype::BF16 => of::<f32, bf16>(reduce),
         Dtype::F32 => of::<f32, f32>(reduce),
         Dtype::F64 => of::<f64, f64>(reduce),
-        Dtype::C64 => unreachable!("complex64 arrays are refused when the graph is built"),
+        Dtype::C64 => of::<Pair, Pair>(reduce),
     }
 }
 

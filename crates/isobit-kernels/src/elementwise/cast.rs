@@ -1,10 +1,12 @@
 //! Conversions between every two element types.
 //!
+//! Of a complex number the real part is converted (to bool both); a real one gets an imaginary part of 0.
+//!
 //! Integers wrap, floats truncate into integers and saturate there (a NaN is 0), anything but 0 is true, and a float is
 //! rounded once: from wide types to the 16-bit floats through `f64` and an `f32` rounded to odd, which keeps the bit that a
 //! second rounding needs (S. Boldo and G. Melquiond, "Emulation of a FMA and correctly rounded sums", 2008).
 
-use super::{Operand, Shape, Source, TILE, Tile, drive};
+use super::{Operand, Shape, Source, TILE, Tile, complex, drive};
 use crate::dtype::Dtype;
 use crate::simd::{self, Kernel, LANES, Simd};
 
@@ -47,6 +49,17 @@ unsafe fn cast_tile(from: Dtype, src: *const u8, to: Dtype, dst: *mut u8, n: usi
     unsafe {
         match (from, to) {
             _ if from == to => std::ptr::copy(src, dst, n * from.size()),
+            (Dtype::C64, Dtype::Bool) => complex::truths(src.cast(), dst, n),
+            (Dtype::C64, Dtype::F32) => complex::real_parts(src.cast(), dst.cast(), n),
+            (Dtype::C64, _) => {
+                complex::real_parts(src.cast(), tile.cast(), n);
+                cast_tile(Dtype::F32, tile, to, dst, n);
+            }
+            (Dtype::F32, Dtype::C64) => complex::from_real(src.cast(), dst.cast(), n),
+            (_, Dtype::C64) => {
+                cast_tile(from, src, Dtype::F32, tile, n);
+                complex::from_real(tile.cast(), dst.cast(), n);
+            }
             (Dtype::F16 | Dtype::BF16, Dtype::F32) => widen(from, src.cast(), dst.cast(), n),
             (Dtype::F32, Dtype::F16 | Dtype::BF16) => narrow(to, src.cast(), dst.cast(), n),
             (Dtype::F16 | Dtype::BF16, _) => {
@@ -301,8 +314,8 @@ unsafe fn plain(from: Dtype, src: *const u8, to: Dtype, dst: *mut u8, n: usize) 
             match to {
                 Dtype::Bool => simd::dispatch_plain(Truth::<$a> { src: src.cast(), dst, n }),
                 $(Dtype::$d => simd::dispatch_plain(Plain::<$a, $b> { src: src.cast(), dst: dst.cast(), n }),)*
-                // The caller handles the 16-bit floats.
-                Dtype::F16 | Dtype::BF16 => {}
+                // The caller handles the 16-bit floats and complex numbers.
+                Dtype::F16 | Dtype::BF16 | Dtype::C64 => {}
             }
         };
     }
@@ -330,7 +343,7 @@ unsafe fn plain(from: Dtype, src: *const u8, to: Dtype, dst: *mut u8, n: usize) 
         Dtype::I64 => integer!(i64),
         Dtype::F32 => float!(f32),
         Dtype::F64 => float!(f64),
-        // The caller handles the 16-bit floats.
-        Dtype::F16 | Dtype::BF16 => {}
+        // The caller handles the 16-bit floats and complex numbers.
+        Dtype::F16 | Dtype::BF16 | Dtype::C64 => {}
     }
 }

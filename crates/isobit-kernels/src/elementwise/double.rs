@@ -35,7 +35,14 @@ impl Kernel for Unary {
                         unsafe { *self.dst.add(i) = $f(*self.src.add(i)) };
                     },)*
                     // Not defined for floats, or handled as bools: not called with them.
-                    UnaryOp::Not | UnaryOp::LogicalNot | UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite => {}
+                    UnaryOp::Not
+                    | UnaryOp::Conj
+                    | UnaryOp::Real
+                    | UnaryOp::Imag
+                    | UnaryOp::LogicalNot
+                    | UnaryOp::IsNan
+                    | UnaryOp::IsInf
+                    | UnaryOp::IsFinite => {}
                 }
             };
         }

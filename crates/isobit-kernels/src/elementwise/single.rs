@@ -33,7 +33,14 @@ impl Kernel for Unary {
                     // SAFETY: the promise of `unary`.
                     $(UnaryOp::$name => unsafe { map1(s, self.src, self.dst, self.n, #[inline(always)] |x| $f(s, x)) },)*
                     // Not defined for floats, or handled as bools: `super::unary` does not come here with them.
-                    UnaryOp::Not | UnaryOp::LogicalNot | UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite => {}
+                    UnaryOp::Not
+                    | UnaryOp::Conj
+                    | UnaryOp::Real
+                    | UnaryOp::Imag
+                    | UnaryOp::LogicalNot
+                    | UnaryOp::IsNan
+                    | UnaryOp::IsInf
+                    | UnaryOp::IsFinite => {}
                 }
             };
         }

@@ -16,6 +16,9 @@ pub fn array(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> Res<Array> {
     }
     // Somewhere there is an array: stack from the inside out.
     let items = obj.try_iter()?.map(|x| super::array(&x?, dtype)).collect::<Res<Vec<_>>>()?;
+    if items.windows(2).any(|w| w[0].shape() != w[1].shape()) {
+        return Err(ragged());
+    }
     Ok(ops::stack(&items, 0)?)
 }
 
@@ -53,8 +56,9 @@ fn ragged_unless_array(obj: &Bound<'_, PyAny>) -> Res<bool> {
     if number(obj.as_borrowed())?.is_some() { Err(ragged()) } else { Ok(false) }
 }
 
+/// MLX's words, which its tests compare.
 fn ragged() -> crate::error::Failure {
-    PyValueError::new_err("initialization with lists of unequal lengths").into()
+    PyValueError::new_err("Initialization encountered non-uniform length.").into()
 }
 
 /// The one element of an array as a Python number.

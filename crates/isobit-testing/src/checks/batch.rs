@@ -177,11 +177,17 @@ pub fn vmap_grad(cx: &mut Cx<'_>) -> Checked {
     })
 }
 
+/// What derivatives of a batch and of its elements may differ by: they are added up in another order.
+fn tolerance(case: &Case, choice: Choice) -> f64 {
+    let complex = case.inputs.iter().any(|o| draw::dtype_of(o, choice) == Dtype::C64);
+    if choice.real == Dtype::F64 && !complex { 1e-9 } else { 1e-3 }
+}
+
 /// The reverse derivative of a vmapped primitive: an input that is not batched collects from the whole batch.
 pub fn grad_vmap(cx: &mut Cx<'_>) -> Checked {
     let case = cx.case;
     let choice = choices_of(case, &[Dtype::F64])[0];
-    let tol = if choice.real == Dtype::F64 { 1e-9 } else { 1e-3 };
+    let tol = tolerance(case, choice);
     on_subject(|| {
         let Some((traced, outs, _)) = derivable(cx, choice)? else { return Ok(()) };
         let grads = gradient(case, &traced, &outs);
@@ -218,7 +224,7 @@ pub fn grad_vmap(cx: &mut Cx<'_>) -> Checked {
                 let want = match axes[i] {
                     Some(a) => Data::stack(&parts, a).floats(),
                     None => {
-                        let mut sum = vec![0.0; parts[0].size()];
+                        let mut sum = vec![0.0; parts[0].floats().len()];
                         for p in &parts {
                             sum.iter_mut().zip(p.floats()).for_each(|(s, x)| *s += x);
                         }
@@ -240,7 +246,7 @@ pub fn grad_vmap(cx: &mut Cx<'_>) -> Checked {
 pub fn jvp_vmap(cx: &mut Cx<'_>) -> Checked {
     let case = cx.case;
     let choice = choices_of(case, &[Dtype::F64])[0];
-    let tol = if choice.real == Dtype::F64 { 1e-9 } else { 1e-3 };
+    let tol = tolerance(case, choice);
     on_subject(|| {
         let Some((traced, outs, _)) = derivable(cx, choice)? else { return Ok(()) };
         for axes in combinations(case, &mut cx.rng, 24) {

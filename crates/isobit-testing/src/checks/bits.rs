@@ -9,11 +9,11 @@ use crate::settings::{Settings, everywhere};
 use crate::{Checked, on_subject};
 use isobit_core::Dtype;
 
-/// Every available level with every thread count, in float32, bfloat16, float16 and one integer dtype.
+/// Every available level with every thread count, in float32, bfloat16, float16, float64, one integer dtype and complex64.
 pub fn bits(cx: &mut Cx<'_>) -> Checked {
     let _restore = Settings::save();
     on_subject(|| {
-        for choice in choices_of(cx.case, &[Dtype::F32, Dtype::BF16, Dtype::F16, Dtype::F64, Dtype::I32]) {
+        for choice in choices_of(cx.case, &[Dtype::F32, Dtype::BF16, Dtype::F16, Dtype::F64, Dtype::I32, Dtype::C64]) {
             let xs = draw::operands(&mut cx.rng, cx.case, choice);
             let mut want = None;
             everywhere(|setting| {

@@ -14,7 +14,7 @@ fn step(inputs: &[Data], outs: &[Array]) -> (f64, f64) {
     let all_wide = worst.clone().all(|d| d == Dtype::F64);
     if all_wide {
         (1e-5, 2e-6)
-    } else if worst.clone().all(|d| matches!(d, Dtype::F64 | Dtype::F32)) {
+    } else if worst.clone().all(|d| matches!(d, Dtype::F64 | Dtype::F32 | Dtype::C64)) {
         (2f64.powi(-7), 5e-3)
     } else {
         (2f64.powi(-4), 0.1)

@@ -2,7 +2,7 @@
 
 use super::{Cx, at, call, traceable, with_replaced};
 use crate::compare::{accumulation_eps, close, same_bits, within};
-use crate::data::Data;
+use crate::data::{Data, Values};
 use crate::draw::{self, Choice, choices};
 use crate::{Checked, Failure, on_oracle, on_subject};
 use isobit_core::prim::{Accumulation, Case, Domain, Operand};
@@ -49,11 +49,24 @@ fn slack(case: &Case, inputs: &[Data], want: &[Data]) -> Checked<Option<Vec<Vec<
         Accumulation::Sum { terms } => {
             // Indices stay what they are: the same elements must meet.
             let positive = |(x, o): (&Data, &Operand)| {
-                if matches!(o.domain, Domain::Integer(..)) { x.clone() } else { x.map(f64::abs, i128::abs) }
+                match &x.values {
+                    // On the diagonal, where neither sums nor products cancel.
+                    Values::C(v) => {
+                        let finite = |x: f64| if x.is_finite() { x.abs() } else { 0.0 };
+                        let size = |z: &[f64; 2]| [finite(z[0]).max(finite(z[1])); 2];
+                        Data { values: Values::C(v.iter().map(size).collect()), ..x.clone() }
+                    }
+                    _ if matches!(o.domain, Domain::Integer(..)) => x.clone(),
+                    _ => x.map(f64::abs, i128::abs),
+                }
             };
             let positive: Vec<Data> = inputs.iter().zip(&case.inputs).map(positive).collect();
             let sums = on_oracle(|| outputs(case, &positive))?;
-            (terms, sums.iter().map(Data::floats).collect())
+            let sizes = |d: &Data| match &d.values {
+                Values::C(v) => v.iter().map(|z| z[0].abs() + z[1].abs()).collect(),
+                _ => d.floats(),
+            };
+            (terms, sums.iter().map(sizes).collect())
         }
     };
     // Rounding errors of a sum grow like the square root of the number of terms unless they conspire.
@@ -123,7 +136,8 @@ pub fn edges(cx: &mut Cx<'_>) -> Checked {
 fn explain(f: Failure, xs: &[Data]) -> Failure {
     let number = f.0.split("element ").nth(1).and_then(|s| s.split(':').next()).and_then(|s| s.parse::<usize>().ok());
     let Some(i) = number else { return f };
-    let at: Vec<String> = xs.iter().filter(|x| i < x.size()).map(|x| format!("{:e}", x.floats()[i])).collect();
+    let at: Vec<String> =
+        xs.iter().filter(|x| i < x.size()).map(|x| format!("{:?}", x.pick(&[1], [i].into_iter()).floats())).collect();
     Failure(format!("{} (operands at {i}: {})", f.0, at.join(", ")))
 }
 

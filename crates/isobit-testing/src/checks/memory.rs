@@ -9,7 +9,8 @@ use crate::layouts::Layout;
 use crate::{Checked, Failure, on_subject};
 use isobit_core::{Array, Dtype, ops};
 
-const DTYPES: [Dtype; 7] = [Dtype::F32, Dtype::BF16, Dtype::F64, Dtype::I32, Dtype::I64, Dtype::U8, Dtype::Bool];
+const DTYPES: [Dtype; 8] =
+    [Dtype::F32, Dtype::BF16, Dtype::F64, Dtype::I32, Dtype::I64, Dtype::U8, Dtype::Bool, Dtype::C64];
 
 fn compare(got: &[Array], want: &[Data]) -> Checked {
     for (k, (g, w)) in got.iter().zip(want).enumerate() {

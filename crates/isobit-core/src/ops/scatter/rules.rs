@@ -85,10 +85,10 @@ pub(crate) fn reverse(p: &impl Placement, reduce: Reduce, cx: &Vjp<'_>, ix: usiz
         }
         Reduce::Multiply => {
             if cx.wanted(iu) {
-                grads[iu] = Some(ops::multiply(&p.gather(&ct)?, &others(p, x, updates)?)?);
+                grads[iu] = Some(ops::multiply(&p.gather(&ct)?, &ops::conj(&others(p, x, updates)?)?)?);
             }
             if cx.wanted(ix) {
-                grads[ix] = Some(p.scatter(&ct, updates, Reduce::Multiply)?);
+                grads[ix] = Some(p.scatter(&ct, &ops::conj(updates)?, Reduce::Multiply)?);
             }
         }
         Reduce::Maximum | Reduce::Minimum => {
