@@ -29,6 +29,9 @@ const SPIN: Duration = Duration::from_micros(20);
 /// How long it goes on looking after that, offering its core to others: a virtual machine takes 50 us and more to wake a thread.
 const YIELD: Duration = Duration::from_micros(200);
 
+/// More threads than this there never are, whatever is asked for.
+const MOST: usize = 1024;
+
 /// One call of [`run`], on its caller's stack.
 struct Job {
     /// The task body; its lifetime is erased, `run` outlives every use.
@@ -86,7 +89,7 @@ fn init_threads() -> usize {
     let n = match std::env::var("ISOBIT_NUM_THREADS") {
         Err(_) => cores,
         Ok(s) => match s.trim().parse::<usize>() {
-            Ok(n) if n > 0 => n,
+            Ok(n) if n > 0 => n.min(MOST),
             _ if s.trim().is_empty() => cores,
             _ => {
                 eprintln!("isobit: ISOBIT_NUM_THREADS={s}: expected a positive number, using {cores}");
@@ -99,9 +102,9 @@ fn init_threads() -> usize {
     THREADS.load(SeqCst)
 }
 
-/// Sets how many threads [`run`] uses from now on (0 counts as 1). No result changes.
+/// Sets how many threads [`run`] uses from now on (0 counts as 1, more than 1024 as 1024). No result changes.
 pub fn set_threads(n: usize) {
-    THREADS.store(n.max(1), SeqCst);
+    THREADS.store(n.clamp(1, MOST), SeqCst);
 }
 
 /// Runs `f(0) .. f(tasks - 1)` in any order, on any thread, and returns when all are done.
