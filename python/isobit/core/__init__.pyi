@@ -189,16 +189,16 @@ def abs(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) 
     """Element-wise magnitude. The least signed integer stays what it is.
 
     Dtypes:
-    Any.
+    Any; of complex64, float32.
 
     Gradients:
-    The cotangent times the sign of `a`; zero at 0."""
+    The cotangent times the sign of `a`; zero at 0. Of a complex number the sign is the number over its magnitude."""
 
 def acos(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """Element-wise inverse cosine, an angle in `[0, pi]`; NaN outside `[-1, 1]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The negated cotangent over `sqrt(1 - a^2)`."""
@@ -207,7 +207,7 @@ def acosh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...
     """Element-wise inverse hyperbolic cosine; NaN below 1.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `sqrt(a^2 - 1)`."""
@@ -234,7 +234,7 @@ def addmm(c: _ArrayLike, a: _ArrayLike, b: _ArrayLike, /, alpha: float = ..., be
     As `matmul`; `c` broadcasts to the product's shape.
 
     Dtypes:
-    Floats, promoted; accumulates in float32 (float64 for float64), where also `alpha` and `beta` act.
+    Floats and complex64, promoted; accumulates in float32 (float64 for float64), where also `alpha` and `beta` act.
 
     Gradients:
     `beta * ct`, `alpha * ct @ b.T`, `alpha * a.T @ ct`.
@@ -302,7 +302,7 @@ def arccos(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ..
     """Element-wise inverse cosine, an angle in `[0, pi]`; NaN outside `[-1, 1]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The negated cotangent over `sqrt(1 - a^2)`."""
@@ -311,7 +311,7 @@ def arccosh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = .
     """Element-wise inverse hyperbolic cosine; NaN below 1.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `sqrt(a^2 - 1)`."""
@@ -320,7 +320,7 @@ def arcsin(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ..
     """Element-wise inverse sine, an angle in `[-pi/2, pi/2]`; NaN outside `[-1, 1]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `sqrt(1 - a^2)`."""
@@ -329,7 +329,7 @@ def arcsinh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = .
     """Element-wise inverse hyperbolic sine.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `sqrt(a^2 + 1)`."""
@@ -338,7 +338,7 @@ def arctan(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ..
     """Element-wise inverse tangent, an angle in `[-pi/2, pi/2]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `1 + a^2`."""
@@ -362,7 +362,7 @@ def arctanh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = .
     """Element-wise inverse hyperbolic tangent; NaN outside `[-1, 1]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `1 - a^2`."""
@@ -512,10 +512,10 @@ class array:
         """Element-wise magnitude. The least signed integer stays what it is.
 
         Dtypes:
-        Any.
+        Any; of complex64, float32.
 
         Gradients:
-        The cotangent times the sign of `a`; zero at 0."""
+        The cotangent times the sign of `a`; zero at 0. Of a complex number the sign is the number over its magnitude."""
     def all(self, /, axis: int | Sequence[int] | None = ..., keepdims: bool = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array:
         """Whether every element over `axes` (with `..`, over all) is not zero. A NaN is not zero.
 
@@ -582,13 +582,13 @@ class array:
     def conj(self, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
         """The complex conjugate: of real numbers, the numbers.
 
-        Errors:
-        complex64, which is not computed with yet."""
+        Gradients:
+        The conjugate of the cotangent."""
     def cos(self, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
         """Element-wise cosine of an angle in radians.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         `-sin(a)` times the cotangent."""
@@ -684,7 +684,7 @@ class array:
         """Element-wise `e^a`.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         The cotangent times the result."""
@@ -694,8 +694,11 @@ class array:
     def imag(self) -> array:
         """The imaginary part: of real numbers, zeros.
 
-        Errors:
-        complex64, which is not computed with yet."""
+        Dtypes:
+        Any; of complex64, float32.
+
+        Gradients:
+        The cotangent times the imaginary unit."""
     def item(self, /) -> Any:
         """The one element of an array of size 1, as a Python number."""
     @property
@@ -705,7 +708,7 @@ class array:
         """Element-wise natural logarithm; NaN for negative numbers, -inf for 0.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         The cotangent over `a`."""
@@ -713,7 +716,7 @@ class array:
         """Element-wise logarithm to base 10.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         The cotangent over `a ln 10`."""
@@ -721,7 +724,7 @@ class array:
         """Element-wise `ln(1 + a)`, exact for small `a`.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         The cotangent over `1 + a`."""
@@ -729,7 +732,7 @@ class array:
         """Element-wise logarithm to base 2.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         The cotangent over `a ln 2`."""
@@ -836,8 +839,11 @@ class array:
     def real(self) -> array:
         """The real part: of real numbers, the numbers.
 
-        Errors:
-        complex64, which is not computed with yet."""
+        Dtypes:
+        Any; of complex64, float32.
+
+        Gradients:
+        The cotangent, as a complex number."""
     def reciprocal(self, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
         """Element-wise `1 / a`.
 
@@ -862,7 +868,7 @@ class array:
         """Element-wise `1 / sqrt(a)`.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         `-result / (2 a)` times the cotangent."""
@@ -873,7 +879,7 @@ class array:
         """Element-wise sine of an angle in radians.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         `cos(a)` times the cotangent."""
@@ -892,7 +898,7 @@ class array:
         """Element-wise square root; NaN for negative numbers.
 
         Dtypes:
-        Floats; integers and bools are computed in float32.
+        Floats and complex64; integers and bools are computed in float32.
 
         Gradients:
         The cotangent over twice the result."""
@@ -997,7 +1003,7 @@ def asin(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise inverse sine, an angle in `[-pi/2, pi/2]`; NaN outside `[-1, 1]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `sqrt(1 - a^2)`."""
@@ -1006,7 +1012,7 @@ def asinh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...
     """Element-wise inverse hyperbolic sine.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `sqrt(a^2 + 1)`."""
@@ -1016,10 +1022,11 @@ def astype(a: _ArrayLike, /, dtype: Dtype, *, stream: Stream | Device | DeviceTy
 
     Dtypes:
     Floats are rounded to nearest, ties to even; a float becomes an integer by truncation, saturating at the integer's
-    range, NaN becomes 0; integers wrap into narrower ones; anything non-zero becomes `true`.
+    range, NaN becomes 0; integers wrap into narrower ones; anything non-zero becomes `true`. Of a complex number the real
+    part is converted, and a real number gets an imaginary part of 0.
 
     Gradients:
-    The cotangent converted back, between floats; zero otherwise."""
+    The cotangent converted back, between floats and complex numbers; zero otherwise."""
 
 def async_eval(*args: Any) -> None:
     """Starts computing the values of all arrays in the arguments and returns at once."""
@@ -1028,7 +1035,7 @@ def atan(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise inverse tangent, an angle in `[-pi/2, pi/2]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `1 + a^2`."""
@@ -1052,7 +1059,7 @@ def atanh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...
     """Element-wise inverse hyperbolic tangent; NaN outside `[-1, 1]`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `1 - a^2`."""
@@ -1268,14 +1275,14 @@ def concatenate(arrays: Sequence[_ArrayLike], axis: int | None = ..., *, stream:
 def conj(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The complex conjugate: of real numbers, the numbers.
 
-    Errors:
-    complex64, which is not computed with yet."""
+    Gradients:
+    The conjugate of the cotangent."""
 
 def conjugate(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The complex conjugate: of real numbers, the numbers.
 
-    Errors:
-    complex64, which is not computed with yet."""
+    Gradients:
+    The conjugate of the cotangent."""
 
 def contiguous(a: _ArrayLike, /, allow_col_major: bool = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """`a` with its elements densely in row-major order; no copy if they lie so already.
@@ -1287,7 +1294,7 @@ def cos(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) 
     """Element-wise cosine of an angle in radians.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `-sin(a)` times the cotangent."""
@@ -1296,7 +1303,7 @@ def cosh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise hyperbolic cosine.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `sinh(a)` times the cotangent."""
@@ -1603,7 +1610,7 @@ def exp(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) 
     """Element-wise `e^a`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent times the result."""
@@ -1902,8 +1909,11 @@ class iinfo:
 def imag(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The imaginary part: of real numbers, zeros.
 
-    Errors:
-    complex64, which is not computed with yet."""
+    Dtypes:
+    Any; of complex64, float32.
+
+    Gradients:
+    The cotangent times the imaginary unit."""
 inexact: DtypeCategory
 inf: float
 
@@ -1947,7 +1957,7 @@ def isfinite(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = 
     Any; the result is bool, true for integers."""
 
 def isinf(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
-    """Whether each element is infinite.
+    """Whether each element is infinite: a complex number, if a part is.
 
     Dtypes:
     Any; the result is bool, false for integers."""
@@ -2053,7 +2063,7 @@ def log(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) 
     """Element-wise natural logarithm; NaN for negative numbers, -inf for 0.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `a`."""
@@ -2062,7 +2072,7 @@ def log10(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...
     """Element-wise logarithm to base 10.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `a ln 10`."""
@@ -2071,7 +2081,7 @@ def log1p(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...
     """Element-wise `ln(1 + a)`, exact for small `a`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `1 + a`."""
@@ -2080,7 +2090,7 @@ def log2(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise logarithm to base 2.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over `a ln 2`."""
@@ -2186,10 +2196,10 @@ def matmul(a: _ArrayLike, b: _ArrayLike, stream: Stream | Device | DeviceType | 
     added for them is removed again.
 
     Dtypes:
-    Floats, promoted. float16 and bfloat16 accumulate in float32 and are rounded once.
+    Floats and complex64, promoted. A complex product is made of the four products of real and imaginary parts. float16 and bfloat16 accumulate in float32 and are rounded once.
 
     Gradients:
-    `ct @ b.T` and `a.T @ ct`, summed over broadcast axes.
+    `ct @ b.T` and `a.T @ ct`, summed over broadcast axes (`b` and `a` conjugated, if complex).
 
     Errors:
     0-d operands, inner sizes that differ, leading axes that do not broadcast, no floating dtype."""
@@ -2322,10 +2332,11 @@ def multiply(a: _ArrayLike, b: _ArrayLike, stream: Stream | Device | DeviceType 
     Broadcast together.
 
     Dtypes:
-    Any, promoted; the product of two bools is their conjunction.
+    Any, promoted; the product of two bools is their conjunction. That of complex numbers is made of four products in
+    float32, each rounded.
 
     Gradients:
-    The cotangent times the other factor.
+    The cotangent times the other factor (its conjugate, of complex numbers).
 
     Errors:
     Shapes that do not broadcast."""
@@ -2609,8 +2620,11 @@ def radians(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = .
 def real(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The real part: of real numbers, the numbers.
 
-    Errors:
-    complex64, which is not computed with yet."""
+    Dtypes:
+    Any; of complex64, float32.
+
+    Gradients:
+    The cotangent, as a complex number."""
 
 def reciprocal(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """Element-wise `1 / a`.
@@ -2704,7 +2718,7 @@ def rsqrt(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...
     """Element-wise `1 / sqrt(a)`.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `-result / (2 a)` times the cotangent."""
@@ -2783,20 +2797,20 @@ def sigmoid(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = .
     `result (1 - result)` times the cotangent."""
 
 def sign(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
-    """Element-wise -1, 0 or 1 with the sign of `a`; NaN for NaN.
+    """Element-wise -1, 0 or 1 with the sign of `a`; NaN for NaN. Of a complex number `a / |a|`, and 0 for 0.
 
     Dtypes:
     Any.
 
     Gradients:
-    Zero."""
+    Zero; of a complex number the part of the cotangent across its direction, over its magnitude."""
 signedinteger: DtypeCategory
 
 def sin(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """Element-wise sine of an angle in radians.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `cos(a)` times the cotangent."""
@@ -2805,7 +2819,7 @@ def sinh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise hyperbolic sine.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `cosh(a)` times the cotangent."""
@@ -2870,7 +2884,7 @@ def sqrt(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise square root; NaN for negative numbers.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     The cotangent over twice the result."""
@@ -2997,7 +3011,7 @@ def tan(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) 
     """Element-wise tangent of an angle in radians.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `1 + result^2` times the cotangent."""
@@ -3006,7 +3020,7 @@ def tanh(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...)
     """Element-wise hyperbolic tangent.
 
     Dtypes:
-    Floats; integers and bools are computed in float32.
+    Floats and complex64; integers and bools are computed in float32.
 
     Gradients:
     `1 - result^2` times the cotangent."""

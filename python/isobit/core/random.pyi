@@ -44,10 +44,11 @@ def laplace(shape: int | Sequence[int] | None = ..., dtype: Dtype | None = ..., 
     A dtype that is not a float; parameters that do not broadcast to `shape`."""
 
 def normal(shape: Sequence[int] | None = ..., dtype: Dtype | None = ..., loc: _ArrayLike | None = ..., scale: float | None = ..., key: array | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
-    """Gaussian with mean `loc` and standard deviation `scale`.
+    """Gaussian with mean `loc` and standard deviation `scale`. Of complex numbers that is the deviation of their distance from
+    `loc`; real and imaginary part have half the variance each.
 
     Errors:
-    A dtype that is not a float; parameters that do not broadcast to `shape`."""
+    A dtype that is neither a float nor complex64; parameters that do not broadcast to `shape`."""
 
 def permutation(x: int | array, axis: int = ..., key: array | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """The numbers `0 .. n` in random order, uint32.
