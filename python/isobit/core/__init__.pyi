@@ -296,7 +296,7 @@ def arange(start: bool | int | float | None = ..., stop: bool | int | float | No
     None: the arguments are plain numbers.
 
     Errors:
-    A step of 0, a length that is not a finite number, dtype bool or complex64."""
+    A step of 0, a length that is not a finite number, dtype bool, a complex number."""
 
 def arccos(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """Element-wise inverse cosine, an angle in `[0, pi]`; NaN outside `[-1, 1]`.
@@ -2053,7 +2053,7 @@ def linspace(start: bool | int | float, stop: bool | int | float, num: int = ...
     None: the arguments are plain numbers.
 
     Errors:
-    dtype bool or complex64."""
+    dtype bool, a complex number."""
 
 def load(file: str | PathLike[str] | IO[bytes], /, format: str | None = ..., return_metadata: bool = ..., *, stream: Stream | Device | DeviceType | None = ...) -> Any:
     """The arrays of a file: an array (npy) or a dict of them (npz, safetensors), with `return_metadata` a pair of them and
@@ -3176,7 +3176,7 @@ def var(a: _ArrayLike, /, axis: int | Sequence[int] | None = ..., keepdims: bool
     Axes out of range or repeated."""
 
 def vecdot(a: _ArrayLike, b: _ArrayLike, /, *, axis: int | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
-    """The sum of products along one axis; the arrays are broadcast.
+    """The sum of products along one axis, those of `a` conjugated; the arrays are broadcast.
 
     Errors:
     An axis out of range, axes of different sizes, shapes that do not broadcast."""

@@ -23,7 +23,7 @@ use smallvec::smallvec;
 /// None: the arguments are plain numbers.
 ///
 /// # Errors
-/// A step of 0, a length that is not a finite number, dtype bool or complex64.
+/// A step of 0, a length that is not a finite number, dtype bool, a complex number.
 ///
 /// # Examples
 /// ```

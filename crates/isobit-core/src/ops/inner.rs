@@ -44,7 +44,7 @@ pub fn outer(a: &Array, b: &Array) -> Result<Array> {
     super::multiply(&super::reshape(a, &[-1, 1])?, &super::reshape(b, &[-1])?)
 }
 
-/// The sum of products along one axis; the arrays are broadcast.
+/// The sum of products along one axis, those of `a` conjugated; the arrays are broadcast.
 ///
 /// # Errors
 /// An axis out of range, axes of different sizes, shapes that do not broadcast.

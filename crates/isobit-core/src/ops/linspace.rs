@@ -19,7 +19,7 @@ use smallvec::smallvec;
 /// None: the arguments are plain numbers.
 ///
 /// # Errors
-/// dtype bool or complex64.
+/// dtype bool, a complex number.
 ///
 /// # Examples
 /// ```
