@@ -141,12 +141,14 @@ impl Primitive for Concatenate {
 
     fn cases() -> Cases {
         let any = || Domain::Any(-4.0, 4.0);
+        let part = || Domain::Of(Dtype::C64, -4.0, 4.0);
         let case = |axis| Case::new(Concatenate { axis }).exact();
         vec![
             case(0).input(&[2, 3], any()).input(&[1, 3], any()),
             case(1).input(&[2, 3], any()).input(&[2, 0], any()).input(&[2, 2], any()),
             case(1).input(&[2, 1, 3], any()).input(&[2, 2, 3], any()),
             case(0).input(&[3], any()).input(&[4], any()),
+            case(0).input(&[3], part()).input(&[2], part()),
         ]
     }
 }

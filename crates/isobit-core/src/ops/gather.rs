@@ -201,6 +201,9 @@ impl Primitive for Gather {
             case(&[0], &[1]).input(&[6], any()).input(&[], ints(0, 5)),
             case(&[0], &[1, WHOLE]).input(&[3, 2], any()).input(&[0], ints(0, 1)),
             case(&[], &[WHOLE, 2]).input(&[2, 3], any()),
+            case(&[0], &[1, WHOLE])
+                .input(&[3, 2], Domain::Of(crate::dtype::Dtype::C64, -4.0, 4.0))
+                .input(&[4], ints(-3, 2)),
         ]
     }
 }

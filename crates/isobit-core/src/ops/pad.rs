@@ -226,11 +226,13 @@ impl Primitive for Pad {
         let case = |shape: &[usize], widths: &[(usize, usize)]| {
             Case::new(Pad { widths: widths.into() }).input(shape, any()).input(&[], any()).exact()
         };
+        let part = || Domain::Of(crate::dtype::Dtype::C64, -4.0, 4.0);
         vec![
             case(&[7], &[(2, 3)]),
             case(&[2, 3], &[(0, 1), (2, 0)]),
             case(&[2, 3, 2], &[(1, 1), (0, 0), (0, 1)]),
             case(&[0, 3], &[(1, 1), (1, 0)]),
+            Case::new(Pad { widths: [(1, 2)].as_slice().into() }).input(&[3], part()).input(&[], part()).exact(),
         ]
     }
 }

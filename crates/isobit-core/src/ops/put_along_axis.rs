@@ -199,6 +199,14 @@ impl Primitive for PutAlongAxis {
                 case(1, &[2, 3, 4], &[2, 1, 4]),
                 case(0, &[4, 2], &[0, 2]),
             ]);
+            if !matches!(reduce, Reduce::Maximum | Reduce::Minimum) {
+                let part = || Domain::Of(crate::dtype::Dtype::C64, 0.5, 2.0);
+                let complex = Case::new(PutAlongAxis { axis: 0, reduce })
+                    .input(&[3, 2], part())
+                    .input(&[5, 2], Domain::Integer(-3, 2))
+                    .input(&[5, 2], part());
+                cases.push(complex.ulps(8.0).no_edges());
+            }
         }
         cases
     }

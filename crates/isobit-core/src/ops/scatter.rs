@@ -205,6 +205,11 @@ impl Primitive for Scatter {
                 case(&[0]).input(&[6], any()).input(&[1], any()).input(&[], ints(0, 5)),
                 case(&[0]).input(&[3, 2], any()).input(&[0, 1, 2], any()).input(&[0], ints(0, 1)),
             ]);
+            if !matches!(reduce, Reduce::Maximum | Reduce::Minimum) {
+                let part = || Domain::Of(crate::dtype::Dtype::C64, 0.5, 2.0);
+                let complex = case(&[0]).input(&[3, 2], part()).input(&[5, 1, 2], part()).input(&[5], ints(-3, 2));
+                cases.push(complex.no_edges());
+            }
         }
         // Several exact zeros in one place: a derivative by division would lose what multiplies both.
         let zeros = |values: &[f64]| Domain::Exact(crate::dtype::Dtype::F64, values.to_vec());

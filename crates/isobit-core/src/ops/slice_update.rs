@@ -121,7 +121,11 @@ impl Primitive for SliceUpdate {
                 .input(count, Domain::Any(-4.0, 4.0))
                 .exact()
         };
+        let part = || Domain::Of(crate::dtype::Dtype::C64, -4.0, 4.0);
+        let region =
+            Region { start: [1].as_slice().into(), step: [2].as_slice().into(), shape: Shape::from_slice(&[2]) };
         vec![
+            Case::new(SliceUpdate { region: Box::new(region) }).input(&[4], part()).input(&[2], part()).exact(),
             case(&[7], &[1], &[2], &[3]),
             case(&[7], &[6], &[-1], &[7]),
             case(&[4, 5], &[1, 4], &[1, -2], &[2, 3]),

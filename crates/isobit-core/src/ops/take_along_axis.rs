@@ -131,6 +131,10 @@ impl Primitive for TakeAlongAxis {
             case(0, &[4, 3], &[2, 3]),
             case(1, &[2, 3, 4], &[2, 1, 4]),
             case(0, &[4, 2], &[0, 2]),
+            Case::new(TakeAlongAxis { axis: 0 })
+                .input(&[3, 2], Domain::Of(Dtype::C64, -4.0, 4.0))
+                .input(&[4, 2], Domain::Integer(-3, 2))
+                .exact(),
         ]
     }
 }
