@@ -245,8 +245,46 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn lookup16(self, table: F, n: I) -> F {
-        let (table, n) = (self.to_array(table), self.to_array_i(n));
-        self.from_array(std::array::from_fn(|i| table[(n[i] & 15) as usize]))
+        // SAFETY: NEON is part of the aarch64 baseline.
+        unsafe {
+            // Four bytes of the 64 for each lane.
+            let bytes = |i: usize| vreinterpretq_u8_f32(table[i]);
+            let table = uint8x16x4_t(bytes(0), bytes(1), bytes(2), bytes(3));
+            std::array::from_fn(
+                #[inline(always)]
+                |i| {
+                    let lane = vandq_u32(vreinterpretq_u32_s32(n[i]), vdupq_n_u32(15));
+                    let at = vmlaq_u32(vdupq_n_u32(0x0302_0100), lane, vdupq_n_u32(0x0404_0404));
+                    vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_u32(at)))
+                },
+            )
+        }
+    }
+    #[inline(always)]
+    fn shuffle_bytes(self, table: I, n: I) -> I {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| {
+                // SAFETY: NEON is part of the aarch64 baseline.
+                unsafe { vreinterpretq_s32_s8(vqtbl1q_s8(vreinterpretq_s8_s32(table[i]), vreinterpretq_u8_s32(n[i]))) }
+            },
+        )
+    }
+    #[inline(always)]
+    fn dot_bytes(self, acc: I, u: I, x: I) -> I {
+        std::array::from_fn(
+            #[inline(always)]
+            |i| {
+                // SAFETY: NEON is part of the aarch64 baseline.
+                unsafe {
+                    // A product fits in 16 bits, two of them are added in 32.
+                    let (u, x) = (vreinterpretq_u8_s32(u[i]), vreinterpretq_s8_s32(x[i]));
+                    let low = vmulq_s16(vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(u))), vmovl_s8(vget_low_s8(x)));
+                    let high = vmulq_s16(vreinterpretq_s16_u16(vmovl_high_u8(u)), vmovl_high_s8(x));
+                    vaddq_s32(acc[i], vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))
+                }
+            },
+        )
     }
     #[inline(always)]
     fn shr(self, a: I, n: u32) -> I {
