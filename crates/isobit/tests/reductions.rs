@@ -96,7 +96,19 @@ fn dtypes_are_those_of_mlx() {
         assert_eq!(ops::all(&a, .., false).unwrap().dtype(), Bool);
     }
     let c = ops::zeros(&[2], C64).unwrap();
-    assert!(ops::sum(&c, .., false).is_err() && ops::softmax(&c, .., false).is_err() && ops::sort(&c, 0).is_err());
+    for x in [
+        ops::sum(&c, .., false),
+        ops::prod(&c, .., false),
+        ops::mean(&c, .., false),
+        ops::max(&c, .., false),
+        ops::sort(&c, 0),
+        ops::cumsum(&c, None, false, true),
+        ops::softmax(&c, .., true),
+    ] {
+        assert_eq!(x.unwrap().dtype(), C64);
+    }
+    assert_eq!(ops::std(&c, .., false, 0).unwrap().dtype(), F32);
+    assert_eq!(ops::argmax(&c, 0, false).unwrap().dtype(), U32);
 }
 
 #[test]
