@@ -16,7 +16,7 @@ _ARRAY = "_ArrayLike"
 _NUMBER = "bool | int | float"
 _AXES = "int | Sequence[int] | None"
 _STREAM = "Stream | Device | DeviceType | None"
-_BOOLS = """align_corners antialias contiguous cos_first full full_turns nesterov scale_parameter warmup with_logits
+_BOOLS = """align_corners antialias compute_uv contiguous cos_first full full_turns nesterov scale_parameter warmup with_logits
 allow_col_major copy enabled endpoint equal_nan force_fused inclusive keepdims precise return_metadata reverse shapeless
 sorted_indices sparse strict traditional transpose"""
 _INTS = """fan groups heads keys queries shared steps
@@ -158,7 +158,7 @@ _RETURNS = {
     **dict.fromkeys(["min", "max", "eps", "smallest_normal"], "float"),
     "tolist": "Any", "item": "Any", "load": "Any", "split": "list[array]", "unstack": "list[array]",
     "unique": "array | tuple[array, ...]",
-    "divmod": "tuple[array, array]", "broadcast_shapes": "tuple[int, ...]",
+    **dict.fromkeys(["divmod", "qr"], "tuple[array, array]"), "svd": "array | tuple[array, array, array]", "broadcast_shapes": "tuple[int, ...]",
     "einsum_path": "tuple[list[tuple[int, ...]], str]", "result_type": "Dtype",
     "device_info": "dict[str, Any]", "default_device": "Device", "stream": "StreamContext", "init": "Group",
     "dtype": "Dtype", "shape": "tuple[int, ...]", "at": "ArrayAt", "T": "array", "real": "array", "imag": "array",

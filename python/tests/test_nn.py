@@ -144,3 +144,14 @@ def test_layers_that_quantize_their_inputs():
         linear.to_quantized(quantize_input=True)
     with pytest.raises(NotImplementedError):
         nn.Linear(64, 32).to_quantized(mode="mxfp8", quantize_input=True)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (6, 4), (3, 5), (1, 3), (0, 2)])
+def test_orthogonal_weights(shape):
+    w = nn.init.orthogonal(gain=2.0)(mx.zeros(shape))
+    assert w.shape == shape and w.dtype == mx.float32
+    gram = w @ w.T if shape[0] <= shape[1] else w.T @ w
+    assert mx.allclose(gram, 4.0 * mx.eye(min(shape)), atol=1e-5)
+    assert nn.init.orthogonal(dtype=mx.bfloat16)(w).dtype == mx.bfloat16
+    with pytest.raises(ValueError, match="1D"):
+        nn.init.orthogonal()(mx.zeros(3))

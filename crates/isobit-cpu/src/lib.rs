@@ -1,7 +1,7 @@
 //! The CPU backend: for each primitive the kernel that runs it. It knows no transform.
 //!
-//! Every kernel gives the same bits at every instruction-set level, for every thread count, and for every way in which
-//! its operands are laid out (`docs/numerics.md`).
+//! Every kernel gives the same bits for every thread count and for every way in which its operands are laid out, and all but
+//! some factorisations at every instruction-set level (`docs/numerics.md`).
 
 /// Which instruction-set level runs, and on how many threads.
 pub use isobit_kernels::{isa, par};
@@ -19,6 +19,7 @@ mod complex;
 mod elementwise;
 mod fused;
 mod layout;
+mod linalg;
 mod lines;
 mod matmul;
 mod movement;
@@ -50,6 +51,8 @@ impl Backend for Cpu {
     fn level(&self, prim: &Prim, _dtype: Dtype) -> Level {
         match prim {
             Prim::Custom(c) => c.0.level(),
+            // A library computes them, which chooses its instructions itself.
+            Prim::Qr(_) | Prim::Svd(_) => Level::Shape,
             _ => Level::Isa,
         }
     }
@@ -189,6 +192,10 @@ impl Backend for Cpu {
             Prim::SegmentedMm(_) => segmented::segmented_mm(self, inputs, outs),
             Prim::SegmentedOuter(_) => segmented::segmented_outer(self, inputs, outs),
             Prim::UnpackBits(p) => quant::unpack_bits(self, p.bits(), inputs, outs),
+            // factorisations
+            Prim::Qr(_) => linalg::qr(self, inputs, outs),
+            Prim::SolveTriangular(p) => linalg::solve_triangular(self, p.upper(), p.unit(), inputs, outs),
+            Prim::Svd(_) => linalg::svd(self, inputs, outs),
             // reductions
             Prim::All(p) => reduce::reduce(ReduceOp::All, p.axes(), inputs, outs),
             Prim::Any(p) => reduce::reduce(ReduceOp::Any, p.axes(), inputs, outs),

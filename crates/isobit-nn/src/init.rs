@@ -180,3 +180,21 @@ pub fn sparse<'a>(
     let values = normal(shape, mean, std, dtype, second.as_ref())?;
     ops::put_along_axis(&values, &chosen, &Array::scalar(0.0, dtype), 1)
 }
+
+/// A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al., 2014): the part of a random
+/// orthogonal matrix, every one of which is as likely (Mezzadri, 2007).
+///
+/// # Errors
+/// Other than 2 dimensions.
+pub fn orthogonal<'a>(shape: &[usize], gain: f64, dtype: Dtype, key: impl Into<Option<&'a Array>>) -> Result<Array> {
+    let &[rows, columns] = shape else {
+        let message = format!("orthogonal: expected a 2D array, got a {}D array", shape.len());
+        return Err(Error::value("init", message));
+    };
+    let n = rows.max(columns);
+    let (q, r) = ops::qr(&normal(&[n, n], 0.0, 1.0, Dtype::F32, key)?)?;
+    // Reflections fix the signs of the diagonal; turned to the positive axis, they are as random as the columns.
+    let signs = ops::sign(&ops::diagonal(&r, 0, 0, 1)?)?;
+    let part = ops::slice(&ops::multiply(&q, &signs)?, &[0, 0], &[rows as isize, columns as isize], &[1, 1])?;
+    ops::astype(&ops::multiply(&part, &Array::scalar(gain, Dtype::F32))?, dtype)
+}

@@ -5,6 +5,7 @@
 
 mod complex;
 mod elementwise;
+mod linalg;
 mod matmul;
 mod movement;
 mod quant;
@@ -68,9 +69,12 @@ impl Backend for Reference {
         };
         let x: Vec<Values> = inputs.iter().map(load).collect::<Result<_>>()?;
         let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
-        let values = match self.complex_values(prim, &x, &shapes) {
-            Some(v) => vec![v],
-            None => self.values(prim, &x, &shapes, outs),
+        let values = match self.factors(prim, &x, &shapes) {
+            Some(v) => v,
+            None => match self.complex_values(prim, &x, &shapes) {
+                Some(v) => vec![v],
+                None => self.values(prim, &x, &shapes, outs),
+            },
         };
         let outs: Result<Outputs> = values.iter().zip(outs).map(|(v, s)| store(v, s)).collect();
         Ok(Ran::Done(outs?))
@@ -78,6 +82,16 @@ impl Backend for Reference {
 }
 
 impl Reference {
+    /// Factorisations, which have several outputs, and systems of equations.
+    fn factors(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]]) -> Option<Vec<Values>> {
+        Some(match prim {
+            Prim::Qr(_) => linalg::qr(&x[0], shapes[0]),
+            Prim::SolveTriangular(p) => linalg::solve_triangular(x, shapes, p.upper(), p.unit()),
+            Prim::Svd(p) => linalg::svd(&x[0], shapes[0], p.vectors()),
+            _ => return None,
+        })
+    }
+
     /// The primitives that mean something of their own for complex numbers.
     fn complex_values(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]]) -> Option<Values> {
         use elementwise::{compare_complex, complex, complex_pair, part};
@@ -142,6 +156,7 @@ impl Reference {
         let out = &outs[0];
         let bits = 8 * out.dtype.size() as i128;
         let one = match prim {
+            Prim::Qr(_) | Prim::SolveTriangular(_) | Prim::Svd(_) => unreachable!("{} is of matrices", prim.name()),
             Prim::Conjugate(_) | Prim::Imag(_) | Prim::Real(_) => unreachable!("{} is of complex numbers", prim.name()),
             // Views, and those that `run` has handled.
             Prim::Broadcast(_)

@@ -2212,8 +2212,10 @@ def matrix_norm(a: _ArrayLike, /, ord: int | float | str | None = ..., axis: int
     Floats; integers and bools are computed in float32.
 
     Errors:
-    An order that does not exist for the number of axes; one that takes singular values (2, -2 and nuclear norms of
-    matrices), which are not computed yet."""
+    An order that does not exist for the number of axes.
+
+    Gradients:
+    Those of what the norm is made of; of singular values, `u v*`."""
 
 def matrix_transpose(a: _ArrayLike, /, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The last two axes exchanged."""

@@ -6,7 +6,7 @@ from typing import IO, Any, Protocol, final
 from typing_extensions import Buffer, disjoint_base
 
 from isobit.core import _ArrayLike, Device, DeviceType, Dtype, Stream, array
-__all__ = ['sigmoid', 'tanh', 'relu', 'relu2', 'relu6', 'selu', 'softplus', 'log_sigmoid', 'softsign', 'hardswish', 'mish', 'silu', 'gelu', 'gelu_approx', 'gelu_fast_approx', 'leaky_relu', 'elu', 'celu', 'softshrink', 'hard_shrink', 'step', 'softmax', 'softmin', 'log_softmax', 'prelu', 'hard_tanh', 'glu', 'cross_entropy', 'binary_cross_entropy', 'l1_loss', 'mse_loss', 'nll_loss', 'gaussian_nll_loss', 'kl_div_loss', 'smooth_l1_loss', 'triplet_loss', 'hinge_loss', 'huber_loss', 'log_cosh_loss', 'cosine_similarity_loss', 'margin_ranking_loss', 'linear', 'bilinear', 'quantized_linear', 'embedding', 'quantized_embedding', 'dropout', 'multi_head_attention', 'causal_mask', 'instance_norm', 'group_norm', 'batch_statistics', 'running_statistics', 'batch_norm', 'max_pool', 'avg_pool', 'upsample', 'sinusoidal_frequencies', 'sinusoidal_encoding', 'alibi_slopes', 'alibi_matrix', 'rnn', 'gru', 'lstm', 'constant', 'normal', 'uniform', 'identity', 'glorot_normal', 'glorot_uniform', 'he_normal', 'he_uniform', 'within', 'sparse', 'sgd', 'rmsprop', 'adagrad', 'adadelta', 'bias_correction', 'adam', 'decayed', 'adamax', 'lion', 'adafactor_rate', 'adafactor', 'factored_root', 'muon', 'clip_grad_norm', 'exponential_decay', 'step_decay', 'cosine_decay', 'linear_schedule']
+__all__ = ['sigmoid', 'tanh', 'relu', 'relu2', 'relu6', 'selu', 'softplus', 'log_sigmoid', 'softsign', 'hardswish', 'mish', 'silu', 'gelu', 'gelu_approx', 'gelu_fast_approx', 'leaky_relu', 'elu', 'celu', 'softshrink', 'hard_shrink', 'step', 'softmax', 'softmin', 'log_softmax', 'prelu', 'hard_tanh', 'glu', 'cross_entropy', 'binary_cross_entropy', 'l1_loss', 'mse_loss', 'nll_loss', 'gaussian_nll_loss', 'kl_div_loss', 'smooth_l1_loss', 'triplet_loss', 'hinge_loss', 'huber_loss', 'log_cosh_loss', 'cosine_similarity_loss', 'margin_ranking_loss', 'linear', 'bilinear', 'quantized_linear', 'embedding', 'quantized_embedding', 'dropout', 'multi_head_attention', 'causal_mask', 'instance_norm', 'group_norm', 'batch_statistics', 'running_statistics', 'batch_norm', 'max_pool', 'avg_pool', 'upsample', 'sinusoidal_frequencies', 'sinusoidal_encoding', 'alibi_slopes', 'alibi_matrix', 'rnn', 'gru', 'lstm', 'constant', 'normal', 'uniform', 'identity', 'glorot_normal', 'glorot_uniform', 'he_normal', 'he_uniform', 'within', 'sparse', 'orthogonal', 'sgd', 'rmsprop', 'adagrad', 'adadelta', 'bias_correction', 'adam', 'decayed', 'adamax', 'lion', 'adafactor_rate', 'adafactor', 'factored_root', 'muon', 'clip_grad_norm', 'exponential_decay', 'step_decay', 'cosine_decay', 'linear_schedule']
 
 def adadelta(gradient: _ArrayLike, parameter: _ArrayLike, v: _ArrayLike, u: _ArrayLike, rate: _ArrayLike, rho: float, eps: float) -> tuple[array, array, array]:
     """Steps scaled by running means of squared gradients `v` and squared steps `u` (Zeiler, 2012)."""
@@ -285,6 +285,13 @@ def nll_loss(inputs: _ArrayLike, targets: _ArrayLike, axis: int | None = ..., re
 
 def normal(shape: Sequence[int], mean: _ArrayLike, std: _ArrayLike, dtype: Dtype) -> array:
     """Normal values of the given mean and standard deviation."""
+
+def orthogonal(shape: int | Sequence[int], gain: float, dtype: Dtype) -> array:
+    """A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al., 2014): the part of a random
+    orthogonal matrix, every one of which is as likely (Mezzadri, 2007).
+
+    Errors:
+    Other than 2 dimensions."""
 
 def prelu(x: _ArrayLike, alpha: float) -> array:
     """`x`, below 0 `alpha * x`, with a learned `alpha`: a number, or one per feature."""

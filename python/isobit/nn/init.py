@@ -47,3 +47,8 @@ def he_uniform(dtype=mx.float32):
 def sparse(sparsity, mean=0.0, std=1.0, dtype=mx.float32):
     """Gaussian, with a fraction ``sparsity`` of every row zero."""
     return lambda a: _nn.sparse(a.shape, sparsity, mean, std, dtype)
+
+
+def orthogonal(gain=1.0, dtype=mx.float32):
+    """Orthonormal rows or columns, whichever are fewer, times ``gain`` (Saxe et al., 2014)."""
+    return lambda a: _nn.orthogonal(a.shape, gain, dtype)

@@ -7,7 +7,7 @@ use crate::ops::{dense, docstring, functions};
 use isobit_nn::init;
 use pyo3::prelude::*;
 
-functions! { constant normal uniform identity glorot_normal glorot_uniform he_normal he_uniform within sparse }
+functions! { constant normal uniform identity glorot_normal glorot_uniform he_normal he_uniform within sparse orthogonal }
 
 /// A count of connections by its name.
 struct Fan(init::Fan);
@@ -78,4 +78,10 @@ fn within(shape: ShapeArg, fan: usize, dtype: DtypeArg) -> Out {
 #[pyfunction]
 fn sparse(shape: ShapeArg, sparsity: f64, mean: ArrayLike, std: ArrayLike, dtype: DtypeArg) -> Out {
     out(init::sparse(&shape.0, sparsity, mean, std, dtype.0, None))
+}
+
+#[doc = docstring!("nn_orthogonal")]
+#[pyfunction]
+fn orthogonal(shape: ShapeArg, gain: f64, dtype: DtypeArg) -> Out {
+    out(init::orthogonal(&shape.0, gain, dtype.0, None))
 }
