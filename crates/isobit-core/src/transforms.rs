@@ -7,6 +7,7 @@ pub mod custom;
 mod grad;
 mod jvp;
 mod tape;
+mod through_integers;
 mod vjp;
 mod vmap;
 

@@ -15,7 +15,7 @@ use crate::spec::Spec;
 /// part is converted, and a real number gets an imaginary part of 0.
 ///
 /// # Gradients
-/// The cotangent converted back, between floats and complex numbers; zero otherwise.
+/// The cotangent converted back; zero if a float becomes an integer, or anything a bool.
 ///
 /// # Examples
 /// ```

@@ -25,6 +25,11 @@ pub trait CustomPrimitive: Send + Sync + Debug {
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents>;
     /// See [`Primitive::vjp`].
     fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads>;
+    /// Whether the derivative rules take integers for numbers: then they get tangents and cotangents of integers too, as floats,
+    /// and are asked for them. Without, derivatives do not pass through integers here.
+    fn differentiates_integers(&self) -> bool {
+        false
+    }
     /// See [`Primitive::vmap`].
     fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched>;
 }

@@ -111,6 +111,10 @@ impl CustomPrimitive for Node {
         Ok(inputs.drain(self.args..).collect())
     }
 
+    fn differentiates_integers(&self) -> bool {
+        true
+    }
+
     fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
         let Some(rule) = &self.rules.jvp else {
             return Ok(cx.tangents[self.args..].iter().cloned().collect());

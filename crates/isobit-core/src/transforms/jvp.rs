@@ -1,6 +1,7 @@
 //! Forward mode.
 
 use super::tape;
+use super::through_integers::{Seen, has_tangents, inside_dtype, outside_dtype};
 use super::vjp::{check_like, tracers};
 use crate::array::Array;
 use crate::dtype::Dtype;
@@ -12,6 +13,8 @@ use rustc_hash::FxHashMap;
 
 /// Jacobian-vector product: the outputs of `f` at `primals`, and how they change when the primals change along
 /// `tangents`.
+///
+/// Tangents of integers are float32, as gradients with respect to them are (see [`vjp`](super::vjp())).
 ///
 /// # Errors
 /// Whatever `f` returns; a tangent whose shape is not its primal's.
@@ -27,22 +30,30 @@ pub fn jvp(
     let steps = tape::record(&args, &outputs);
     let mut known: FxHashMap<(usize, u32), Array> = FxHashMap::default();
     for (a, t) in args.iter().zip(tangents) {
-        if a.dtype().is_inexact() {
-            known.insert(a.key(), ops::astype(t, a.dtype())?);
+        if has_tangents(a) {
+            known.insert(a.key(), ops::astype(t, inside_dtype(a))?);
         }
     }
     for step in &steps {
         let outs = step.outs();
         let inputs = &step.call.inputs;
-        let tangents: Vec<Option<Array>> = inputs.iter().map(|a| known.get(&a.key()).cloned()).collect();
+        if !inputs.iter().any(|a| known.contains_key(&a.key())) {
+            continue;
+        }
+        let seen = Seen::of(&step.call.prim, inputs, &outs)?;
+        let tangents: Vec<Option<Array>> = inputs
+            .iter()
+            .zip(&*seen.inputs)
+            .map(|(a, x)| if seen.moves(x) { known.get(&a.key()).cloned() } else { None })
+            .collect();
         if tangents.iter().all(Option::is_none) {
             continue;
         }
-        let found = step.call.prim.jvp(&Jvp { inputs, outs: &outs, tangents: &tangents })?;
+        let found = seen.prim.jvp(&Jvp { inputs: &seen.inputs, outs: &seen.outs, tangents: &tangents })?;
         debug_assert_eq!(found.len(), outs.len(), "{}", step.call.prim.name());
-        for (out, t) in outs.iter().zip(found) {
+        for ((out, x), t) in outs.iter().zip(&*seen.outs).zip(found) {
             if let Some(t) = t
-                && out.dtype().is_inexact()
+                && seen.moves(x)
             {
                 debug_assert_eq!(t.shape(), out.shape(), "{}", step.call.prim.name());
                 known.insert(out.key(), t);
@@ -54,6 +65,7 @@ pub fn jvp(
     let out_tangents = outputs
         .iter()
         .map(|o| match known.get(&o.key()) {
+            Some(t) if o.dtype().is_integer() => ops::astype(t, outside_dtype(o)),
             Some(t) => Ok(t.clone()),
             // A result that moves in jumps has no tangent space of its own: zeros of the dtype that came in.
             None if o.dtype().is_inexact() => ops::zeros_like(o),

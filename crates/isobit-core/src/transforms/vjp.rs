@@ -1,6 +1,7 @@
 //! Reverse mode.
 
 use super::tape;
+use super::through_integers::{Seen, has_tangents, inside_dtype, outside_dtype};
 use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::eval::{TraceGuard, release_graph};
@@ -28,7 +29,8 @@ pub(crate) fn check_like(op: &'static str, what: &str, given: &[Array], like: &[
 /// Vector-Jacobian product: the outputs of `f` at `primals`, and for each primal the sum over the outputs of
 /// cotangent times derivative.
 ///
-/// An integer among the primals has a gradient of zeros.
+/// Integers among the primals have gradients of float32: those with respect to their values, through operations that treat
+/// integers as numbers (sums, products, choices, rearrangements, conversions), and zero through others. Bools have zeros.
 ///
 /// # Errors
 /// Whatever `f` returns; a cotangent whose shape is not its output's; integers among the primals that are used as indices or
@@ -58,25 +60,32 @@ pub(crate) fn pull_back(args: &[Array], outputs: &[Array], cotangents: &[Array])
     let counted = counted(args, &steps);
     let mut cts: FxHashMap<(usize, u32), Array> = FxHashMap::default();
     for (out, ct) in outputs.iter().zip(cotangents) {
-        if !out.dtype().is_inexact() || !on_path.contains_key(&out.node_key()) {
+        if !has_tangents(out) || !on_path.contains_key(&out.node_key()) {
             continue;
         }
-        accumulate(&mut cts, out, ops::astype(ct, out.dtype())?)?;
+        accumulate(&mut cts, out, ops::astype(ct, inside_dtype(out))?)?;
     }
     for step in steps.iter().rev() {
         let outs = step.outs();
-        let step_cts: Vec<Option<Array>> = outs.iter().map(|o| cts.remove(&o.key())).collect();
+        let mut step_cts: Vec<Option<Array>> = outs.iter().map(|o| cts.remove(&o.key())).collect();
         if step_cts.iter().all(Option::is_none) {
             continue;
         }
         let inputs = &step.call.inputs;
         check_selectors(step, &counted)?;
-        let wanted: Vec<bool> =
-            inputs.iter().map(|a| a.dtype().is_inexact() && on_path.contains_key(&a.node_key())).collect();
-        if !wanted.contains(&true) {
+        let seen = Seen::of(&step.call.prim, inputs, &outs)?;
+        for (ct, out) in step_cts.iter_mut().zip(&*seen.outs) {
+            ct.take_if(|_| !seen.moves(out));
+        }
+        let wanted: Vec<bool> = inputs
+            .iter()
+            .zip(&*seen.inputs)
+            .map(|(a, x)| seen.moves(x) && on_path.contains_key(&a.node_key()))
+            .collect();
+        if !wanted.contains(&true) || step_cts.iter().all(Option::is_none) {
             continue;
         }
-        let grads = step.call.prim.vjp(&Vjp { inputs, outs: &outs, cts: &step_cts, wanted: &wanted })?;
+        let grads = seen.prim.vjp(&Vjp { inputs: &seen.inputs, outs: &seen.outs, cts: &step_cts, wanted: &wanted })?;
         debug_assert_eq!(grads.len(), inputs.len(), "{}", step.call.prim.name());
         for (i, grad) in grads.into_iter().enumerate() {
             let (Some(grad), true) = (grad, wanted[i]) else { continue };
@@ -87,8 +96,9 @@ pub(crate) fn pull_back(args: &[Array], outputs: &[Array], cotangents: &[Array])
     let grads = args
         .iter()
         .map(|a| match cts.remove(&a.key()) {
+            Some(g) if a.dtype().is_integer() => ops::astype(&g, outside_dtype(a)),
             Some(g) => Ok(g),
-            None => ops::zeros_like(a),
+            None => ops::zeros(a.shape(), outside_dtype(a)),
         })
         .collect();
     release_graph(steps.into_iter().map(|s| s.node));
