@@ -12,6 +12,9 @@ Four kinds of programs:
 - *batched*: a chain of operations as a function, through vmap, and vmap of vjp.
 - *quantized*: a matrix is quantized and multiplied with (quantized_programs.py).
 
+Every function, and the steps of a chain as one function, is run through ``compile`` too, with and without ``shapeless``, inside
+the transform and around it: the results must have the bits of the function itself.
+
 Where MLX raises, isobit may raise or have a result; where MLX has a result isobit must have the same.
 """
 
@@ -582,11 +585,15 @@ def make_function(mx, rng, kind):
     return program
 
 
-def run_function(mx, program):
-    """The results of a function through its transform."""
+def run_function(mx, program, inner=lambda f: f, outer=lambda f: f):
+    """The results of a function, wrapped by ``inner``, through its transform, which is wrapped by ``outer``."""
     inputs = [from_numpy(mx, x, d) for x, d in program["inputs"]]
+    return outer(lambda *xs: transformed(mx, program, inner, xs))(*inputs)
+
+
+def transformed(mx, program, inner, inputs):
     how = program["how"]
-    f = function(mx, program["steps"], len(inputs) + len(program["steps"]) - 1)
+    f = inner(function(mx, program["steps"], len(inputs) + len(program["steps"]) - 1))
     floats = [i for i, (_, d) in enumerate(program["inputs"]) if "float" in d]
 
     def of_floats(f, rest):
@@ -709,6 +716,52 @@ def check_steps(mx, program):
         kept += [x for x, _ in expected]
 
 
+def check_chain(mx, program):
+    yield from check_steps(mx, program)
+    yield from check_compiled_steps(mx, program)
+
+
+def same_bits(found, expected):
+    return len(found) == len(expected) and all(
+        d == e and x.shape == y.shape and np.ascontiguousarray(x).tobytes() == np.ascontiguousarray(y).tobytes()
+        for (x, d), (y, e) in zip(found, expected)
+    )
+
+
+def check_compiled(mx, name, run, expected, steps):
+    """Compiled results against those of the function itself; ``run`` takes how to wrap the function."""
+    for shapeless in (False, True):
+        def wrap(f):
+            return mx.compile(f, shapeless=shapeless)
+
+        for place, wrapped in run(wrap).items():
+            try:
+                verdict = None if same_bits(evaluated(mx, wrapped()), expected) else "other bits than without compile"
+            except Exception as e:
+                verdict = f"raises {type(e).__name__} in compile: {e}"
+            yield f"compile{' shapeless' if shapeless else ''} {place} {name}", verdict, steps
+
+
+def check_compiled_steps(mx, program):
+    """The steps that are right by themselves, as one function."""
+    steps = [s for s, found, _ in program["steps"] if found is not None]
+    if len(steps) < len(program["steps"]) or any(s[0].startswith("random.") for s in steps):
+        return
+
+    def chain(*xs):
+        values = list(xs)
+        for step in steps:
+            values += call(mx, step, [*values, None])
+        return values[len(xs):]
+
+    inputs = [from_numpy(mx, x, d) for x, d in program["inputs"]]
+    try:
+        expected = evaluated(mx, chain(*inputs))
+    except Exception:
+        return  # check_steps has said so
+    yield from check_compiled(mx, "steps", lambda wrap: {"around": lambda: wrap(chain)(*inputs)}, expected, steps)
+
+
 def references(x):
     if isinstance(x, dict):
         if "ref" in x:
@@ -736,6 +789,14 @@ def check_function(mx, program):
     if verdict and not program["stable"]:
         verdict = "MLX gives other numbers on a second run"
     yield name, verdict, program["steps"]
+
+    def run(wrap):
+        return {
+            "inside": lambda: run_function(mx, program, inner=wrap),
+            "around": lambda: run_function(mx, program, outer=wrap),
+        }
+
+    yield from check_compiled(mx, program["how"]["way"], run, found, program["steps"])
 
 
 def programs(options, start):
@@ -772,11 +833,12 @@ def main():
         start = number + 1
         for program in programs(options, start):
             number = program["number"]
-            check = {"steps": check_steps, "quantized": quantized_programs.check}.get(program["kind"], check_function)
+            check = {"steps": check_chain, "quantized": quantized_programs.check}.get(program["kind"], check_function)
             for name, verdict, steps in check(mx, program):
-                operations[program["how"]["way"] if check is check_function else name] += 1
+                compiled = name.startswith("compile")
+                operations["compile" if compiled else program["how"]["way"] if check is check_function else name] += 1
                 expected = verdict in EXPECTED
-                counts[verdict if expected else "differs" if verdict else "same"] += 1
+                counts[verdict if expected else "differs" if verdict else "same bits compiled" if compiled else "same"] += 1
                 if verdict and not expected:
                     wrong.append((name, verdict, number, steps))
         if number + 1 < options.count:

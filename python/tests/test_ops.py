@@ -237,3 +237,16 @@ def test_cross_entropy_of_classes():
     assert mx.allclose(grad, mx.softmax(x, -1) - (mx.arange(5) == classes[..., None] % 5), atol=1e-6)
     with pytest.raises(ValueError):
         mx.fast.cross_entropy(x, classes[0])
+
+
+def test_gradients_of_integers_are_those_of_their_values():
+    x = mx.array([3, -1, 4])
+    assert mx.grad(lambda x: (x * x).sum())(x).tolist() == [6.0, -2.0, 8.0]
+    # Half of an integer is no integer; its derivative is 0.5 all the same.
+    half = mx.grad(lambda x: (x / 2).sum())(x)
+    assert half.dtype == mx.float32 and half.tolist() == [0.5, 0.5, 0.5]
+    _, (t,) = mx.jvp(mx.prod, (x,), (mx.array([1, 0, 0]),))
+    assert t.item() == -4.0
+    assert mx.grad(lambda x: mx.checkpoint(lambda y: y * y)(x).sum())(x).tolist() == [6.0, -2.0, 8.0]
+    # A place is no number.
+    assert mx.grad(lambda w: (w[mx.argmax(w)] * mx.argmax(w)).sum())(mx.array([1.0, 5.0])).tolist() == [0.0, 1.0]

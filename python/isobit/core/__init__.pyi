@@ -1026,7 +1026,7 @@ def astype(a: _ArrayLike, /, dtype: Dtype, *, stream: Stream | Device | DeviceTy
     part is converted, and a real number gets an imaginary part of 0.
 
     Gradients:
-    The cotangent converted back, between floats and complex numbers; zero otherwise."""
+    The cotangent converted back; zero if a float becomes an integer, or anything a bool."""
 
 def async_eval(*args: Any) -> None:
     """Starts computing the values of all arrays in the arguments and returns at once."""

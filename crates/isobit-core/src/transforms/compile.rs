@@ -19,8 +19,8 @@ type Slot = u32;
 /// What a function did with its arguments when it was recorded, for arguments of those shapes and dtypes.
 ///
 /// Whatever the function did beside computing arrays, it did once. Values that it took from elsewhere or made of nothing
-/// (constants, random numbers) are those of the recording. What it did twice in the same way is done once: results have the
-/// bits of the function itself.
+/// (constants, random numbers) are those of the recording. What it did twice in the same way is done once, unless a transform
+/// is recording, whose sums of cotangents would be others: results and derivatives have the bits of the function itself.
 ///
 /// # Examples
 /// ```
@@ -55,6 +55,8 @@ struct Application {
     sources: SmallVec<[Slot; 4]>,
     outputs: usize,
     shape: Shape,
+    /// The first of the values that these outputs are: those of an earlier step, or an argument of a transform inside.
+    same_as: Option<Slot>,
 }
 
 impl Trace {
@@ -114,8 +116,11 @@ impl Trace {
         let mut values: Vec<Array> = Vec::with_capacity(count);
         values.extend_from_slice(args);
         values.extend_from_slice(&self.taken);
+        let recording = values.iter().any(|a| a.node.traced);
         for step in &self.steps {
-            if same {
+            if let (Some(first), false) = (step.same_as, recording) {
+                values.extend_from_within(first as usize..first as usize + step.outputs);
+            } else if same {
                 step.run(&mut values)?;
             } else {
                 step.run_broadcast(&mut values)?;
@@ -145,6 +150,11 @@ impl Trace {
             if let Prim::Broadcast(_) = step.prim {
                 stretched.insert(next, step.inputs[0]);
                 step.sources = step.inputs.clone();
+            } else if let Prim::Identity(_) = step.prim {
+                step.sources = step.inputs.clone();
+                if let Some(&from) = stretched.get(&step.inputs[0]) {
+                    stretched.insert(next, from);
+                }
             } else {
                 step.sources = step.inputs.iter().map(|s| *stretched.get(s).unwrap_or(s)).collect();
                 let common = step
@@ -160,7 +170,7 @@ impl Trace {
         any_shape &= !self.results.iter().any(sized) && self.taken.iter().all(|a| a.size() == 1);
         self.any_shape = any_shape && self.lasts;
         for step in &mut self.steps {
-            step.inputs.iter_mut().chain(&mut step.sources).for_each(|s| *s = place(*s));
+            step.inputs.iter_mut().chain(&mut step.sources).chain(&mut step.same_as).for_each(|s| *s = place(*s));
         }
         self.results.iter_mut().for_each(|s| *s = place(*s));
     }
@@ -193,7 +203,7 @@ impl Application {
     }
 }
 
-/// Turns recorded applications into steps; the same application of the same inputs into one.
+/// Turns recorded applications into steps, and finds those that do the same to the same inputs, or nothing.
 struct Builder {
     slots: FxHashMap<(usize, u32), Slot>,
     specs: Vec<Spec>,
@@ -201,6 +211,8 @@ struct Builder {
     numbers: FxHashMap<(Spec, Vec<u8>), Slot>,
     steps: Vec<Application>,
     known: FxHashMap<(Prim, SmallVec<[Slot; 4]>), Slot>,
+    /// Slots of later steps that do what an earlier one did, and its.
+    merged: FxHashMap<Slot, Slot>,
 }
 
 impl Builder {
@@ -212,6 +224,7 @@ impl Builder {
             numbers: FxHashMap::default(),
             steps: Vec::new(),
             known: FxHashMap::default(),
+            merged: FxHashMap::default(),
         }
     }
 
@@ -251,21 +264,23 @@ impl Builder {
     fn step(&mut self, step: &Step) {
         let inputs: SmallVec<[Slot; 4]> = step.call.inputs.iter().map(|a| self.slot(a)).collect();
         let outs = step.outs();
-        if let (Prim::Identity(_), [input], [out]) = (&step.call.prim, inputs.as_slice(), outs.as_slice()) {
-            self.slots.insert(out.key(), *input);
-            return;
-        }
         let next = self.specs.len() as Slot;
-        let first = *self.known.entry((step.call.prim.clone(), inputs.clone())).or_insert(next);
+        let values: SmallVec<[Slot; 4]> = inputs.iter().map(|s| *self.merged.get(s).unwrap_or(s)).collect();
+        let first = match (&step.call.prim, values.as_slice()) {
+            (Prim::Identity(_), &[input]) => input,
+            _ => *self.known.entry((step.call.prim.clone(), values)).or_insert(next),
+        };
         for (i, out) in outs.iter().enumerate() {
-            self.slots.insert(out.key(), first + i as Slot);
+            self.slots.insert(out.key(), next + i as Slot);
+            if first != next {
+                self.merged.insert(next + i as Slot, first + i as Slot);
+            }
         }
-        if first == next {
-            self.specs.extend(outs.iter().map(|o| o.spec().clone()));
-            let shape = outs.first().map_or_else(Shape::new, |o| o.spec().shape.clone());
-            let prim = step.call.prim.clone();
-            self.steps.push(Application { prim, inputs, sources: SmallVec::new(), outputs: outs.len(), shape });
-        }
+        self.specs.extend(outs.iter().map(|o| o.spec().clone()));
+        let shape = outs.first().map_or_else(Shape::new, |o| o.spec().shape.clone());
+        let same_as = (first != next).then_some(first);
+        let prim = step.call.prim.clone();
+        self.steps.push(Application { prim, inputs, sources: SmallVec::new(), outputs: outs.len(), shape, same_as });
     }
 }
 
