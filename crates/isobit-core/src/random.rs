@@ -8,7 +8,9 @@
 mod distributions;
 mod integers;
 
-pub use distributions::{Parameter, gumbel, laplace, normal, truncated_normal, truncated_normal_of, uniform};
+pub use distributions::{
+    Parameter, gumbel, laplace, multivariate_normal, normal, truncated_normal, truncated_normal_of, uniform,
+};
 pub use integers::{bernoulli, bernoulli_of, categorical, categorical_samples, permutation, permutation_of, randint};
 
 use crate::array::Array;

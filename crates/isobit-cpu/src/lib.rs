@@ -52,7 +52,7 @@ impl Backend for Cpu {
         match prim {
             Prim::Custom(c) => c.0.level(),
             // A library computes them, which chooses its instructions itself.
-            Prim::Qr(_) | Prim::Svd(_) => Level::Shape,
+            Prim::Eig(_) | Prim::Eigh(_) | Prim::Pinv(_) | Prim::Qr(_) | Prim::Svd(_) => Level::Shape,
             _ => Level::Isa,
         }
     }
@@ -193,6 +193,11 @@ impl Backend for Cpu {
             Prim::SegmentedOuter(_) => segmented::segmented_outer(self, inputs, outs),
             Prim::UnpackBits(p) => quant::unpack_bits(self, p.bits(), inputs, outs),
             // factorisations
+            Prim::Cholesky(_) => linalg::cholesky(self, inputs, outs),
+            Prim::Eig(_) => linalg::eig(self, inputs, outs),
+            Prim::Eigh(_) => linalg::eigh(self, inputs, outs),
+            Prim::Lu(_) => linalg::lu(self, inputs, outs),
+            Prim::Pinv(_) => linalg::pinv(self, inputs, outs),
             Prim::Qr(_) => linalg::qr(self, inputs, outs),
             Prim::SolveTriangular(p) => linalg::solve_triangular(self, p.upper(), p.unit(), inputs, outs),
             Prim::Svd(_) => linalg::svd(self, inputs, outs),

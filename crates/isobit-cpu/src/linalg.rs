@@ -8,7 +8,7 @@
 
 use crate::lines::{elements, elements_mut};
 use isobit_core::backend::{Backend, Inputs, Outputs, Ran};
-use isobit_core::{Error, Result, Spec, Tensor};
+use isobit_core::{Dtype, Error, Result, Spec, Tensor};
 use isobit_kernels::par;
 use isobit_linalg::{Scalar, c64};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,6 +141,11 @@ fn zeros<T: Scalar>(n: usize) -> Vec<T> {
     vec![T::real(0.0); n]
 }
 
+/// The distance from 1 to the next number of a dtype, or of its parts.
+fn epsilon(dtype: Dtype) -> f64 {
+    if dtype == Dtype::F64 { f64::EPSILON } else { f32::EPSILON.into() }
+}
+
 /// `q` and `r`.
 pub fn qr(cpu: &dyn Backend, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
     let a = cpu.contiguous(inputs.swap_remove(0))?;
@@ -214,5 +219,121 @@ pub fn solve_triangular(cpu: &dyn Backend, upper: bool, unit: bool, mut inputs: 
     if singular.into_inner() {
         return Err(Error::runtime("solve_triangular", "the matrix is singular: there is a zero on its diagonal"));
     }
+    Ok(Ran::Done(made))
+}
+
+/// The factors of elimination in one matrix, the exchanges, the rows in their new order.
+pub fn lu(cpu: &dyn Backend, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let a = cpu.contiguous(inputs.swap_remove(0))?;
+    let (m, n, batch) = dims(&a);
+    if u32::try_from(m).is_err() {
+        return Err(Error::runtime("lu", format!("expected at most 2^32 - 1 rows, got {m}")));
+    }
+    let made = alloc(outs)?;
+    with_element!("lu", a.dtype(), T => {
+        // SAFETY: `infer` gave the factors the input's dtype and the others uint32.
+        let (lu, pivots, rows) = unsafe {
+            (Parts::<T>::of(&made[0], batch), Parts::<u32>::of(&made[1], batch), Parts::<u32>::of(&made[2], batch))
+        };
+        each::<T>(&a, batch, |i, a| {
+            let mut wide = zeros(lu.size);
+            // SAFETY: the parts of this matrix.
+            let (lu, pivots, rows) = unsafe { (lu.at(i), pivots.at(i), rows.at(i)) };
+            isobit_linalg::lu(m, n, a, &mut wide, pivots, rows);
+            narrow::<T>(&wide, lu);
+        });
+    });
+    Ok(Ran::Done(made))
+}
+
+/// Lower triangular factors of symmetric matrices; an error if one is not positive semidefinite.
+pub fn cholesky(cpu: &dyn Backend, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let a = cpu.contiguous(inputs.swap_remove(0))?;
+    let (n, _, batch) = dims(&a);
+    let made = alloc(outs)?;
+    let indefinite = AtomicBool::new(false);
+    crate::lines::with_one_of!("cholesky", a.dtype(), T => {
+        let tolerance = 4.0 * n as f64 * epsilon(a.dtype());
+        // SAFETY: `infer` gave the output the input's dtype.
+        let l = unsafe { Parts::<T>::of(&made[0], batch) };
+        each::<T>(&a, batch, |i, a| {
+            let mut wide = zeros(l.size);
+            if !isobit_linalg::cholesky(n, a, &mut wide, tolerance) {
+                indefinite.store(true, Ordering::Relaxed);
+            }
+            // SAFETY: the part of this matrix.
+            narrow::<T>(&wide, unsafe { l.at(i) });
+        });
+    }, [F32 = f32, F64 = f64]);
+    if indefinite.into_inner() {
+        return Err(Error::runtime("cholesky", "expected a positive semidefinite matrix, and it is not"));
+    }
+    Ok(Ran::Done(made))
+}
+
+/// Eigenvalues of Hermitian matrices, and vectors if there are two outputs.
+pub fn eigh(cpu: &dyn Backend, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let a = cpu.contiguous(inputs.swap_remove(0))?;
+    let (n, _, batch) = dims(&a);
+    let made = alloc(outs)?;
+    with_element!("eigh", a.dtype(), T => {
+        // SAFETY: `infer` gave vectors the input's dtype and values that of its magnitudes.
+        let w = unsafe { Parts::<<T as Element>::Real>::of(&made[0], batch) };
+        // SAFETY: as above.
+        let v = made.get(1).map(|v| unsafe { Parts::<T>::of(v, batch) });
+        each::<T>(&a, batch, |i, a| {
+            let (mut wide_w, mut wide_v) = (vec![0.0; n], zeros(v.as_ref().map_or(0, |v| v.size)));
+            isobit_linalg::eigh(n, a, &mut wide_w, v.is_some().then_some(&mut wide_v[..]));
+            // SAFETY: the parts of this matrix.
+            narrow_real::<T>(&wide_w, unsafe { w.at(i) });
+            if let Some(v) = &v {
+                // SAFETY: as above.
+                narrow::<T>(&wide_v, unsafe { v.at(i) });
+            }
+        });
+    });
+    Ok(Ran::Done(made))
+}
+
+/// Eigenvalues, and vectors if there are two outputs: complex64.
+pub fn eig(cpu: &dyn Backend, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let a = cpu.contiguous(inputs.swap_remove(0))?;
+    let (n, _, batch) = dims(&a);
+    let made = alloc(outs)?;
+    with_element!("eig", a.dtype(), T => {
+        // SAFETY: `infer` made both complex64.
+        let w = unsafe { Parts::<[f32; 2]>::of(&made[0], batch) };
+        // SAFETY: as above.
+        let v = made.get(1).map(|v| unsafe { Parts::<[f32; 2]>::of(v, batch) });
+        each::<T>(&a, batch, |i, a| {
+            let (mut wide_w, mut wide_v) = (zeros(n), zeros(v.as_ref().map_or(0, |v| v.size)));
+            isobit_linalg::eig(n, a, &mut wide_w, v.is_some().then_some(&mut wide_v[..]));
+            // SAFETY: the parts of this matrix.
+            narrow::<[f32; 2]>(&wide_w, unsafe { w.at(i) });
+            if let Some(v) = &v {
+                // SAFETY: as above.
+                narrow::<[f32; 2]>(&wide_v, unsafe { v.at(i) });
+            }
+        });
+    });
+    Ok(Ran::Done(made))
+}
+
+/// Pseudo-inverses.
+pub fn pinv(cpu: &dyn Backend, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    let a = cpu.contiguous(inputs.swap_remove(0))?;
+    let (m, n, batch) = dims(&a);
+    let made = alloc(outs)?;
+    let cutoff = 10.0 * m.max(n) as f64 * epsilon(a.dtype());
+    with_element!("pinv", a.dtype(), T => {
+        // SAFETY: `infer` gave the output the input's dtype.
+        let p = unsafe { Parts::<T>::of(&made[0], batch) };
+        each::<T>(&a, batch, |i, a| {
+            let mut wide = zeros(p.size);
+            isobit_linalg::pinv(m, n, a, &mut wide, cutoff);
+            // SAFETY: the part of this matrix.
+            narrow::<T>(&wide, unsafe { p.at(i) });
+        });
+    });
     Ok(Ran::Done(made))
 }

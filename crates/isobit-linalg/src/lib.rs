@@ -20,7 +20,7 @@ mod triangular;
 
 pub use faer::c64;
 pub use scalar::Scalar;
-pub use spectral::{LEADER, eig, eigh, svd};
+pub use spectral::{LEADER, eig, eigh, pinv, svd};
 pub use triangular::{cholesky, lu, qr, solve_triangular};
 
 use faer::MatRef;

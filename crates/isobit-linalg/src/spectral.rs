@@ -107,3 +107,19 @@ pub fn eig<T: Scalar>(n: usize, a: &[T], w: &mut [c64], v: Option<&mut [c64]>) {
         straighten(n, n, v, j);
     }
 }
+
+/// The pseudo-inverse of an `m` by `n` matrix, `n` by `m`: singular values up to `cutoff` times the largest count as 0.
+pub fn pinv<T: Scalar>(m: usize, n: usize, a: &[T], p: &mut [T], cutoff: f64) {
+    let k = m.min(n);
+    let (mut u, mut s, mut vt) = (vec![T::real(0.0); m * k], vec![0.0; k], vec![T::real(0.0); k * n]);
+    svd(m, n, a, &mut s, Some((&mut u, &mut vt)));
+    let least = cutoff * s.first().copied().unwrap_or(0.0);
+    p.fill(T::real(0.0));
+    // A NaN is kept.
+    for j in (0..k).filter(|&j| !(s[j] <= least)) {
+        for (i, row) in p.chunks_exact_mut(m.max(1)).enumerate() {
+            let factor = vt[j * n + i].conjugate() * T::real(-1.0 / s[j]);
+            row.iter_mut().enumerate().for_each(|(r, x)| *x -= factor * u[r * k + j].conjugate());
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Products of the factors, orders and signs, sizes around blocks, matrices that are singular or not finite.
 
-use crate::{Scalar, c64, cholesky, eig, eigh, lu, qr, solve_triangular, svd};
+use crate::{Scalar, c64, cholesky, eig, eigh, lu, pinv, qr, solve_triangular, svd};
 
 trait Sample: Scalar {
     fn sample(x: f64, y: f64) -> Self;
@@ -68,6 +68,11 @@ fn factors<T: Sample>() {
         let mut alone = vec![0.0; k];
         svd(m, n, &a, &mut alone, None);
         close(&alone, &s, "singular values alone");
+
+        let mut p = vec![zero; n * m];
+        pinv(m, n, &a, &mut p, 1e-14);
+        close(&product(m, m, n, &product(m, n, m, &a, &p), &a), &a, "a p a");
+        close(&product(n, n, m, &product(n, m, n, &p, &a), &p), &p, "p a p");
 
         let (mut packed, mut pivots, mut rows) = (vec![zero; m * n], vec![0; k], vec![0; m]);
         lu(m, n, &a, &mut packed, &mut pivots, &mut rows);

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 mod functions {
     use super::*;
     crate::ops::functions! {
-        seed key split uniform normal randint bernoulli truncated_normal gumbel laplace categorical permutation
+        seed key split uniform normal multivariate_normal randint bernoulli truncated_normal gumbel laplace categorical permutation
     }
 }
 
@@ -123,6 +123,8 @@ samplers! {
         random::uniform(or(low, 0.0), or(high, 1.0), &shape_of(shape), float(dtype), key);
     "random_normal" normal(shape: Dims = None, dtype: Kind = None, loc: Like = None, scale: Like = None), key =>
         random::normal(&shape_of(shape), float(dtype), or(loc, 0.0), or(scale, 1.0), key);
+    "random_multivariate_normal" multivariate_normal(mean: ArrayLike, cov: ArrayLike, shape: Dims = None, dtype: Kind = None), key =>
+        random::multivariate_normal(&mean.array(), &cov.array(), &shape_of(shape), float(dtype), key);
     "random_laplace" laplace(shape: Dims = None, dtype: Kind = None, loc: f64 = 0.0, scale: f64 = 1.0), key =>
         random::laplace(&shape_of(shape), float(dtype), loc, scale, key);
     "random_gumbel" gumbel(shape: Dims = None, dtype: Kind = None), key =>

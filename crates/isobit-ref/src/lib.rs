@@ -69,7 +69,7 @@ impl Backend for Reference {
         };
         let x: Vec<Values> = inputs.iter().map(load).collect::<Result<_>>()?;
         let shapes: Vec<&[usize]> = inputs.iter().map(Tensor::shape).collect();
-        let values = match self.factors(prim, &x, &shapes) {
+        let values = match self.factors(prim, &x, &shapes, &outs[0]) {
             Some(v) => v,
             None => match self.complex_values(prim, &x, &shapes) {
                 Some(v) => vec![v],
@@ -83,8 +83,14 @@ impl Backend for Reference {
 
 impl Reference {
     /// Factorisations, which have several outputs, and systems of equations.
-    fn factors(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]]) -> Option<Vec<Values>> {
+    fn factors(&self, prim: &Prim, x: &[Values], shapes: &[&[usize]], out: &Spec) -> Option<Vec<Values>> {
+        let eps = if out.dtype == Dtype::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) };
         Some(match prim {
+            Prim::Cholesky(_) => linalg::cholesky(&x[0], shapes[0]),
+            Prim::Eig(p) => linalg::eig(&x[0], shapes[0], p.vectors()),
+            Prim::Eigh(p) => linalg::eigh(&x[0], shapes[0], p.vectors()),
+            Prim::Lu(_) => linalg::lu(&x[0], shapes[0]),
+            Prim::Pinv(_) => linalg::pinv(&x[0], shapes[0], eps),
             Prim::Qr(_) => linalg::qr(&x[0], shapes[0]),
             Prim::SolveTriangular(p) => linalg::solve_triangular(x, shapes, p.upper(), p.unit()),
             Prim::Svd(p) => linalg::svd(&x[0], shapes[0], p.vectors()),
@@ -156,7 +162,14 @@ impl Reference {
         let out = &outs[0];
         let bits = 8 * out.dtype.size() as i128;
         let one = match prim {
-            Prim::Qr(_) | Prim::SolveTriangular(_) | Prim::Svd(_) => unreachable!("{} is of matrices", prim.name()),
+            Prim::Cholesky(_)
+            | Prim::Eig(_)
+            | Prim::Eigh(_)
+            | Prim::Lu(_)
+            | Prim::Pinv(_)
+            | Prim::Qr(_)
+            | Prim::SolveTriangular(_)
+            | Prim::Svd(_) => unreachable!("{} is of matrices", prim.name()),
             Prim::Conjugate(_) | Prim::Imag(_) | Prim::Real(_) => unreachable!("{} is of complex numbers", prim.name()),
             // Views, and those that `run` has handled.
             Prim::Broadcast(_)

@@ -208,3 +208,174 @@ pub fn solve_triangular(x: &[Values], shapes: &[&[usize]], upper: bool, unit: bo
     });
     vec![joined(solved, x[0].is_complex())]
 }
+
+/// `[lu, pivots, rows]`: elimination row by row, with the largest element of each column as its pivot.
+pub fn lu(x: &Values, shape: &[usize]) -> Vec<Values> {
+    let (mut factors, mut exchanges, mut orders) = (Vec::new(), Vec::new(), Vec::new());
+    for mut a in matrices(x, shape) {
+        let mut order: Vec<usize> = (0..a.m).collect();
+        for p in 0..a.m.min(a.n) {
+            let pivot = (p..a.m).fold(p, |best, i| if a.at(i, p).abs() > a.at(best, p).abs() { i } else { best });
+            exchanges.push(pivot as i128);
+            order.swap(p, pivot);
+            for j in 0..a.n {
+                let (x, y) = (a.at(p, j), a.at(pivot, j));
+                a.set(p, j, y);
+                a.set(pivot, j, x);
+            }
+            for i in (p + 1..a.m).filter(|_| a.at(p, p) != ZERO).collect::<Vec<_>>() {
+                let factor = a.at(i, p) / a.at(p, p);
+                a.set(i, p, factor);
+                (p + 1..a.n).for_each(|j| a.set(i, j, a.at(i, j) - factor * a.at(p, j)));
+            }
+        }
+        factors.push(a.a);
+        orders.extend(order.into_iter().map(|i| i as i128));
+    }
+    vec![joined(factors.into_iter(), x.is_complex()), Values::I(exchanges), Values::I(orders)]
+}
+
+/// Row by row, from the lower triangle.
+pub fn cholesky(x: &Values, shape: &[usize]) -> Vec<Values> {
+    let factors = matrices(x, shape).into_iter().map(|a| {
+        let mut l = Matrix::new(a.n, a.n, |_, _| ZERO);
+        for i in 0..a.n {
+            for j in 0..=i {
+                let rest = (0..j).fold(a.at(i, j), |sum, k| sum - l.at(i, k) * l.at(j, k));
+                l.set(i, j, if i == j { real(rest.re.sqrt()) } else { rest / l.at(j, j) });
+            }
+        }
+        l.a
+    });
+    vec![joined(factors, false)]
+}
+
+/// `[w, v]`, or `[w]`: Jacobi's rotations from both sides, until nothing is left off the diagonal.
+pub fn eigh(x: &Values, shape: &[usize], vectors: bool) -> Vec<Values> {
+    let (mut values, mut all) = (Vec::new(), Vec::new());
+    for a in matrices(x, shape) {
+        let n = a.n;
+        let mut h = Matrix::new(n, n, |i, j| match i.cmp(&j) {
+            std::cmp::Ordering::Greater => a.at(i, j),
+            std::cmp::Ordering::Less => a.at(j, i).conj(),
+            std::cmp::Ordering::Equal => real(a.at(i, i).re),
+        });
+        let mut v = Matrix::new(n, n, |i, j| if i == j { ONE } else { ZERO });
+        for _ in 0..60 {
+            for p in 0..n {
+                for q in p + 1..n {
+                    let by = diagonalising(h.at(p, p).re, h.at(p, q), h.at(q, q).re);
+                    h.rotate(p, q, by);
+                    h = h.adjoint();
+                    h.rotate(p, q, by);
+                    v.rotate(p, q, by);
+                }
+            }
+        }
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|&i, &j| h.at(i, i).re.total_cmp(&h.at(j, j).re));
+        values.extend(order.iter().map(|&j| h.at(j, j).re));
+        v = v.reordered(&order);
+        straighten(&mut v, None);
+        all.push(v.a);
+    }
+    let mut outs = vec![Values::F(values)];
+    if vectors {
+        outs.push(joined(all.into_iter(), x.is_complex()));
+    }
+    outs
+}
+
+/// `[w, v]`, or `[w]`: the QR algorithm with shifts, which splits off the last row again and again, and inverse iteration.
+pub fn eig(x: &Values, shape: &[usize], vectors: bool) -> Vec<Values> {
+    let (mut values, mut all) = (Vec::new(), Vec::new());
+    for a in matrices(x, shape) {
+        let mut w = eigenvalues(&a);
+        // In single precision, so that the parts of a conjugate pair do not differ in their last bits.
+        w.sort_by(|a, b| (a.re as f32).total_cmp(&(b.re as f32)).then((a.im as f32).total_cmp(&(b.im as f32))));
+        let columns: Vec<Vec<C>> = w.iter().map(|&w| eigenvector(&a, w)).collect();
+        let mut v = Matrix::new(a.n, a.n, |i, j| columns[j][i]);
+        straighten(&mut v, None);
+        values.extend(w);
+        all.push(v.a);
+    }
+    let mut outs = vec![Values::C(values)];
+    if vectors {
+        outs.push(joined(all.into_iter(), true));
+    }
+    outs
+}
+
+fn eigenvalues(a: &Matrix) -> Vec<C> {
+    let mut t = a.clone();
+    let mut found = Vec::new();
+    while t.n > 0 {
+        let last = t.n - 1;
+        for _ in 0..1000 {
+            if (0..last).all(|j| t.at(last, j).abs() < 1e-15) {
+                break;
+            }
+            // The eigenvalue of the last two rows and columns that is nearer to the last element.
+            let (p, q, r, s) = (t.at(last - 1, last - 1), t.at(last - 1, last), t.at(last, last - 1), t.at(last, last));
+            let half = (p - s) * real(0.5);
+            let root = (half * half + q * r).sqrt();
+            let (one, two) = (s + half + root, s + half - root);
+            let shift = if (one - s).abs() < (two - s).abs() { one } else { two };
+            let eye = |i: usize, j: usize, x: C| if i == j { x } else { ZERO };
+            let (q, r) = qr_of(&Matrix::new(t.n, t.n, |i, j| t.at(i, j) - eye(i, j, shift)), true);
+            t = Matrix::new(t.n, t.n, |i, j| (0..t.n).fold(eye(i, j, shift), |sum, k| sum + r.at(i, k) * q.at(k, j)));
+        }
+        found.push(t.at(last, last));
+        t = Matrix::new(last, last, |i, j| t.at(i, j));
+    }
+    found
+}
+
+/// A vector of length 1 that the matrix less `w` nearly takes to zero.
+fn eigenvector(a: &Matrix, w: C) -> Vec<C> {
+    let n = a.n;
+    let near = w + real(1e-11);
+    let m = Matrix::new(n, n, |i, j| if i == j { a.at(i, j) - near } else { a.at(i, j) });
+    let mut x: Vec<C> = (0..n).map(|i| c(1.0 + i as f64 * 0.3, 0.2 - i as f64 * 0.1)).collect();
+    for _ in 0..4 {
+        x = solve(&m, &x);
+        let size = length(&x);
+        x.iter_mut().for_each(|z| *z = *z * real(1.0 / size));
+    }
+    x
+}
+
+/// Elimination with pivots, and substitution.
+fn solve(a: &Matrix, b: &[C]) -> Vec<C> {
+    let n = a.n;
+    let mut t = Matrix::new(n, n + 1, |i, j| if j < n { a.at(i, j) } else { b[i] });
+    for p in 0..n {
+        let pivot = (p..n).fold(p, |best, i| if t.at(i, p).abs() > t.at(best, p).abs() { i } else { best });
+        for j in 0..=n {
+            let (x, y) = (t.at(p, j), t.at(pivot, j));
+            t.set(p, j, y);
+            t.set(pivot, j, x);
+        }
+        for i in p + 1..n {
+            let factor = t.at(i, p) / t.at(p, p);
+            (p..=n).for_each(|j| t.set(i, j, t.at(i, j) - factor * t.at(p, j)));
+        }
+    }
+    let mut x = vec![ZERO; n];
+    for i in (0..n).rev() {
+        x[i] = (i + 1..n).fold(t.at(i, n), |sum, j| sum - t.at(i, j) * x[j]) / t.at(i, i);
+    }
+    x
+}
+
+/// The sum over the singular values that count of `v u* / s`.
+pub fn pinv(x: &Values, shape: &[usize], eps: f64) -> Vec<Values> {
+    let parts = matrices(x, shape).into_iter().map(|a| {
+        let (u, s, v) = svd_of(&a);
+        let least = 10.0 * a.m.max(a.n) as f64 * eps * s.first().copied().unwrap_or(0.0);
+        let term = |i: usize, j: usize, k: usize| v.at(i, k) * u.at(j, k).conj() * real(1.0 / s[k]);
+        let cell = |i, j| (0..s.len()).filter(|&k| s[k] > least).fold(ZERO, |sum, k| sum + term(i, j, k));
+        Matrix::new(a.n, a.m, cell).a
+    });
+    vec![joined(parts, x.is_complex())]
+}

@@ -13,7 +13,7 @@ class _RandomState:
     def __getitem__(self, key: Any, /) -> Any: ...
     def __len__(self, /) -> int: ...
     def __setitem__(self, key: Any, value: Any, /) -> None: ...
-__all__ = ['_RandomState', 'state', 'seed', 'key', 'split', 'uniform', 'normal', 'randint', 'bernoulli', 'truncated_normal', 'gumbel', 'laplace', 'categorical', 'permutation']
+__all__ = ['_RandomState', 'state', 'seed', 'key', 'split', 'uniform', 'normal', 'multivariate_normal', 'randint', 'bernoulli', 'truncated_normal', 'gumbel', 'laplace', 'categorical', 'permutation']
 
 def bernoulli(p: _ArrayLike | None = ..., shape: int | Sequence[int] | None = ..., key: array | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """True with probability `p`.
@@ -42,6 +42,20 @@ def laplace(shape: int | Sequence[int] | None = ..., dtype: Dtype | None = ..., 
 
     Errors:
     A dtype that is not a float; parameters that do not broadcast to `shape`."""
+
+def multivariate_normal(mean: _ArrayLike, cov: _ArrayLike, shape: int | Sequence[int] | None = ..., dtype: Dtype | None = ..., key: array | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+    """Gaussian vectors with these means and covariances: standard ones times the symmetric root of the covariance, of which the
+    singular values are the variances.
+
+    Shapes:
+    `mean` is `[..., n]`, `cov` `[..., n, n]`; their leading axes broadcast to `shape` (without one: to one another), the result
+    is `[shape..., n]`.
+
+    Dtypes:
+    float32.
+
+    Errors:
+    Another dtype; shapes that do not fit."""
 
 def normal(shape: Sequence[int] | None = ..., dtype: Dtype | None = ..., loc: _ArrayLike | None = ..., scale: float | None = ..., key: array | None = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """Gaussian with mean `loc` and standard deviation `scale`. Of complex numbers that is the deviation of their distance from

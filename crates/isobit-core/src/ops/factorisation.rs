@@ -68,6 +68,11 @@ pub(super) fn columns(a: &Array, start: usize, stop: usize) -> Result<Array> {
     super::slice(a, &from, &to, &vec![1; a.ndim()])
 }
 
+/// The rows from `start` to `stop`.
+pub(super) fn rows(a: &Array, start: usize, stop: usize) -> Result<Array> {
+    turned(&columns(&turned(a)?, start, stop)?)
+}
+
 /// The identity matrix of the dtype of `like`.
 pub(super) fn identity_like(like: &Array, n: usize) -> Result<Array> {
     super::eye(n, n, 0, like.dtype())
@@ -79,6 +84,15 @@ pub(super) fn off_diagonal_ratio(u: &Array, v: &Array, n: usize) -> Result<Array
     let zero = Array::scalar(0.0, u.dtype());
     let one = Array::scalar(1.0, v.dtype());
     super::where_(&diagonal, &zero, &super::divide(u, &super::where_(&diagonal, &one, v)?)?)
+}
+
+/// The Hermitian matrix of which only the lower triangle is looked at.
+pub(super) fn from_lower_triangle(a: &Array) -> Result<Array> {
+    let n = a.shape()[a.ndim() - 1];
+    let below = super::tril(a, -1)?;
+    let diagonal =
+        super::where_(&super::eye(n, n, 0, Dtype::Bool)?, &super::real(a)?, &Array::scalar(0.0, Dtype::F32))?;
+    super::add(&super::add(&below, &diagonal)?, &adjoint(&below)?)
 }
 
 /// The imaginary numbers by which columns of complex vectors `u`, whose tangents are `du` before, turn so that their leading

@@ -219,3 +219,54 @@ pub fn gumbel(shape: &[usize], dtype: Dtype, key: Option<&Array>) -> Result<Arra
     let u = uniform(0.0, 1.0, shape, floating("gumbel", dtype)?, key)?;
     ops::negative(&ops::log(&ops::negative(&ops::log(&u)?)?)?)
 }
+
+/// Gaussian vectors with these means and covariances: standard ones times the symmetric root of the covariance, of which the
+/// singular values are the variances.
+///
+/// # Shapes
+/// `mean` is `[..., n]`, `cov` `[..., n, n]`; their leading axes broadcast to `shape` (without one: to one another), the result
+/// is `[shape..., n]`.
+///
+/// # Dtypes
+/// float32.
+///
+/// # Errors
+/// Another dtype; shapes that do not fit.
+pub fn multivariate_normal(
+    mean: &Array,
+    cov: &Array,
+    shape: &[usize],
+    dtype: Dtype,
+    key: Option<&Array>,
+) -> Result<Array> {
+    let op = "multivariate_normal";
+    if dtype != Dtype::F32 {
+        return Err(Error::dtype(op, format!("expected float32, got {dtype}")));
+    }
+    let (Some((&n, means)), [covs @ .., rows, columns]) = (mean.shape().split_last(), cov.shape()) else {
+        let (m, c) = (mean.ndim(), cov.ndim());
+        return Err(Error::value(
+            op,
+            format!("expected a mean of 1 dimension or more and a covariance of 2, got {m} and {c}"),
+        ));
+    };
+    if *rows != n || *columns != n {
+        return Err(Error::value(op, format!("expected covariances of {n} rows and columns, got {:?}", cov.shape())));
+    }
+    let both = broadcast_shapes(op, means, covs)?;
+    let outer = if shape.is_empty() { both } else { shape_that_holds(op, shape, &both)? };
+    let (u, s, vt) = ops::svd(&ops::astype(cov, dtype)?, false)?;
+    let root = ops::matmul(&ops::multiply(&u, &ops::expand_dims(&ops::sqrt(&s)?, -2)?)?, &vt)?;
+    let samples = normal(&[&outer[..], &[1, n]].concat(), dtype, 0.0, 1.0, key)?;
+    let turned = ops::squeeze(&ops::matmul(&samples, &root)?, -2)?;
+    ops::add(&turned, &ops::astype(mean, dtype)?)
+}
+
+/// `shape`, if the other one broadcasts to it.
+fn shape_that_holds(op: &'static str, shape: &[usize], other: &[usize]) -> Result<crate::spec::Shape> {
+    let both = broadcast_shapes(op, shape, other)?;
+    if both[..] != *shape {
+        return Err(Error::value(op, format!("expected parameters that broadcast to {shape:?}, got {other:?}")));
+    }
+    Ok(both)
+}
