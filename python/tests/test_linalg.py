@@ -235,3 +235,16 @@ def test_mapped_and_differentiated():
     assert mx.array_equal(x, mx.linalg.solve(a, b)) and mx.array_equal(x[1], mx.linalg.solve(a[1], b[1]))
     # d log|det a| = trace(a⁻¹ da)
     assert close(mx.grad(lambda a: mx.linalg.slogdet(a)[1].sum())(a), np.swapaxes(np.linalg.inv(np.array(a)), -1, -2), 1e-4)
+
+
+def test_errors_of_started_evaluations():
+    a = mx.linalg.inv(mx.zeros((2, 2)))
+    mx.async_eval(a)
+    with pytest.raises(RuntimeError, match="singular"):
+        mx.synchronize()
+    mx.synchronize()
+    with pytest.raises(RuntimeError, match="singular"):
+        mx.eval(a)
+    # Nobody asks for it any more.
+    mx.async_eval(mx.linalg.inv(mx.zeros((3, 3))))
+    mx.synchronize()

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 /// How many transforms are recording right now, on any thread. While there are any, evaluated nodes that depend on a
@@ -139,8 +139,13 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
         let worker = move || {
             for (arrays, backend, strict) in receive {
                 let _strict = numerics::Strict::set(strict);
-                // An error stays in the node and is reported to whoever asks for the value.
-                let _ = backend::with(backend, || eval(&arrays));
+                // An error stays in the node and is reported to whoever asks for the value, or for errors.
+                if backend::with(backend, || eval(&arrays)).is_err() {
+                    let failed = |a: &&Array| matches!(&*a.node.state.lock(), State::Failed(_));
+                    if let Some(a) = arrays.iter().find(failed) {
+                        *LATE.lock() = Some(Arc::downgrade(&a.node));
+                    }
+                }
                 drop(arrays);
                 let _guard = DONE.0.lock();
                 FINISHED.fetch_add(1, Ordering::Release);
@@ -165,11 +170,23 @@ pub fn async_eval(arrays: &[Array]) -> Result<()> {
     }
 }
 
+/// The last array that [`async_eval`] could not compute, as long as somebody holds it.
+static LATE: Mutex<Option<Weak<Node>>> = Mutex::new(None);
+
+/// The error of the last array that [`async_eval`] could not compute, if somebody still holds the array. Answers once.
+pub fn late_error() -> Option<Error> {
+    let node = LATE.lock().take()?.upgrade()?;
+    match &*node.state.lock() {
+        State::Failed(e) => Some(e.clone()),
+        _ => None,
+    }
+}
+
 /// Waits until everything that [`async_eval`] has started is done.
 ///
 /// # Errors
 /// An interruption ([`set_interrupt`]). Errors of computations stay with the arrays and are reported to whoever asks for
-/// their values.
+/// their values, or by [`late_error`].
 pub fn synchronize() -> Result<()> {
     wait_until(|| STARTED.load(Ordering::Acquire) == FINISHED.load(Ordering::Acquire))
 }

@@ -2977,7 +2977,7 @@ def swapaxes(a: _ArrayLike, /, axis1: int, axis2: int, *, stream: Stream | Devic
     """`a` with two axes exchanged."""
 
 def synchronize(stream: Stream | Device | DeviceType | None = ...) -> None:
-    """Waits until started evaluations are done."""
+    """Waits until started evaluations are done, and raises the error of one that failed."""
 
 def take(a: _ArrayLike, /, indices: _ArrayLike, axis: int | None = ..., *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """The slices of `a` along `axis` at `indices`; without an axis, elements of the flattened array.

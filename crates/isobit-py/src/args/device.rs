@@ -239,13 +239,13 @@ fn stream(s: StreamArg) -> PyStreamContext {
     PyStreamContext::new(s)
 }
 
-/// Waits until started evaluations are done.
+/// Waits until started evaluations are done, and raises the error of one that failed.
 #[pyfunction]
 #[pyo3(signature = (stream=None))]
 fn synchronize(py: Python<'_>, stream: Option<StreamArg>) -> Res<()> {
     let _ = stream;
     py.detach(isobit::eval::synchronize)?;
-    Ok(())
+    isobit::eval::late_error().map_or(Ok(()), |e| Err(e.into()))
 }
 
 /// Adds devices and streams.
