@@ -13,6 +13,8 @@ mod block;
 mod codes;
 mod decode;
 mod dense;
+#[cfg(target_arch = "x86_64")]
+mod few;
 mod int8;
 mod product;
 #[cfg(test)]

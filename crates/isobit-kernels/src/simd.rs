@@ -17,6 +17,7 @@ use crate::isa::{self, Level};
 pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+pub(crate) mod fused;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod scalar;
@@ -95,6 +96,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a * b + c` with one rounding.
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// [`Simd::fma`] where `a * b` has at most 24 bits: of two 16-bit floats, or of one and a code.
+    #[inline(always)]
+    fn fma_short(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        self.fma(a, b, c)
+    }
     /// `c - a * b` with one rounding.
     fn fnma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// `a * b - c` with one rounding.
@@ -182,11 +188,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: the caller's promise.
         unsafe { p.cast::<[i8; LANES]>().write_unaligned(std::array::from_fn(|i| v[i] as i8)) };
     }
-    /// In each 16 bytes, byte `n[i]` (of 0 to 15) of the table's 16.
+    /// In each 16 bytes, byte `n[i]` (of 0 to 15) of the table's 16, or zero if the highest bit of `n[i]` is set (and the
+    /// others are not).
     #[inline(always)]
     fn shuffle_bytes(self, table: Self::I, n: Self::I) -> Self::I {
         let (table, n) = (self.to_array_i(table), self.to_array_i(n));
-        let byte = |lane: usize, n: i32| table[lane / 4 * 4 + (n >> 2 & 3) as usize] >> (8 * (n & 3)) & 0xff;
+        let byte = |lane: usize, n: i32| match n & 0x80 {
+            0 => table[lane / 4 * 4 + (n >> 2 & 3) as usize] >> (8 * (n & 3)) & 0xff,
+            _ => 0,
+        };
         self.from_array_i(std::array::from_fn(|lane| {
             (0..4).fold(0, |word, b| word | byte(lane, n[lane] >> (8 * b)) << (8 * b))
         }))
@@ -226,6 +236,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn e4m3_pair(self, low: Self::I, high: Self::I) -> (Self::F, Self::F) {
         let _ = high;
         (e4m3_at(self, low, 24), e4m3_at(self, low, 8))
+    }
+    /// 2^-8 times the E4M3 numbers in the second and in the fourth byte of each lane, in an order of lanes that
+    /// [`Simd::in_order`] undoes. For a NaN it is some finite number.
+    #[inline(always)]
+    fn e4m3_halves(self, q: Self::I) -> (Self::F, Self::F) {
+        let scale = self.splat(1.0 / 256.0);
+        (self.mul(e4m3_at(self, q, 16), scale), self.mul(e4m3_at(self, self.shr(q, 16), 16), scale))
+    }
+    /// Undoes the order of lanes of [`Simd::e4m3_halves`].
+    #[inline(always)]
+    fn in_order(self, a: Self::F) -> Self::F {
+        a
     }
     /// The 32 half-words of `table`, two by two: the halves of lane `i` are those that the halves of `n[i]` name, each below 32.
     #[inline(always)]

@@ -197,7 +197,7 @@ impl<'a, S: Scheme> Run<'a, S> {
             unsafe { self.empty() };
             return;
         }
-        let mr = S::mr(self.level);
+        let mr = S::mr(self.level, self.p.m);
         let rows_max = p.m.min(ROWS);
         let whole = p.m <= WHOLE_PANELS * mr && (p.k <= KB || p.m * p.k * 4 <= L2);
         let cols_max = if whole { p.n } else { p.n.min(COLS) };

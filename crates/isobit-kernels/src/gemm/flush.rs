@@ -1,7 +1,7 @@
-//! Flush-to-zero arithmetic for bf16 products: the mode switch, and its exact scalar twin.
+//! Flush-to-zero arithmetic for bf16 products: the mode switch, and (for tests) its exact scalar twin.
 //!
 //! `VDPBF16PS` treats subnormal inputs as zeros and flushes results that are tiny *after rounding* (what SSE calls
-//! FTZ and DAZ). Vector kernels get the same from MXCSR; portable code computes it in software.
+//! FTZ and DAZ). Vector kernels get the same from MXCSR; portable code computes it in software (`simd/fused.rs`).
 
 use crate::isa::Level;
 
@@ -9,8 +9,8 @@ use crate::isa::Level;
 #[cfg(target_arch = "x86_64")]
 const FTZ_DAZ: u32 = 0x8040;
 
-/// Switches the calling thread to flush-to-zero until dropped. Does nothing at the scalar level, where
-/// [`fma`] does the flushing itself.
+/// Switches the calling thread to flush-to-zero until dropped. Does nothing at the scalar level, whose
+/// fused steps flush by themselves.
 pub(crate) struct Flush {
     active: bool,
     saved: u64,
@@ -110,7 +110,7 @@ pub(crate) fn flush(x: f32) -> f32 {
 
 /// `a * b + c`, fused, with subnormal operands read as zeros and tiny results flushed, as SSE does it: a result is tiny
 /// if, rounded to 24 bits with an unbounded exponent, it lies below the least normal number.
-#[inline]
+#[cfg(test)]
 pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
     let (a, b, c) = (flush(a), flush(b), flush(c));
     let r = a.mul_add(b, c);
@@ -118,7 +118,7 @@ pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// The rare case of [`fma`]: the rounded result `r` is zero, subnormal or the least normal number.
-#[cold]
+#[cfg(test)]
 fn fma_tiny(a: f32, b: f32, c: f32, r: f32) -> f32 {
     // Both operands of the sum are exact in f64, and so is the sum's rounding error (Knuth's two-sum).
     let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));

@@ -100,7 +100,7 @@ impl<S: Scheme> Run<'_, S> {
         let chunk = cols.len().div_ceil(cols.len().div_ceil(CHUNK));
         // Not a multiple of 4 KiB, so that the panels' lines do not meet in the same sets of L1.
         let words = (KB / S::PER_WORD) * S::NR + 32;
-        let a_words = (KB / S::PER_WORD) * S::mr(self.level) + 32;
+        let a_words = (KB / S::PER_WORD) * S::mr(self.level, self.p.m) + 32;
         let buffer = Scratch::take::<S::Word>(a_words + chunk * words);
         let a = buffer.ptr::<S::Word>();
         let mut from = cols.start;

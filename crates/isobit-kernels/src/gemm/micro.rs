@@ -55,6 +55,26 @@ pub(super) struct Ahead {
 impl Ahead {
     /// Nothing.
     pub(super) const NONE: Ahead = Ahead { ptr: std::ptr::null(), count: 0, left: 1, run: 1, jump: 0 };
+
+    /// Part `i` of `parts`.
+    #[cfg(target_arch = "x86_64")]
+    fn part(&self, i: usize, parts: usize) -> Ahead {
+        if self.count == 0 {
+            return *self;
+        }
+        let (from, to) = (self.count * i / parts, self.count * (i + 1) / parts);
+        // Counted from the start of the first run.
+        let at = self.run - self.left + from;
+        let (run, pair) = (at / self.run, at % self.run);
+        let stride = self.jump + (self.run as isize - 1) * 128;
+        let start = self.ptr.wrapping_sub((self.run - self.left) * 128);
+        Ahead {
+            ptr: start.wrapping_offset(run as isize * stride).wrapping_add(pair * 128),
+            count: to - from,
+            left: self.run - pair,
+            ..*self
+        }
+    }
 }
 
 /// AVX-512: up to 14 rows of two vectors. Cost per step at 14 rows: 28 FMAs, 14 broadcasts, 2 loads.
@@ -523,34 +543,70 @@ pub(super) mod neon {
     }
 }
 
-/// Portable code: one output after another, each with its fused steps in order.
+/// Portable code.
 pub(super) mod scalar {
     use super::super::flush;
+    use super::super::scheme::KB;
     use super::Tile;
+    use crate::simd::fused::{Kind, Long, Short, ShortFlushed, Two};
+    use std::mem::MaybeUninit;
 
     /// Rows of the largest tile.
     pub(in super::super) const MR: usize = 4;
 
+    /// Some rows of a tile, four columns at a time, in double precision (`simd/fused.rs`). The left panel's rows are
+    /// widened once.
+    unsafe fn fused<K: Kind, const R: usize>(t: &Tile<f32, f32>, rows: usize, first: usize) {
+        let mut wide = [const { MaybeUninit::<Two>::uninit() }; KB * MR];
+        let operand = |x: f32| if K::FLUSH { flush::flush(x) } else { x };
+        // SAFETY: the caller's tile describes panels and rows that exist; a panel's width is a multiple of four, and columns
+        // that do not exist stay in the local.
+        unsafe {
+            for k in 0..t.words {
+                for i in 0..R {
+                    wide[k * R + i].write(Two::splat(operand(*t.a.add(k * rows + first + i))));
+                }
+            }
+            for j in (0..t.n).step_by(4) {
+                let mut acc = [[Two::splat(0.0); 2]; R];
+                for (k, a) in wide[..t.words * R].chunks_exact(R).enumerate() {
+                    let b = Two::four(t.b.add(k * t.ldb + j));
+                    for h in 0..2 {
+                        let b = if K::FLUSH { b[h].flushed() } else { b[h] };
+                        for i in 0..R {
+                            acc[i][h] = Two::sum::<K>(a[i].assume_init(), b, acc[i][h]).rounded();
+                        }
+                    }
+                }
+                for i in 0..R {
+                    let mut sums = [0.0; 4];
+                    Two::put_four(sums.as_mut_ptr(), acc[i]);
+                    for (v, &sum) in sums.iter().enumerate().take(t.n - j) {
+                        let (row, mut x) = ((first + i) as isize, sum);
+                        if !t.prev.is_null() {
+                            let prev = *t.prev.offset(row * t.ldp).add(j + v);
+                            x = if K::FLUSH { flush::add(prev, x) } else { prev + x };
+                        }
+                        *t.dst.offset(row * t.ldd).add(j + v) = if t.canon && x.is_nan() { f32::NAN } else { x };
+                    }
+                }
+            }
+        }
+    }
+
     macro_rules! micro {
-        ($name:ident, $acc:ty, $fma:expr, $add:expr) => {
+        ($name:ident, $kind:ty) => {
             /// # Safety
             /// The tile's pointers are valid for `rows` rows.
-            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<$acc, $acc>) {
-                for i in 0..rows {
-                    for j in 0..t.n {
-                        // SAFETY: as promised by the caller.
-                        unsafe {
-                            let mut acc: $acc = 0.0;
-                            for k in 0..t.words {
-                                acc = $fma(*t.a.add(k * rows + i), *t.b.add(k * t.ldb + j), acc);
-                            }
-                            if !t.prev.is_null() {
-                                acc = $add(*t.prev.offset(i as isize * t.ldp).add(j), acc);
-                            }
-                            if t.canon && acc.is_nan() {
-                                acc = <$acc>::NAN;
-                            }
-                            *t.dst.offset(i as isize * t.ldd).add(j) = acc;
+            pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>) {
+                for first in (0..rows).step_by(MR) {
+                    // SAFETY: as promised by the caller.
+                    unsafe {
+                        match rows - first {
+                            1 => fused::<$kind, 1>(t, rows, first),
+                            2 => fused::<$kind, 2>(t, rows, first),
+                            3 => fused::<$kind, 3>(t, rows, first),
+                            _ => fused::<$kind, 4>(t, rows, first),
                         }
                     }
                 }
@@ -558,7 +614,29 @@ pub(super) mod scalar {
         };
     }
 
-    micro!(f32, f32, f32::mul_add, |a: f32, b: f32| a + b);
-    micro!(f64, f64, f64::mul_add, |a: f64, b: f64| a + b);
-    micro!(flushed, f32, flush::fma, flush::add);
+    micro!(f32, Long);
+    micro!(f16, Short);
+    micro!(flushed, ShortFlushed);
+
+    /// One output after another, each with its fused steps in order.
+    ///
+    /// # Safety
+    /// The tile's pointers are valid for `rows` rows.
+    pub(in super::super) unsafe fn f64(rows: usize, t: &Tile<f64, f64>) {
+        for i in 0..rows {
+            for j in 0..t.n {
+                // SAFETY: as promised by the caller.
+                unsafe {
+                    let mut acc = 0.0f64;
+                    for k in 0..t.words {
+                        acc = (*t.a.add(k * rows + i)).mul_add(*t.b.add(k * t.ldb + j), acc);
+                    }
+                    if !t.prev.is_null() {
+                        acc += *t.prev.offset(i as isize * t.ldp).add(j);
+                    }
+                    *t.dst.offset(i as isize * t.ldd).add(j) = if t.canon && acc.is_nan() { f64::NAN } else { acc };
+                }
+            }
+        }
+    }
 }

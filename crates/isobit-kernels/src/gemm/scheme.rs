@@ -52,8 +52,8 @@ pub(super) trait Scheme: Sized + 'static {
 
     /// Words (per lane) of a block of `len` k.
     fn words(len: usize) -> usize;
-    /// Rows of the largest tile at this level.
-    fn mr(level: Level) -> usize;
+    /// Rows of the largest tile at this level in a product of `m` rows.
+    fn mr(level: Level, m: usize) -> usize;
     /// Packs lanes as `[words][width]`.
     ///
     /// # Safety
@@ -213,12 +213,12 @@ macro_rules! stored_narrow {
     };
 }
 
-fn mr(level: Level) -> usize {
+fn mr(level: Level, _m: usize) -> usize {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => micro::avx512::MR,
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => micro::avx2::MR,
+        Level::Avx2 => micro::avx2::mr(_m),
         #[cfg(target_arch = "aarch64")]
         Level::Neon => micro::neon::MR,
         _ => micro::scalar::MR,
@@ -226,7 +226,7 @@ fn mr(level: Level) -> usize {
 }
 
 macro_rules! wide_scheme {
-    ($(#[$doc:meta])* $scheme:ident, $elem:ty, $word:ident, $nr:literal, $pack:ident, $($stored:tt)*) => {
+    ($(#[$doc:meta])* $scheme:ident, $elem:ident, $word:ident, $nr:literal, $pack:ident, $($stored:tt)*) => {
         $(#[$doc])*
         pub(super) struct $scheme;
 
@@ -242,8 +242,8 @@ macro_rules! wide_scheme {
                 len
             }
 
-            fn mr(level: Level) -> usize {
-                mr(level)
+            fn mr(level: Level, m: usize) -> usize {
+                mr(level, m)
             }
 
             unsafe fn pack(level: Level, lanes: Lanes<$elem>, dst: *mut $word) {
@@ -261,7 +261,7 @@ macro_rules! wide_scheme {
                         Level::Avx2 => micro::avx2::$word(rows, tile),
                         #[cfg(target_arch = "aarch64")]
                         Level::Neon => micro::neon::$word(rows, tile),
-                        _ => micro::scalar::$word(rows, tile),
+                        _ => micro::scalar::$elem(rows, tile),
                     }
                 }
             }
@@ -299,8 +299,8 @@ impl Scheme for Bf16Fma {
         len.next_multiple_of(2)
     }
 
-    fn mr(level: Level) -> usize {
-        mr(level)
+    fn mr(level: Level, m: usize) -> usize {
+        mr(level, m)
     }
 
     unsafe fn pack(level: Level, lanes: Lanes<bf16>, dst: *mut f32) {
@@ -348,7 +348,7 @@ impl Scheme for Bf16Dot {
         len.div_ceil(2)
     }
 
-    fn mr(_level: Level) -> usize {
+    fn mr(_level: Level, _m: usize) -> usize {
         micro::avx512::MR
     }
 

@@ -26,8 +26,8 @@ const CHAINS: usize = 8;
 pub(super) struct Packed {
     x: *mut f32,
     sums: *mut f32,
-    /// Whether the activations of upper codes of bytes are a sixteenth of what they are: 1 or 0.
-    sixteenths: *mut f32,
+    /// Whether the activations are multiplied as [`decode::unscaled`] says: 1 or 0.
+    scaled: *mut f32,
     m: usize,
     k: usize,
     panels: usize,
@@ -47,8 +47,8 @@ impl Packed {
     /// Panels of a product in `size` numbers at `at`.
     pub(super) fn new(p: &Product, panels: usize, at: *mut f32) -> Packed {
         let sums = at.wrapping_add(p.m * p.w.k);
-        let sixteenths = sums.wrapping_add(p.m * (p.w.k / p.w.format.group));
-        Packed { x: at, sums, sixteenths, m: p.m, k: p.w.k, panels }
+        let scaled = sums.wrapping_add(p.m * (p.w.k / p.w.format.group));
+        Packed { x: at, sums, scaled, m: p.m, k: p.w.k, panels }
     }
 
     /// Start and number of a panel's rows: as even as can be.
@@ -66,14 +66,14 @@ impl Packed {
         self.x.wrapping_add(block * self.m + start * len + (k - block) * rows)
     }
 
-    /// Whether the activations that meet the upper codes of bytes were divided by 16, which is done if it changes nothing.
+    /// Whether the activations were multiplied as [`decode::unscaled`] says, which is done if it changes nothing.
     ///
     /// # Safety
     /// The product has one row, which has been packed.
     #[inline(always)]
-    pub(super) unsafe fn has_sixteenths(&self) -> bool {
+    pub(super) unsafe fn is_scaled(&self) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { *self.sixteenths != 0.0 }
+        unsafe { *self.scaled != 0.0 }
     }
 
     /// Sums of the rows from `start` on over group `g`; those of the next group are `m` further.
@@ -130,30 +130,38 @@ impl Pack<'_> {
                     self.sums_of_one(first, soft::<S>(p));
                 }
             }
-            *self.x.sixteenths = f32::from(u8::from(sixteenths::<S>(p) && self.divide_upper()));
+            let factors = decode::unscaled(decode::kind(p.w.format));
+            let scaled = match (S::LEVEL, factors) {
+                (Level::Avx2, Some(factors)) => self.scale(factors),
+                _ => false,
+            };
+            *self.x.scaled = f32::from(u8::from(scaled));
         }
     }
 
-    /// Divides by 16 what meets the upper codes of bytes, unless a number would no longer be exact (or flushed).
+    /// Multiplies by powers of two (of odd k, of even k), unless a number would no longer be exact (or flushed).
     ///
     /// # Safety
     /// The row has been packed, and its sums.
     #[inline(always)]
-    unsafe fn divide_upper(&self) -> bool {
+    unsafe fn scale(&self, factors: [f32; 2]) -> bool {
         let p = self.p;
         // SAFETY: the packed row; k counts pairs.
         let x = unsafe { std::slice::from_raw_parts_mut(self.x.x, p.w.k) };
-        const LEAST: u32 = 5 << 23;
-        let small = |x: &f32| {
-            let magnitude = x.to_bits() << 1;
-            u32::from(magnitude.wrapping_sub(1) < 2 * LEAST - 1)
+        // Magnitudes, doubled, less one: all but zero must be of exponents that stay those of normal numbers.
+        let (least, most) = if factors[0] < 1.0 { (26u32 << 24, 255 << 24) } else { (1 << 24, 246 << 24) };
+        let bad = |x: &f32| {
+            let magnitude = (x.to_bits() << 1).wrapping_sub(1);
+            u32::from(magnitude.wrapping_sub(least - 1) >= most - least) & u32::from(magnitude != u32::MAX)
         };
-        if x.iter().map(small).sum::<u32>() > 0 {
+        if x.iter().map(bad).sum::<u32>() > 0 {
             return false;
         }
-        let upper = usize::from(p.dtype != Dtype::BF16);
+        // The even k of a pair of bfloat16 is the second.
+        let [first, second] = if p.dtype == Dtype::BF16 { factors } else { [factors[1], factors[0]] };
         for pair in x.chunks_exact_mut(2) {
-            pair[upper] *= 0.0625;
+            pair[0] *= first;
+            pair[1] *= second;
         }
         true
     }
@@ -214,12 +222,6 @@ impl Pack<'_> {
             unsafe { *self.x.sums(0, (first + i).min(last)) = sum[i] };
         }
     }
-}
-
-/// Whether one row wants sixteenths: with AVX2 an upper code of four bits is masked where it lies, and counts sixteen times.
-/// The products are the same, and so are the bits.
-fn sixteenths<S: Simd>(p: &Product) -> bool {
-    S::LEVEL == Level::Avx2 && decode::kind(p.w.format) == 4
 }
 
 /// Whether sums must flush in software: at the level that has no mode for it.

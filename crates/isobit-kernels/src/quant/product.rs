@@ -5,6 +5,7 @@
 //! per task, some strips of 16 columns: blocks of w (block.rs), kept or made here
 //!   one row:   per group: acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words,
 //!              while those of the next block are asked for
+//!   7 or 8 rows with AVX2: few.rs
 //!   more rows: per 128 k (or a group): codes to floats [k][lane]; per panel of rows and group:
 //!              acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
 //!   per group: total = fma(acc, scale, total); total = fma(sum of x, bias, total)
@@ -24,13 +25,14 @@
 
 use super::activations::{Pack, Packed};
 use super::block::{self, Layout, Make, Packed as Blocks};
-use super::decode::{E2M1, Words, decode, decode_strips, with_kind};
+use super::decode::{E4M3, Words, decode, decode_strips, unscaled, with_kind};
 use super::{Format, Matrix};
 use crate::dtype::Dtype;
 use crate::gemm::flush::{self, Flush};
 use crate::gemm::scratch::Scratch;
 use crate::isa::{self, Level};
 use crate::par;
+use crate::simd::fused::{Kind, LongFlushed, ShortFlushed, fused};
 use crate::simd::{self, Kernel, LANES, Simd};
 use std::ops::Range;
 
@@ -122,12 +124,25 @@ impl Kernel for Store<'_> {
     }
 }
 
-/// Rows of the largest panel.
-fn most_rows(level: Level) -> usize {
+/// Rows of the largest panel of a product of `m` rows.
+fn most_rows(level: Level, m: usize) -> usize {
     match level {
         Level::Avx512 => 14,
+        Level::Avx2 if takes_few(level, m) => m,
         Level::Avx2 | Level::Neon => 6,
         Level::Scalar => 4,
+    }
+}
+
+/// Whether all rows go together, codes straight from the words.
+fn takes_few(_level: Level, _m: usize) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        _level == Level::Avx2 && super::few::takes(_m)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
     }
 }
 
@@ -195,7 +210,7 @@ pub unsafe fn products(all: &[Product]) {
     let mut panels_of = Vec::with_capacity(parts.len());
     let all_strips: usize = parts.iter().map(|p| p.w.n.div_ceil(LANES)).sum();
     for p in parts {
-        let panels = p.m.div_ceil(most_rows(level));
+        let panels = p.m.div_ceil(most_rows(level, p.m));
         let nv = strips(level, p.m);
         let most = (all_strips / (4 * par::threads()) / nv * nv).clamp(nv, TASK);
         let width = if p.m == 2 { nv } else { most };
@@ -271,12 +286,42 @@ impl Job<'_> {
             unsafe { std::ptr::write_bytes(totals.ptr::<f32>(), 0, parts * p.m * width) };
         }
         // SAFETY: the strips' blocks, and totals for every row.
-        unsafe { self.rows(level, &blocks, parts, totals.ptr()) };
+        unsafe {
+            if takes_few(level, p.m) {
+                self.few(&blocks, parts, totals.ptr());
+            } else {
+                self.rows(level, &blocks, parts, totals.ptr());
+            }
+        }
         drop(flush);
         for part in 0..parts {
             let totals = totals.ptr::<f32>().wrapping_add(part * p.m * width);
             // The part's totals, of every row; the output is the caller's.
             simd::dispatch_at(level, Store { p, rows: 0..p.m, first: first + part * self.nv, totals, width });
+        }
+    }
+
+    /// All rows times `parts` strips, where [`takes_few`]: totals `[part][row][16]`.
+    ///
+    /// # Safety
+    /// `blocks` are strips' blocks, `totals` has room.
+    unsafe fn few(&self, _blocks: &[*const i32; TASK], _parts: usize, _totals: *mut f32) {
+        #[cfg(target_arch = "x86_64")]
+        for part in 0.._parts {
+            let p = &self.p;
+            let next = _blocks[(part + 1).min(_parts - 1)];
+            let few = super::few::Few {
+                format: p.w.format,
+                biases: !p.w.biases.is_null(),
+                other: p.dtype == Dtype::BF16,
+                layout: self.layout,
+                strip: _blocks[part],
+                next: next as isize - _blocks[part] as isize,
+                x: self.x,
+                totals: _totals.wrapping_add(part * p.m * LANES),
+            };
+            // SAFETY: the caller's promise; the level in force is one that the machine has.
+            unsafe { few.run(p.m) };
         }
     }
 
@@ -361,15 +406,15 @@ impl OneRow<'_> {
     fn strips<S: Simd, const NV: usize, const OTHER: bool, const KIND: usize>(self, s: S) {
         let (p, l, x) = (&self.job.p, &self.job.layout, &self.job.x);
         let format = p.w.format;
-        let soft = soft::<S>(p);
+        let how = steps::<S>(p);
         let mut total = [s.splat(0.0); NV];
         // In bytes, half a block.
         let near = 2 * l.block(1) as isize;
         let by_strips = S::LEVEL == Level::Avx2
-            && match KIND {
-                2 | 3 | E2M1 => true,
+            && match (KIND, unscaled(KIND)) {
                 // SAFETY: the row has been packed.
-                4 => unsafe { x.has_sixteenths() },
+                (_, Some(_)) => unsafe { x.is_scaled() },
+                (2 | 3, _) => true,
                 _ => false,
             };
         for b in 0..l.blocks() {
@@ -401,12 +446,17 @@ impl OneRow<'_> {
                             &words,
                             #[inline(always)]
                             |k, q: [S::F; NV]| {
-                                let x = s.splat(*x_of.add(k));
+                                let x = *x_of.add(k);
                                 for v in 0..NV {
-                                    acc[v] = step(s, soft, x, q[v], acc[v]);
+                                    acc[v] = code_step(s, how, x, q[v], acc[v]);
                                 }
                             },
                         );
+                    }
+                }
+                if KIND == E4M3 && by_strips {
+                    for v in 0..NV {
+                        acc[v] = s.in_order(acc[v]);
                     }
                 }
                 for v in 0..NV {
@@ -414,10 +464,10 @@ impl OneRow<'_> {
                     simd::prefetch_far(at.cast::<u8>().wrapping_offset(far), 4 * l.extra);
                     // SAFETY: the strips have scales for the group.
                     let (scale, bias) = unsafe { block::scales(s, format.scales, l.extra, at) };
-                    total[v] = step(s, soft, acc[v], scale, total[v]);
+                    total[v] = step(s, how, acc[v], scale, total[v]);
                     if !p.w.biases.is_null() {
                         // SAFETY: the packed row has a sum for every group.
-                        total[v] = step(s, soft, s.splat(unsafe { *x.sums(0, g) }), bias, total[v]);
+                        total[v] = step(s, how, s.splat(unsafe { *x.sums(0, g) }), bias, total[v]);
                     }
                 }
             }
@@ -547,7 +597,7 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
         }
         let t = self.0;
         let Format { group, scales: kind, .. } = t.p.w.format;
-        let (soft, m) = (soft::<S>(t.p), t.p.m);
+        let (how, m) = (steps::<S>(t.p), t.p.m);
         let biases = !t.p.w.biases.is_null();
         let (mut codes, mut x) = (t.codes, t.x);
         for (i, g) in t.groups.enumerate() {
@@ -560,9 +610,9 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
                         q[v] = s.load(codes.add(v * LANES));
                     }
                     for r in 0..R {
-                        let x = s.splat(*x.add(r));
+                        let x = *x.add(r);
                         for v in 0..NV {
-                            acc[r][v] = step(s, soft, x, q[v], acc[r][v]);
+                            acc[r][v] = code_step(s, how, x, q[v], acc[r][v]);
                         }
                     }
                     codes = codes.add(NV * LANES);
@@ -587,8 +637,8 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
                         let at = t.totals.wrapping_add((r * NV + v) * LANES);
                         // SAFETY: as above.
                         unsafe {
-                            let total = step(s, soft, acc[r][v], scale[v], before(at));
-                            s.store(at, step(s, soft, sum, bias[v], total));
+                            let total = step(s, how, acc[r][v], scale[v], before(at));
+                            s.store(at, step(s, how, sum, bias[v], total));
                         }
                     }
                 }
@@ -597,7 +647,7 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
                     for v in 0..NV {
                         let at = t.totals.wrapping_add((r * NV + v) * LANES);
                         // SAFETY: the promise of `Tile::run`.
-                        unsafe { s.store(at, step(s, soft, acc[r][v], scale[v], before(at))) };
+                        unsafe { s.store(at, step(s, how, acc[r][v], scale[v], before(at))) };
                     }
                 }
             }
@@ -605,20 +655,49 @@ impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
     }
 }
 
-/// Whether steps must flush in software: at the level that has no mode for it.
-fn soft<S: Simd>(p: &Product) -> bool {
-    S::LEVEL == Level::Scalar && p.dtype == Dtype::BF16
+/// How the level without fused steps, and without a mode that flushes, computes them.
+#[derive(Clone, Copy, PartialEq)]
+enum Steps {
+    /// By [`Simd::fma`], as the others.
+    Plain,
+    /// By [`Simd::fma_short`] where activations meet codes.
+    Short,
+    /// The same, flushed.
+    Flushed,
 }
 
-/// `a * b + c`, fused; the mode that is set, or `soft`, decides about subnormals.
+fn steps<S: Simd>(p: &Product) -> Steps {
+    match p.dtype {
+        Dtype::BF16 if S::LEVEL == Level::Scalar => Steps::Flushed,
+        Dtype::F16 if S::LEVEL == Level::Scalar => Steps::Short,
+        _ => Steps::Plain,
+    }
+}
+
+/// `sum + x * code`, fused; the mode that is set, or `how`, decides about subnormals.
 #[inline(always)]
-fn step<S: Simd>(s: S, soft: bool, a: S::F, b: S::F, c: S::F) -> S::F {
-    if S::LEVEL == Level::Scalar && soft { soft_fma(s, a, b, c) } else { s.fma(a, b, c) }
+fn code_step<S: Simd>(s: S, how: Steps, x: f32, code: S::F, sum: S::F) -> S::F {
+    match how {
+        Steps::Plain => s.fma(s.splat(x), code, sum),
+        Steps::Short => s.fma_short(s.splat(x), code, sum),
+        // No code is subnormal, nor is a sum.
+        Steps::Flushed => in_software::<S, ShortFlushed>(s, s.splat(flush::flush(x)), code, sum),
+    }
 }
 
-/// The fused step of the level without a flushing mode.
+/// `total + sum * scale`, fused; the mode that is set, or `how`, decides about subnormals.
+#[inline(always)]
+fn step<S: Simd>(s: S, how: Steps, sum: S::F, scale: S::F, total: S::F) -> S::F {
+    if how != Steps::Flushed {
+        return s.fma(sum, scale, total);
+    }
+    // Sums and totals are flushed already.
+    let scale = s.from_array(s.to_array(scale).map(flush::flush));
+    in_software::<S, LongFlushed>(s, sum, scale, total)
+}
+
+/// `a * b + c`, fused.
 #[inline(never)]
-fn soft_fma<S: Simd>(s: S, a: S::F, b: S::F, c: S::F) -> S::F {
-    let (a, b, c) = (s.to_array(a), s.to_array(b), s.to_array(c));
-    s.from_array(std::array::from_fn(|i| flush::fma(a[i], b[i], c[i])))
+fn in_software<S: Simd, K: Kind>(s: S, a: S::F, b: S::F, c: S::F) -> S::F {
+    s.from_array(fused::<K>(&s.to_array(a), &s.to_array(b), &s.to_array(c)))
 }

@@ -355,17 +355,33 @@ impl Simd for Avx2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe {
             // Either half by the low three bits; the fourth chooses between them.
-            let one = |n: __m256i| {
-                let (low, high) = (_mm256_permutevar8x32_ps(table.0, n), _mm256_permutevar8x32_ps(table.1, n));
-                _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(n)))
-            };
-            F2(one(n.0), one(n.1))
+            F2(one_of_16(table, n.0), one_of_16(table, n.1))
         }
     }
     #[inline(always)]
     fn lookup8(self, table: F2, n: I2) -> F2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe { F2(_mm256_permutevar8x32_ps(table.0, n.0), _mm256_permutevar8x32_ps(table.0, n.1)) }
+    }
+    #[inline(always)]
+    fn e4m3_halves(self, q: I2) -> (F2, F2) {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Moved down by one, exponent and mantissa are where half precision has them, whose exponents are greater by 8;
+            // its conversion reads subnormal numbers whatever the mode is. The sign's copy is taken out.
+            let bits = _mm256_set1_epi16(0xbf80_u16 as i16);
+            let a = _mm256_and_si256(_mm256_srai_epi16::<1>(q.0), bits);
+            let b = _mm256_and_si256(_mm256_srai_epi16::<1>(q.1), bits);
+            // Lanes 0, 8, 1, 9, .. to 3, 11, and from 4, 12 on.
+            let low = _mm256_blend_epi16::<0xaa>(a, _mm256_slli_epi32::<16>(b));
+            let high = _mm256_blend_epi16::<0xaa>(_mm256_srli_epi32::<16>(a), b);
+            (widen_halves(low), widen_halves(high))
+        }
+    }
+    #[inline(always)]
+    fn in_order(self, a: F2) -> F2 {
+        let (even, odd) = self.deinterleave(a, a);
+        F2(even.0, odd.0)
     }
     #[inline(always)]
     unsafe fn store_bytes(self, p: *mut i8, v: I2) {
@@ -428,22 +444,18 @@ impl Simd for Avx2 {
     fn deinterleave(self, a: F2, b: F2) -> (F2, F2) {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe {
-            let order = |v| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(v)));
-            let even = |x, y| order(_mm256_shuffle_ps::<0b10_00_10_00>(x, y));
-            let odd = |x, y| order(_mm256_shuffle_ps::<0b11_01_11_01>(x, y));
-            (F2(even(a.0, a.1), even(b.0, b.1)), F2(odd(a.0, a.1), odd(b.0, b.1)))
+            const EVEN: i32 = 0b10_00_10_00;
+            const ODD: i32 = 0b11_01_11_01;
+            (
+                F2(every_other::<EVEN>(a.0, a.1), every_other::<EVEN>(b.0, b.1)),
+                F2(every_other::<ODD>(a.0, a.1), every_other::<ODD>(b.0, b.1)),
+            )
         }
     }
     #[inline(always)]
     fn interleave(self, a: F2, b: F2) -> (F2, F2) {
         // SAFETY: `self` is the proof that the machine has the instructions.
-        unsafe {
-            let zip = |x, y| {
-                let (lo, hi) = (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
-                F2(_mm256_permute2f128_ps::<0x20>(lo, hi), _mm256_permute2f128_ps::<0x31>(lo, hi))
-            };
-            (zip(a.0, b.0), zip(a.1, b.1))
-        }
+        unsafe { (zip(a.0, b.0), zip(a.1, b.1)) }
     }
 }
 
@@ -461,5 +473,51 @@ unsafe fn round_bf16(v: __m256) -> __m256i {
         let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x40_0000));
         let nan = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
         _mm256_srli_epi32::<16>(_mm256_blendv_epi8(rounded, quiet, nan))
+    }
+}
+
+// Functions, not closures, which the compiler may leave out of line, and then without the instructions.
+
+/// # Safety
+/// The machine must have F16C.
+#[inline(always)]
+unsafe fn widen_halves(v: __m256i) -> F2 {
+    // SAFETY: the caller's promise.
+    unsafe { F2(_mm256_cvtph_ps(_mm256_castsi256_si128(v)), _mm256_cvtph_ps(_mm256_extracti128_si256::<1>(v))) }
+}
+
+/// Either half of the table by the low three bits; the fourth chooses between them.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn one_of_16(table: F2, n: __m256i) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low, high) = (_mm256_permutevar8x32_ps(table.0, n), _mm256_permutevar8x32_ps(table.1, n));
+        _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(n)))
+    }
+}
+
+/// Even or odd lanes of two registers.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn every_other<const WHICH: i32>(x: __m256, y: __m256) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(_mm256_shuffle_ps::<WHICH>(x, y))))
+    }
+}
+
+/// # Safety
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn zip(x: __m256, y: __m256) -> F2 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (lo, hi) = (_mm256_unpacklo_ps(x, y), _mm256_unpackhi_ps(x, y));
+        F2(_mm256_permute2f128_ps::<0x20>(lo, hi), _mm256_permute2f128_ps::<0x31>(lo, hi))
     }
 }

@@ -1,5 +1,6 @@
 //! The portable level: arrays of 16, no intrinsics. It is the reference that the other levels are compared with.
 
+use super::fused::{Long, Short, fused};
 use super::{Kernel, LANES, Simd, bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use crate::isa::Level;
 
@@ -67,9 +68,23 @@ fn tree(mut a: F, f: impl Fn(f32, f32) -> f32) -> f32 {
 
 // Operations that are calls without vector instructions: kept out of line, so that kernels stay small.
 
+/// Whether the target has the instruction, so that `mul_add` is no call.
+const HAS_FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+
 #[inline(never)]
 fn fma(a: &F, b: &F, c: &F) -> F {
-    std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    if HAS_FMA {
+        return std::array::from_fn(|i| a[i].mul_add(b[i], c[i]));
+    }
+    fused::<Long>(a, b, c)
+}
+
+#[inline(never)]
+fn fma_short(a: &F, b: &F, c: &F) -> F {
+    if HAS_FMA {
+        return std::array::from_fn(|i| a[i].mul_add(b[i], c[i]));
+    }
+    fused::<Short>(a, b, c)
 }
 
 #[inline(never)]
@@ -208,6 +223,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn fma(self, a: F, b: F, c: F) -> F {
         fma(&a, &b, &c)
+    }
+    #[inline(always)]
+    fn fma_short(self, a: F, b: F, c: F) -> F {
+        fma_short(&a, &b, &c)
     }
     #[inline(always)]
     fn fnma(self, a: F, b: F, c: F) -> F {

@@ -1,132 +1,99 @@
-//! AVX2: up to 6 rows of two vectors, a panel being walked in strips of that width; up to 3 rows of a panel's whole
-//! width, so that memory is read in order.
+//! AVX2: up to 6 rows of two vectors or 8 of one, a panel being walked in strips of that width; up to 3 rows of a panel's
+//! whole width, so that memory is read in order.
 
-use super::{Tile, few};
+use super::{Ahead, Tile, few};
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
-/// Rows of the largest tile.
-pub(in super::super) const MR: usize = 6;
+/// Rows of the largest tile of a product of `m` rows. Seven and eight go together: of two tiles of four rows, eight chains of
+/// fused steps each, every one would read the panel and leave nothing to do while a chain waits.
+pub(in super::super) fn mr(m: usize) -> usize {
+    if m == 7 || m == 8 { 8 } else { 6 }
+}
 
-macro_rules! micro {
-    ($name:ident, $rows:ident, $acc:ty, $lanes:literal, $vec:ty, $zero:ident, $load:ident, $store:ident, $set1:ident,
-     $fma:ident, $add:ident, $cmp:ident, $blend:ident) => {
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn $rows<const R: usize>(t: &Tile<$acc, $acc>) {
-            // SAFETY: the caller's tile describes panels and rows that exist; partial strips go through a local.
-            unsafe {
-                let mut c = [[$zero(); 2]; R];
-                let (mut a, mut b) = (t.a, t.b);
-                for _ in 0..t.words {
-                    let b0 = $load(b);
-                    let b1 = $load(b.add($lanes));
-                    for i in 0..R {
-                        let x = $set1(*a.add(i));
-                        c[i][0] = $fma(x, b0, c[i][0]);
-                        c[i][1] = $fma(x, b1, c[i][1]);
-                    }
-                    a = a.add(R);
-                    b = b.add(t.ldb);
-                }
-                let nan = $set1(<$acc>::NAN);
-                for i in 0..R {
-                    let prev = t.prev.wrapping_offset(i as isize * t.ldp);
-                    let dst = t.dst.offset(i as isize * t.ldd);
-                    if t.n == 2 * $lanes {
-                        for v in 0..2 {
-                            let mut x = c[i][v];
-                            if !t.prev.is_null() {
-                                x = $add($load(prev.add(v * $lanes)), x);
-                            }
-                            if t.canon {
-                                x = $blend(x, nan, $cmp::<_CMP_UNORD_Q>(x, x));
-                            }
-                            $store(dst.add(v * $lanes), x);
-                        }
-                    } else {
-                        let mut row = [0.0; 2 * $lanes];
-                        if !t.prev.is_null() {
-                            std::ptr::copy_nonoverlapping(prev, row.as_mut_ptr(), t.n);
-                        }
-                        for v in 0..2 {
-                            let mut x = c[i][v];
-                            if !t.prev.is_null() {
-                                x = $add($load(row.as_ptr().add(v * $lanes)), x);
-                            }
-                            if t.canon {
-                                x = $blend(x, nan, $cmp::<_CMP_UNORD_Q>(x, x));
-                            }
-                            $store(row.as_mut_ptr().add(v * $lanes), x);
-                        }
-                        std::ptr::copy_nonoverlapping(row.as_ptr(), dst, t.n);
-                    }
-                }
-            }
-        }
+/// Vectors of a strip for so many rows.
+fn vectors(rows: usize) -> usize {
+    if rows > 6 { 1 } else { 2 }
+}
 
-        /// # Safety
-        /// The tile's pointers are valid for `rows` rows and the machine has the features.
-        #[target_feature(enable = "avx2,fma")]
-        pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<$acc, $acc>) {
-            let mut done = 0;
-            while done < t.n {
-                let strip = Tile {
-                    b: t.b.wrapping_add(done),
-                    prev: if t.prev.is_null() { t.prev } else { t.prev.wrapping_add(done) },
-                    dst: t.dst.wrapping_add(done),
-                    n: (t.n - done).min(2 * $lanes),
-                    ..*t
-                };
-                // SAFETY: as promised by the caller; a strip lies inside its panel.
-                unsafe {
-                    match rows {
-                        1 => $rows::<1>(&strip),
-                        2 => $rows::<2>(&strip),
-                        3 => $rows::<3>(&strip),
-                        4 => $rows::<4>(&strip),
-                        5 => $rows::<5>(&strip),
-                        _ => $rows::<6>(&strip),
-                    }
-                }
-                done += 2 * $lanes;
-            }
+macro_rules! rows {
+    ($rows:expr, $body:ident($($arg:expr),*)) => {
+        match $rows {
+            1 => $body::<1, 2>($($arg),*),
+            2 => $body::<2, 2>($($arg),*),
+            3 => $body::<3, 2>($($arg),*),
+            4 => $body::<4, 2>($($arg),*),
+            5 => $body::<5, 2>($($arg),*),
+            6 => $body::<6, 2>($($arg),*),
+            7 => $body::<7, 1>($($arg),*),
+            _ => $body::<8, 1>($($arg),*),
         }
     };
 }
 
-micro!(
-    f32_strips,
-    f32_rows,
-    f32,
-    8,
-    __m256,
-    _mm256_setzero_ps,
-    _mm256_loadu_ps,
-    _mm256_storeu_ps,
-    _mm256_set1_ps,
-    _mm256_fmadd_ps,
-    _mm256_add_ps,
-    _mm256_cmp_ps,
-    _mm256_blendv_ps
-);
-micro!(
-    f64,
-    f64_rows,
-    f64,
-    4,
-    __m256d,
-    _mm256_setzero_pd,
-    _mm256_loadu_pd,
-    _mm256_storeu_pd,
-    _mm256_set1_pd,
-    _mm256_fmadd_pd,
-    _mm256_add_pd,
-    _mm256_cmp_pd,
-    _mm256_blendv_pd
-);
+#[target_feature(enable = "avx2,fma")]
+unsafe fn f64_rows<const R: usize, const V: usize>(t: &Tile<f64, f64>, column: usize) {
+    const LANES: usize = 4;
+    // SAFETY: the caller's tile describes panels and rows that exist; partial vectors go through the local.
+    unsafe {
+        let mut c = [[_mm256_setzero_pd(); V]; R];
+        let (mut a, mut b) = (t.a, t.b.wrapping_add(column));
+        for _ in 0..t.words {
+            let mut x = [_mm256_setzero_pd(); V];
+            for v in 0..V {
+                x[v] = _mm256_loadu_pd(b.add(v * LANES));
+            }
+            for i in 0..R {
+                for v in 0..V {
+                    c[i][v] = _mm256_fmadd_pd(_mm256_set1_pd(*a.add(i)), x[v], c[i][v]);
+                }
+            }
+            a = a.add(R);
+            b = b.add(t.ldb);
+        }
+        for i in 0..R {
+            for v in 0..V {
+                let column = column + v * LANES;
+                let left = t.n.saturating_sub(column).min(LANES);
+                let mut local = [0.0f64; LANES];
+                let mut prev = t.prev.wrapping_offset(i as isize * t.ldp).wrapping_add(column);
+                let dst = t.dst.wrapping_offset(i as isize * t.ldd).wrapping_add(column);
+                let mut x = c[i][v];
+                if !t.prev.is_null() {
+                    if left < LANES {
+                        std::ptr::copy_nonoverlapping(prev, local.as_mut_ptr(), left);
+                        prev = local.as_ptr();
+                    }
+                    x = _mm256_add_pd(_mm256_loadu_pd(prev), x);
+                }
+                if t.canon {
+                    x = _mm256_blendv_pd(x, _mm256_set1_pd(f64::NAN), _mm256_cmp_pd::<_CMP_UNORD_Q>(x, x));
+                }
+                if left < LANES {
+                    _mm256_storeu_pd(local.as_mut_ptr(), x);
+                    std::ptr::copy_nonoverlapping(local.as_ptr(), dst, left);
+                } else {
+                    _mm256_storeu_pd(dst, x);
+                }
+            }
+        }
+    }
+}
 
-/// Rows up to which a whole panel's width is multiplied at once, with kept 16-bit panels widened in registers.
-pub(in super::super) const THIN: usize = 3;
+/// # Safety
+/// The tile's pointers are valid for `rows` rows and the machine has the features.
+#[target_feature(enable = "avx2,fma")]
+pub(in super::super) unsafe fn f64(rows: usize, t: &Tile<f64, f64>) {
+    for column in (0..t.n).step_by(4 * vectors(rows)) {
+        // SAFETY: as promised by the caller; a strip lies inside its panel.
+        unsafe { rows!(rows, f64_rows(t, column)) }
+    }
+}
+
+/// Rows up to which kept 16-bit panels are widened in registers.
+pub(in super::super) const THIN: usize = 8;
+/// Rows up to which a whole panel's width is multiplied at once.
+const FEW: usize = 3;
 /// Lanes of a vector.
 const LANES: usize = 8;
 
@@ -212,16 +179,96 @@ macro_rules! thin {
     };
 }
 
-thin!(f32_thin, f32_thins, f32, load_words);
-thin!(f16_thin, f16_thins, f16, load_half);
-thin!(bf16_thin, bf16_thins, u32, load_odd load_even);
+thin!(f32_few, f32_fews, f32, load_words);
+thin!(f16_few, f16_fews, f16, load_half);
+thin!(bf16_few, bf16_fews, u32, load_odd load_even);
+
+/// Strips of kept panels, widened on the way: `b` points at `[k][32]` elements (with two loads: pairs along K). What the tile
+/// says is prefetched meanwhile, evenly: memory then works all the time, and few lines at a time.
+macro_rules! strips {
+    ($name:ident, $rows:ident, $few:ident, $elem:ty, $($load:ident)+) => {
+        #[target_feature(enable = "avx2,fma,f16c")]
+        unsafe fn $rows<const R: usize, const V: usize>(t: &Tile<f32, f32>, column: usize, ahead: Ahead) {
+            const PER: usize = [$(stringify!($load)),+].len();
+            // SAFETY: the caller's tile describes a panel that exists; prefetches read nothing.
+            unsafe {
+                let mut c = [[zero(); V]; R];
+                let (mut a, mut b) = (t.a, t.b.cast::<$elem>().wrapping_add(column));
+                macro_rules! one {
+                    () => {
+                        $(
+                            let mut x = [zero(); V];
+                            for v in 0..V {
+                                x[v] = $load(b.wrapping_add(v * LANES));
+                            }
+                            for i in 0..R {
+                                for v in 0..V {
+                                    c[i][v] = step(a.add(i), x[v], c[i][v]);
+                                }
+                            }
+                            a = a.add(R);
+                        )+
+                        b = b.wrapping_add(32);
+                    };
+                }
+                let mut left = t.words / PER;
+                let (mut next, mut run) = (ahead.ptr, ahead.left);
+                let pairs = ahead.count.min(left);
+                if pairs > 0 {
+                    let every = left / pairs;
+                    for _ in 0..pairs {
+                        for _ in 0..every {
+                            one!();
+                        }
+                        _mm_prefetch::<_MM_HINT_T1>(next.cast());
+                        _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(64).cast());
+                        run -= 1;
+                        next = next.wrapping_offset(if run == 0 { ahead.jump } else { 128 });
+                        run = if run == 0 { ahead.run } else { run };
+                    }
+                    left -= pairs * every;
+                }
+                for _ in 0..left {
+                    one!();
+                }
+                for i in 0..R {
+                    for v in 0..V {
+                        put(t, i, column + v * LANES, c[i][v]);
+                    }
+                }
+            }
+        }
+
+        /// # Safety
+        /// The tile's pointers are valid for `rows` rows, `b` for the stored block of `panels` panels, `apart` bytes from
+        /// each other; several panels only for as many rows as [`panels`] says. The machine has the features.
+        #[target_feature(enable = "avx2,fma,f16c")]
+        pub(in super::super) unsafe fn $name(rows: usize, t: &Tile<f32, f32>, panels: usize, apart: usize) {
+            // SAFETY: as promised by the caller; a strip lies inside its panel.
+            unsafe {
+                if rows <= FEW {
+                    return $few(rows, t, panels, apart);
+                }
+                let width = LANES * vectors(rows);
+                let count = t.n.div_ceil(width);
+                for i in 0..count {
+                    rows!(rows, $rows(t, i * width, t.ahead.part(i, count)));
+                }
+            }
+        }
+    };
+}
+
+strips!(f32_thin, f32_rows, f32_few, f32, load_words);
+strips!(f16_thin, f16_rows, f16_few, f16, load_half);
+strips!(bf16_thin, bf16_rows, bf16_few, u32, load_odd load_even);
 
 /// # Safety
 /// The tile's pointers are valid for `rows` rows and the machine has the features.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(in super::super) unsafe fn f32(rows: usize, t: &Tile<f32, f32>) {
     // SAFETY: as promised by the caller.
-    unsafe { if rows <= THIN { f32_thin(rows, t, 1, 0) } else { f32_strips(rows, t) } }
+    unsafe { f32_thin(rows, t, 1, 0) }
 }
 
 /// Columns that the streaming kernels take at a time, 0 if there is none for so many rows.
