@@ -261,7 +261,6 @@ impl<S: Simd, const KIND: usize> Eight<S, KIND> {
                 };
                 f(2 * b as usize + i, s.from_i32(top));
             }
-            compiler_fence(Ordering::SeqCst);
         }
     }
 
