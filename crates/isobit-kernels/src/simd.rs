@@ -188,8 +188,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: the caller's promise.
         unsafe { p.cast::<[i8; LANES]>().write_unaligned(std::array::from_fn(|i| v[i] as i8)) };
     }
-    /// In each 16 bytes, byte `n[i]` (of 0 to 15) of the table's 16, or zero if the highest bit of `n[i]` is set (and the
-    /// others are not).
+    /// In each 16 bytes, byte `n[i]` (of 0 to 15) of the table's 16, or zero if the highest bit of `n[i]` is set.
     #[inline(always)]
     fn shuffle_bytes(self, table: Self::I, n: Self::I) -> Self::I {
         let (table, n) = (self.to_array_i(table), self.to_array_i(n));

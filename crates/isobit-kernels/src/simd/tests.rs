@@ -63,6 +63,7 @@ impl Kernel for Everything {
         let counts = s.and(ib, s.splat_i(31));
         // Conversions to integers only inside their range.
         let small = s.select(s.lt(s.abs(a), s.splat(2147483520.0)), a, s.splat(7.5));
+        let high = s.splat_i(0xffff_0000_u32 as i32);
         let floats = [
             s.add(a, b),
             s.sub(a, b),
@@ -90,6 +91,10 @@ impl Kernel for Everything {
             s.interleave(a, b).0,
             s.interleave(a, b).1,
             s.from_i32(ia),
+            s.in_order(s.e4m3_halves(ia).0),
+            s.in_order(s.e4m3_halves(ia).1),
+            // Products of numbers with 8 bits.
+            s.fma_short(s.from_bits(s.and(ia, high)), s.from_bits(s.and(ib, high)), c),
             s.splat(s.reduce_add(a)),
             s.splat(s.reduce_mul(a)),
             s.splat(s.reduce_max(a)),
@@ -114,7 +119,7 @@ impl Kernel for Everything {
             s.to_bits(s.lookup16(a, ia)),
             s.to_bits(s.lookup8(a, ia)),
             s.dot_low_bytes(ia, s.and(ia, s.splat_i(0x7f7f_7f7f)), ib),
-            s.shuffle_bytes(ia, s.and(ib, s.splat_i(0x0f0f_0f0f))),
+            s.shuffle_bytes(ia, s.and(ib, s.splat_i(0x8f8f_8f8f_u32 as i32))),
             // SAFETY: the array has 64 bytes.
             unsafe { s.load_u8(self.0.as_ptr().cast::<u8>().add(9)) },
             s.lookup_halves(ia, s.and(ib, s.splat_i(0x1f_001f))),

@@ -231,10 +231,33 @@ macro_rules! strips {
                 for _ in 0..left {
                     one!();
                 }
-                for i in 0..R {
-                    for v in 0..V {
-                        put(t, i, column + v * LANES, c[i][v]);
+                if t.n < column + V * LANES {
+                    for i in 0..R {
+                        for v in 0..V {
+                            put(t, i, column + v * LANES, c[i][v]);
+                        }
                     }
+                    return;
+                }
+                // The usual case, in few instructions.
+                let (mut prev, mut dst) = (t.prev.wrapping_add(column), t.dst.add(column));
+                for i in 0..R {
+                    if !t.prev.is_null() {
+                        for v in 0..V {
+                            c[i][v] = _mm256_add_ps(_mm256_loadu_ps(prev.add(v * LANES)), c[i][v]);
+                        }
+                    }
+                    if t.canon {
+                        for v in 0..V {
+                            let x = c[i][v];
+                            c[i][v] = _mm256_blendv_ps(x, _mm256_set1_ps(f32::NAN), _mm256_cmp_ps::<_CMP_UNORD_Q>(x, x));
+                        }
+                    }
+                    for v in 0..V {
+                        _mm256_storeu_ps(dst.add(v * LANES), c[i][v]);
+                    }
+                    prev = prev.wrapping_offset(t.ldp);
+                    dst = dst.wrapping_offset(t.ldd);
                 }
             }
         }
