@@ -216,6 +216,25 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn shl_v(self, a: Self::I, n: Self::I) -> Self::I;
     /// `a >> n` filled with zeros, lane by lane, every `n < 32`.
     fn shr_v(self, a: Self::I, n: Self::I) -> Self::I;
+    /// `a` rotated to the left by `n`, lane by lane, every `n < 32`.
+    #[inline(always)]
+    fn rotl_v(self, a: Self::I, n: Self::I) -> Self::I {
+        let right = self.and(self.sub_i(self.splat_i(0), n), self.splat_i(31));
+        self.or(self.shl_v(a, n), self.shr_v(a, right))
+    }
+    /// Reads `n` integers, 2, 4, 8 or 16, which come again and again in the lanes.
+    ///
+    /// # Safety
+    /// `p` is valid for reading `n` integers.
+    #[inline(always)]
+    unsafe fn load_i_repeated(self, p: *const i32, n: usize) -> Self::I {
+        let mut a = [0i32; LANES];
+        for (i, a) in a.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *a = unsafe { p.add(i & (n - 1)).read_unaligned() };
+        }
+        self.from_array_i(a)
+    }
     /// Lane `i` is lane `n[i] & 15` of `table`.
     fn lookup16(self, table: Self::F, n: Self::I) -> Self::F;
     /// Lane `i` is lane `n[i] & 7` of `table`.

@@ -110,9 +110,8 @@ impl Source for QuantizedOperand<'_> {
     type Element = f32;
 
     fn room(&self, dim: usize) -> usize {
-        let (groups, bits) = (self.groups(dim), self.format.bits);
-        let words = self.words(dim);
-        (words * BLOCK + 3 * self::words::room(groups)).max(direct::sums_room(words, groups, bits))
+        let groups = self.groups(dim);
+        (self.words(dim) * BLOCK + 3 * self::words::room(groups)).max(direct::sums_room(groups))
     }
 
     fn lines(&self, [b, h, i]: [usize; 3], rows: usize, dim: usize) -> Ahead {

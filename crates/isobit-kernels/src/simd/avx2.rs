@@ -396,6 +396,27 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn load_i_repeated(self, p: *const i32, n: usize) -> I2 {
+        // SAFETY: the caller's promise; `self` is the proof that the machine has the instructions.
+        unsafe {
+            match n {
+                16 => I2(_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(8).cast())),
+                8 => {
+                    let x = _mm256_loadu_si256(p.cast());
+                    I2(x, x)
+                }
+                4 => {
+                    let x = _mm256_broadcastsi128_si256(_mm_loadu_si128(p.cast()));
+                    I2(x, x)
+                }
+                _ => {
+                    let x = _mm256_set1_epi64x(p.cast::<i64>().read_unaligned());
+                    I2(x, x)
+                }
+            }
+        }
+    }
+    #[inline(always)]
     fn shuffle_bytes(self, table: I2, n: I2) -> I2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe { I2(_mm256_shuffle_epi8(table.0, n.0), _mm256_shuffle_epi8(table.1, n.1)) }

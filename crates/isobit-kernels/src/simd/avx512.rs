@@ -144,6 +144,7 @@ impl Simd for Avx512 {
         sar(a: __m512i, n: u32) -> __m512i = _mm512_srav_epi32(a, _mm512_set1_epi32(n as i32));
         shl_v(a: __m512i, n: __m512i) -> __m512i = _mm512_sllv_epi32(a, n);
         shr_v(a: __m512i, n: __m512i) -> __m512i = _mm512_srlv_epi32(a, n);
+        rotl_v(a: __m512i, n: __m512i) -> __m512i = _mm512_rolv_epi32(a, n);
         lookup16(table: __m512, n: __m512i) -> __m512 = _mm512_permutexvar_ps(n, table);
         shuffle_bytes(table: __m512i, n: __m512i) -> __m512i = _mm512_shuffle_epi8(table, n);
         lookup_halves(table: __m512i, n: __m512i) -> __m512i = _mm512_permutexvar_epi16(n, table);
@@ -187,6 +188,18 @@ impl Simd for Avx512 {
             // Pairs of products of seven bits fit in 16.
             let pairs = _mm512_maddubs_epi16(u, x);
             _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_i_repeated(self, p: *const i32, n: usize) -> __m512i {
+        // SAFETY: the caller's promise; `self` is the proof that the machine has the instructions.
+        unsafe {
+            match n {
+                16 => _mm512_loadu_si512(p.cast()),
+                8 => _mm512_broadcast_i64x4(_mm256_loadu_si256(p.cast())),
+                4 => _mm512_broadcast_i32x4(_mm_loadu_si128(p.cast())),
+                _ => _mm512_set1_epi64(p.cast::<i64>().read_unaligned()),
+            }
         }
     }
     #[inline(always)]

@@ -116,6 +116,13 @@ impl Kernel for Everything {
             s.sar(ia, 5),
             s.shl_v(ia, counts),
             s.shr_v(ia, counts),
+            s.rotl_v(ia, counts),
+            // SAFETY: the array has 16 elements.
+            unsafe { s.load_i_repeated(self.0.as_ptr().cast(), 2) },
+            // SAFETY: the array has 16 elements.
+            unsafe { s.load_i_repeated(self.0.as_ptr().cast(), 4) },
+            // SAFETY: the array has 16 elements.
+            unsafe { s.load_i_repeated(self.0.as_ptr().cast(), 8) },
             s.to_bits(s.lookup16(a, ia)),
             s.to_bits(s.lookup8(a, ia)),
             s.dot_low_bytes(ia, s.and(ia, s.splat_i(0x7f7f_7f7f)), ib),

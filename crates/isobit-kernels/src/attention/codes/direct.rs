@@ -5,16 +5,15 @@
 //! values: for each row j: x = code * scale + bias of its elements, 16 at a time;        acc[r] = fma(p[r][j], x, acc[r])
 //! ```
 //!
-//! With 4 bits a value's words are 16 lanes as they lie: vector `i` of elements is the `i`-th code of every word, one shift
-//! away, and the scales are the same for all vectors. So accumulators hold elements in another order ([`Layout`]) until a span
-//! ends. Fewer words than lanes are there several times, shifted by as many codes. With 8 bits sixteen elements are a vector of
-//! bytes, with other widths a [`Run`].
+//! With 4 bits a value's words are lanes as they lie, so accumulators hold elements in another order ([`Layout`]) until a span
+//! ends; with 8 bits sixteen elements are a vector of bytes, with other widths a [`Run`]. A code becomes a float by being put into the mantissa of a power
+//! of two ([`Places`]), and that an element by one fused operation where scales and biases allow it ([`Way`]).
 //!
 //! `BITS` is the width, or 0 for any. Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the last ones are zeros, and what
 //! becomes of them is not looked at. So queries, weights and accumulators have [`padded`] rows.
 
 use super::Codes;
-use super::words::{Keys, Run, by_row, mask, number, room};
+use super::words::{Keys, Places, Run, Way, base, by_row, element, room, way};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::attention::block::State;
@@ -22,39 +21,14 @@ use crate::isa::Level;
 use crate::quant::Format;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Up to sixteen words of a value as lanes, or, if words are no lanes, all of it.
-struct Chunk {
-    /// The first word, and how many.
-    word: usize,
-    words: usize,
-    /// Lanes that the words take, a power of two, and how often they are there.
-    lanes: usize,
-    copies: usize,
-    /// Vectors of elements.
-    vectors: usize,
-    /// For every lane the word of the chunk, the shift of its first code, and its group after `first_group`.
-    word_of: [i32; LANES],
-    shift_of: [i32; LANES],
-    group_of: [i32; LANES],
-    first_group: usize,
-}
-
-/// All codes of four bits.
-const NUMBERS: [f32; LANES] = {
-    let mut numbers = [0.0; LANES];
-    let mut i = 0;
-    while i < LANES {
-        numbers[i] = i as f32;
-        i += 1;
-    }
-    numbers
-};
-
 /// How values of one width lie in accumulators, the same for all blocks.
+///
+/// A chunk is as many elements of one group as fill vectors, so that they have one scale. With 4 bits its 2 to 16 words fill
+/// the lanes as often as they go into them, with other codes of theirs each time.
 pub(in crate::attention) struct Layout {
-    chunks: Vec<Chunk>,
-    /// If words are no lanes: the group of every vector.
-    groups: Vec<usize>,
+    /// Vectors of a chunk, and chunks.
+    vectors: usize,
+    chunks: usize,
     /// Elements of an accumulator.
     pub width: usize,
     /// Where each element of a value is in it; empty: in order.
@@ -66,53 +40,31 @@ fn by_words(bits: usize) -> bool {
     bits == 4
 }
 
+/// Words of a chunk of `vectors` vectors.
+#[inline(always)]
+fn words_of(bits: usize, vectors: usize) -> usize {
+    vectors * LANES * bits / 32
+}
+
 impl Layout {
     /// That of values of `dim` codes.
     pub fn new(dim: usize, format: Format) -> Layout {
-        let (bits, words) = (format.bits, dim * format.bits / 32);
-        let mut layout = Layout { chunks: Vec::new(), groups: Vec::new(), width: dim, order: Vec::new() };
-        if !by_words(bits) {
-            layout.groups.extend((0..dim).step_by(LANES).map(|d| d / format.group));
-            layout.chunks.push(Chunk::new(0, words, LANES, 1, dim / LANES));
-            return layout;
-        }
-        layout.width = 0;
-        for word in (0..words).step_by(LANES) {
-            let words = (words - word).min(LANES);
-            let lanes = words.next_power_of_two();
-            let copies = (LANES / lanes).min(32 / bits);
-            let mut chunk = Chunk::new(word, words, lanes, copies, 32 / bits / copies);
-            chunk.first_group = word * 32 / bits / format.group;
-            for lane in 0..LANES {
-                let (at, copy) = ((lane % lanes).min(words - 1), (lane / lanes).min(copies - 1));
-                let group = (word + at) * 32 / bits / format.group - chunk.first_group;
-                (chunk.word_of[lane], chunk.shift_of[lane]) = (at as i32, (copy * bits) as i32);
-                chunk.group_of[lane] = group as i32;
-            }
-            for word in 0..words {
-                for code in 0..32 / bits {
-                    let lane = code % copies * lanes + word;
-                    layout.order.push((layout.width + code / copies * LANES + lane) as u32);
+        let (bits, of_group) = (format.bits, format.group / LANES);
+        let vectors = (1 << of_group.trailing_zeros()).min(8);
+        let mut layout = Layout { vectors, chunks: dim / (vectors * LANES), width: dim, order: Vec::new() };
+        if by_words(bits) {
+            let words = words_of(bits, vectors);
+            for chunk in 0..layout.chunks {
+                for word in 0..words {
+                    for code in 0..32 / bits {
+                        let (copy, vector) = (code / vectors, code % vectors);
+                        let at = (chunk * vectors + vector) * LANES + copy * words + word;
+                        layout.order.push(at as u32);
+                    }
                 }
             }
-            layout.width += chunk.vectors * LANES;
-            layout.chunks.push(chunk);
         }
         layout
-    }
-}
-
-impl Layout {
-    /// Those of a value.
-    fn words(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.words).sum()
-    }
-}
-
-impl Chunk {
-    fn new(word: usize, words: usize, lanes: usize, copies: usize, vectors: usize) -> Chunk {
-        let none = [0; LANES];
-        Chunk { word, words, lanes, copies, vectors, word_of: none, shift_of: none, group_of: none, first_group: 0 }
     }
 }
 
@@ -143,8 +95,8 @@ pub(in crate::attention) fn interleave(level: Level, rows: usize, dim: usize, fr
 }
 
 /// Elements of working memory for [`Sums`].
-pub(super) fn sums_room(words: usize, groups: usize, bits: usize) -> usize {
-    2 * room(groups) + if by_words(bits) { words.div_ceil(LANES) * 2 * LANES * BLOCK } else { 0 }
+pub(super) fn sums_room(groups: usize) -> usize {
+    6 * room(groups)
 }
 
 /// The scores of some rows with a block of keys, and their softmax.
@@ -250,119 +202,64 @@ pub(in crate::attention) struct Sums<'a, const BITS: usize> {
     pub ahead: Ahead,
 }
 
-/// A place among the vectors of a value.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    layout: &'a Layout,
-    /// The chunk's number.
-    number: usize,
-    /// The vector of it, and of the accumulator.
-    i: usize,
-    at: usize,
-}
-
-/// For every chunk and row scales of all lanes, then biases; numbers by row are at `from`.
-///
-/// # Safety
-/// Both places have the elements that [`sums_room`] says.
-#[inline(always)]
-unsafe fn spread<S: Simd>(s: S, codes: &Codes, layout: &Layout, from: *const f32, to: *mut f32) {
-    let (groups, each) = (codes.groups(), room(codes.groups()));
-    let mut to = to;
-    for chunk in &layout.chunks {
-        let group = s.from_array_i(chunk.group_of);
-        for j in 0..codes.rows {
-            // SAFETY: the caller's promise; sixteen numbers from a row's first one on are there.
-            unsafe {
-                let from = from.add(j * groups + chunk.first_group);
-                s.store(to, s.lookup16(s.load(from), group));
-                s.store(to.add(LANES), s.lookup16(s.load(from.add(each)), group));
-                to = to.add(2 * LANES);
-            }
-        }
-    }
-}
-
-/// `NV` vectors of the elements of values from a place on, of one row after another.
-struct Value<S: Simd, const BITS: usize, const NV: usize> {
-    /// The row's words from the chunk's first on, the stride, and how many there are.
+/// `N` vectors of each of `C` chunks of values, from vector `first` of the chunk `chunk` on, of one row after another. With
+/// `FULL` these are all vectors of a chunk.
+struct Value<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: bool> {
+    /// The row's words (from the first chunk's on, if words are lanes), and the stride.
     from: *const u32,
     stride: isize,
-    words: usize,
-    /// Words as lanes: whether they take all lanes, the word of every lane, the shift of its first code, and from vector to
-    /// vector.
-    whole: bool,
-    word: S::I,
-    shift: S::I,
-    step: S::I,
-    mask: S::I,
-    /// The row's scales and biases from the first vector's group on, and the stride.
-    scales: *const f32,
-    biases: *const f32,
-    scale_stride: usize,
-    groups: Groups<S, NV>,
-    /// If words are no lanes: the elements.
+    /// The scale of the row's first chunk and what comes with it, four numbers, those of the other chunks behind, the stride.
+    numbers: *const f32,
+    behind: [usize; C],
+    number_stride: usize,
+    /// Words as lanes: words of a chunk, and how far each lane is turned.
+    each: usize,
+    turn: S::I,
+    places: Places<S>,
+    /// If words are no lanes: all words of a row, the first element, and elements of a chunk.
     run: Run<S>,
+    words: usize,
     first: usize,
+    step: usize,
+    bits: usize,
 }
 
-/// Which scales and biases elements have.
-#[derive(Clone, Copy)]
-enum Groups<S: Simd, const NV: usize> {
-    /// All the first.
-    One,
-    /// Each lane its own of sixteen numbers.
-    Lanes(S::I),
-    /// They are spread over the lanes already.
-    Spread,
-    /// Each vector its own.
-    Vectors([usize; NV]),
-}
-
-impl<S: Simd, const BITS: usize, const NV: usize> Value<S, BITS, NV> {
-    /// That of row `j`, with scales and biases by row at `room`, spread ones behind them.
+impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: bool> Value<S, BITS, C, N, FULL> {
+    /// That of row `j`, with [`quads`] at `numbers`.
     #[inline(always)]
-    fn new(s: S, codes: &Codes, place: Place, room: *const f32, spread: bool, j: usize) -> Self {
-        let Place { layout, number, i, .. } = place;
-        let chunk = &layout.chunks[number];
-        let each = self::room(codes.groups());
-        let (mut shift, mut step) = (s.from_array_i(chunk.shift_of), 0);
-        let (mut scales, mut biases, mut scale_stride) = (room, room.wrapping_add(each), codes.groups());
-        let groups = if BITS == 4 {
-            shift = s.add_i(shift, s.splat_i((i * chunk.copies * BITS) as i32));
-            // The last vector is shifted once more, by nothing if that were a whole word.
-            step = chunk.copies * BITS % 32;
-            // Sixteen numbers are all there are of one group, which is worth it where they are looked up at once.
-            let one = S::LEVEL == Level::Avx512 && chunk.group_of.iter().all(|&g| g == 0);
-            if spread && !one {
-                scales = room.wrapping_add(2 * each + number * codes.rows * 2 * LANES);
-                (biases, scale_stride) = (scales.wrapping_add(LANES), 2 * LANES);
-                Groups::Spread
-            } else {
-                (scales, biases) = (scales.wrapping_add(chunk.first_group), biases.wrapping_add(chunk.first_group));
-                if one { Groups::One } else { Groups::Lanes(s.from_array_i(chunk.group_of)) }
+    fn new(
+        s: S,
+        codes: &Codes,
+        layout: &Layout,
+        (chunk, first): (usize, usize),
+        numbers: *const f32,
+        j: usize,
+    ) -> Self {
+        let (bits, vectors, group) = (codes.from.format.bits, layout.vectors, codes.group());
+        let each = words_of(bits, vectors);
+        let mut turn = [0i32; LANES];
+        if BITS == 4 {
+            for (lane, turn) in turn.iter_mut().enumerate() {
+                *turn = (8 + 32 - 4 * (lane / each * vectors + first) as i32) & 31;
             }
-        } else {
-            let of: [usize; NV] = std::array::from_fn(|v| layout.groups[i + v]);
-            (scales, biases) = (scales.wrapping_add(of[0]), biases.wrapping_add(of[0]));
-            if of[NV - 1] == of[0] { Groups::One } else { Groups::Vectors(of.map(|g| g - of[0])) }
-        };
+        }
         let stride = codes.from.codes.strides[2];
+        let start = if BITS == 4 { chunk * each } else { 0 };
+        let group_of = |c: usize| (chunk + c) * vectors * LANES / group;
         Value {
-            from: codes.words(0).wrapping_add(chunk.word).wrapping_offset(j as isize * stride),
+            from: codes.words(0).wrapping_add(start).wrapping_offset(j as isize * stride),
             stride,
-            words: chunk.words,
-            whole: chunk.lanes == LANES,
-            word: s.from_array_i(chunk.word_of),
-            shift,
-            step: s.splat_i(step as i32),
-            mask: mask(s, codes.from.format.bits),
-            scales: scales.wrapping_add(j * scale_stride),
-            biases: biases.wrapping_add(j * scale_stride),
-            scale_stride,
-            groups,
-            run: Run::new(s, codes.from.format.bits),
-            first: i * LANES,
+            numbers: numbers.wrapping_add(4 * (j * codes.groups() + group_of(0))),
+            behind: std::array::from_fn(|c| 4 * (group_of(c) - group_of(0))),
+            number_stride: 4 * codes.groups(),
+            each,
+            turn: s.from_array_i(turn),
+            places: Places::new(s, bits),
+            run: Run::new(s, bits),
+            words: codes.from.words(codes.dim),
+            first: (chunk * vectors + first) * LANES,
+            step: vectors * LANES,
+            bits,
         }
     }
 
@@ -370,74 +267,38 @@ impl<S: Simd, const BITS: usize, const NV: usize> Value<S, BITS, NV> {
     #[inline(always)]
     fn go_on(&mut self) {
         self.from = self.from.wrapping_offset(self.stride);
-        self.scales = self.scales.wrapping_add(self.scale_stride);
-        self.biases = self.biases.wrapping_add(self.scale_stride);
+        self.numbers = self.numbers.wrapping_add(self.number_stride);
     }
 
     /// The row's elements.
     ///
     /// # Safety
-    /// The row is there, and scales and biases have been read.
+    /// The row is there, and its numbers are.
     #[inline(always)]
-    unsafe fn get(&self, s: S) -> [S::F; NV] {
-        // SAFETY: the caller's promise.
-        unsafe { if BITS == 4 { self.of_words(s) } else { self.of_runs(s) } }
-    }
-
-    /// [`Value::get`] where words are lanes.
-    #[inline(always)]
-    unsafe fn of_words(&self, s: S) -> [S::F; NV] {
-        let mut x = [s.splat(0.0); NV];
+    unsafe fn get<const EXACT: bool>(&self, s: S) -> [[S::F; N]; C] {
+        let mut x = [[s.splat(0.0); N]; C];
+        let each = if FULL { words_of(BITS, N) } else { self.each };
         // SAFETY: the caller's promise.
         unsafe {
-            let mut held = s.load_n(self.from.cast(), self.words, 0.0);
-            if !self.whole {
-                held = s.lookup16(held, self.word);
-            }
-            let mut held = s.shr_v(s.to_bits(held), self.shift);
-            let (scale, bias) = match self.groups {
-                Groups::Lanes(of) => (s.lookup16(s.load(self.scales), of), s.lookup16(s.load(self.biases), of)),
-                Groups::Spread => (s.load(self.scales), s.load(self.biases)),
-                _ => {
-                    let numbers = s.add(s.mul(s.from_array(NUMBERS), s.splat(*self.scales)), s.splat(*self.biases));
-                    for v in 0..NV {
-                        x[v] = s.lookup16(numbers, held);
-                        held = s.shr_v(held, self.step);
-                    }
-                    return x;
+            for c in 0..C {
+                let numbers = if c == 0 { self.numbers } else { self.numbers.add(self.behind[c]) };
+                let scale = s.splat(*numbers);
+                let mut held = s.splat_i(0);
+                if BITS == 4 {
+                    held = s.rotl_v(s.load_i_repeated(self.from.add(c * each).cast(), each), self.turn);
                 }
-            };
-            for v in 0..NV {
-                x[v] = s.add(s.mul(number::<S, BITS>(s, held, self.mask), scale), bias);
-                held = s.shr_v(held, self.step);
-            }
-        }
-        x
-    }
-
-    /// [`Value::get`] where they are none.
-    #[inline(always)]
-    unsafe fn of_runs(&self, s: S) -> [S::F; NV] {
-        let mut x = [s.splat(0.0); NV];
-        // SAFETY: the caller's promise.
-        unsafe {
-            for v in 0..NV {
-                let d = self.first + LANES * v;
-                x[v] = if BITS == 8 {
-                    s.from_i32(s.load_u8(self.from.cast::<u8>().add(d)))
-                } else {
-                    self.run.at(s, self.from, self.words, d)
-                };
-            }
-            if let Groups::Vectors(of) = self.groups {
-                for v in 0..NV {
-                    let (scale, bias) = (*self.scales.add(of[v]), *self.biases.add(of[v]));
-                    x[v] = s.add(s.mul(x[v], s.splat(scale)), s.splat(bias));
-                }
-            } else {
-                let (scale, bias) = (s.splat(*self.scales), s.splat(*self.biases));
-                for v in 0..NV {
-                    x[v] = s.add(s.mul(x[v], scale), bias);
+                let (down, up) = (s.shr(held, 12), s.shl(held, 8));
+                for v in 0..N {
+                    let d = self.first + c * self.step + v * LANES;
+                    let p = if BITS == 4 { [0, 1, 2, 0, 1, 2, 0, 1][v] } else { 0 };
+                    let turned = [held, held, held, down, down, down, up, up][v];
+                    let (number, base) = match BITS {
+                        4 => (self.places.number(s, turned, p), base(BITS, p)),
+                        8 => (s.from_i32(s.load_u8(self.from.cast::<u8>().add(d))), 0.0),
+                        _ => (self.run.at(s, self.from, self.words, d), base(self.bits, p)),
+                    };
+                    let add = s.splat(*numbers.add(if EXACT { 1 + p } else { 1 }));
+                    x[c][v] = element::<S, EXACT>(s, number, base, scale, add);
                 }
             }
         }
@@ -450,23 +311,23 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let (codes, layout, rows) = (self.codes, self.layout, self.state.keep.len());
-        let (groups, each) = (codes.groups(), room(codes.groups()));
+        let (format, each) = (codes.from.format, room(codes.groups()));
         self.state.check();
-        let enough = sums_room(codes.from.words(codes.dim), groups, codes.from.format.bits);
-        assert!(self.room.len() >= enough && codes.rows <= BLOCK && layout.words() == codes.from.words(codes.dim));
+        assert!(self.room.len() >= sums_room(codes.groups()) && codes.rows <= BLOCK);
+        assert!(layout.width == codes.dim && layout.chunks * layout.vectors * LANES == codes.dim);
         assert!(self.acc.len() >= padded(rows) * layout.width && self.state.p.len() >= padded(rows) * BLOCK);
         assert!(self.state.keep.iter().all(|k| 64 - k.leading_zeros() as usize <= codes.rows));
-        // More than two rows take several turns.
-        let several = BITS == 4 && rows > 2;
         // SAFETY: there is the room.
-        unsafe {
+        let way = unsafe {
             let to = self.room.as_mut_ptr();
-            by_row(s, &codes, &codes.from.scales, to);
-            by_row(s, &codes, &codes.from.biases, to.add(each));
-            if several {
-                spread(s, &codes, layout, to, to.add(2 * each));
-            }
-        }
+            let (scales, biases) = (to.add(4 * each), to.add(5 * each));
+            by_row(s, &codes, &codes.from.scales, scales, 1.0);
+            by_row(s, &codes, &codes.from.biases, biases, 0.0);
+            let used = (codes.rows * codes.groups()).next_multiple_of(LANES);
+            let way = way(s, format, scales, biases, used);
+            quads(s, format.bits, way, (scales, biases), used, to);
+            way
+        };
         let mut t = 0;
         while t < rows {
             let (r, n) = tile(S::LEVEL, rows - t);
@@ -474,11 +335,11 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
             unsafe {
                 match r {
                     _ if self.state.keep[t..t + n].iter().all(|&k| k == 0) => {}
-                    1 => self.tile::<S, 1>(s, t, n),
-                    2 => self.tile::<S, 2>(s, t, n),
-                    4 => self.tile::<S, 4>(s, t, n),
-                    6 if S::LEVEL == Level::Avx512 => self.tile::<S, 6>(s, t, n),
-                    _ if S::LEVEL == Level::Avx512 => self.tile::<S, 8>(s, t, n),
+                    1 => self.tile::<S, 1>(s, way, t, n),
+                    2 => self.tile::<S, 2>(s, way, t, n),
+                    4 => self.tile::<S, 4>(s, way, t, n),
+                    6 if S::LEVEL == Level::Avx512 => self.tile::<S, 6>(s, way, t, n),
+                    _ if S::LEVEL == Level::Avx512 => self.tile::<S, 8>(s, way, t, n),
                     _ => {}
                 }
             }
@@ -487,43 +348,104 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
     }
 }
 
+/// Scales and what comes with them, four numbers for each group of each row: for [`Way::Exact`] what is added to a product with
+/// a number over a power of two, for three of these, otherwise the bias.
+///
+/// # Safety
+/// There are `used` scales and biases, a multiple of sixteen, and at `to` is room for four times as many numbers.
+#[inline(always)]
+unsafe fn quads<S: Simd>(
+    s: S,
+    bits: usize,
+    way: Way,
+    (scales, biases): (*const f32, *const f32),
+    used: usize,
+    to: *mut f32,
+) {
+    for i in (0..used).step_by(LANES) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (scale, bias) = (s.load(scales.add(i)), s.load(biases.add(i)));
+            let mut add = [bias; 3];
+            // Codes of a byte are floats before.
+            if way == Way::Exact && bits != 8 {
+                for (p, add) in add.iter_mut().enumerate() {
+                    *add = s.fnma(scale, s.splat(base(bits, p)), bias);
+                }
+            }
+            let (a, b) = (s.interleave(scale, add[1]), s.interleave(add[0], add[2]));
+            let (c, d) = (s.interleave(a.0, b.0), s.interleave(a.1, b.1));
+            for (v, x) in [c.0, c.1, d.0, d.1].into_iter().enumerate() {
+                s.store(to.add(4 * i + v * LANES), x);
+            }
+        }
+    }
+}
+
 impl<const BITS: usize> Sums<'_, BITS> {
-    /// Rows `t .. t + n`: as many vectors at a time as leave a register for all else.
+    /// Rows `t .. t + n`.
     ///
     /// # Safety
     /// The room is as it was read; weights and accumulators have all rows of the tile.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize>(&mut self, s: S, t: usize, n: usize) {
-        let most = if S::LEVEL == Level::Avx512 { 16 } else { 4 } / R;
-        let mut at = 0;
-        let layout = self.layout;
-        for (number, chunk) in layout.chunks.iter().enumerate() {
-            let mut i = 0;
-            while i < chunk.vectors {
-                let place = Place { layout, number, i, at: at + i };
-                // SAFETY: the caller's promise.
-                i += unsafe {
-                    match chunk.vectors - i {
-                        8.. if most >= 8 => self.part::<S, R, 8>(s, place, t, n),
-                        4.. if most >= 4 => self.part::<S, R, 4>(s, place, t, n),
-                        2.. if most == 2 => self.part::<S, R, 2>(s, place, t, n),
-                        _ => self.part::<S, R, 1>(s, place, t, n),
-                    }
-                };
+    unsafe fn tile<S: Simd, const R: usize>(&mut self, s: S, way: Way, t: usize, n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match way {
+                Way::Exact => self.parts::<S, R, true>(s, t, n),
+                Way::Steps => self.parts::<S, R, false>(s, t, n),
             }
-            at += chunk.vectors;
         }
     }
 
-    /// `NV` vectors of elements from `place` on. Returns `NV`.
+    /// [`Sums::tile`] in one of the ways: as many vectors at a time as leave registers for all else, of several chunks if one
+    /// has fewer, so that there are enough sums to hide the latency.
     ///
     /// # Safety
     /// As for [`Sums::tile`].
     #[inline(always)]
-    unsafe fn part<S: Simd, const R: usize, const NV: usize>(
+    unsafe fn parts<S: Simd, const R: usize, const EXACT: bool>(&mut self, s: S, t: usize, n: usize) {
+        let most =
+            if S::LEVEL == Level::Avx512 { [8, 8, 8, 4, 4, 2, 2, 2, 2][R] } else { [4, 4, 2, 1, 1, 1, 1, 1, 1][R] };
+        // Fewer at a time in the way that caches of half precision do not take: every size is code.
+        let (several, most) = if EXACT { (R <= 4, most) } else { (false, most.min(2)) };
+        let (vectors, chunks) = (self.layout.vectors, self.layout.chunks);
+        let mut chunk = 0;
+        while chunk < chunks {
+            let (left, at) = (chunks - chunk, (chunk, 0));
+            // SAFETY: the caller's promise.
+            unsafe {
+                chunk += match vectors {
+                    4 if several && most >= 8 && left >= 2 => self.part::<S, R, 2, 4, true, EXACT>(s, at, t, n),
+                    4 if several && most >= 8 => self.part::<S, R, 1, 4, true, EXACT>(s, at, t, n),
+                    2 if several && most >= 8 && left >= 4 => self.part::<S, R, 4, 2, true, EXACT>(s, at, t, n),
+                    2 if several && most >= 4 && left >= 2 => self.part::<S, R, 2, 2, true, EXACT>(s, at, t, n),
+                    _ => {
+                        let together = most.min(4).min(vectors);
+                        for first in (0..vectors).step_by(together) {
+                            let at = (chunk, first);
+                            match together {
+                                4 if most >= 4 => self.part::<S, R, 1, 4, false, EXACT>(s, at, t, n),
+                                2 if most >= 2 => self.part::<S, R, 1, 2, false, EXACT>(s, at, t, n),
+                                _ => self.part::<S, R, 1, 1, false, EXACT>(s, at, t, n),
+                            };
+                        }
+                        1
+                    }
+                }
+            }
+        }
+    }
+
+    /// `N` vectors of each of `C` chunks from a chunk's vector on. Returns `C`.
+    ///
+    /// # Safety
+    /// As for [`Sums::tile`].
+    #[inline(always)]
+    unsafe fn part<S: Simd, const R: usize, const C: usize, const N: usize, const FULL: bool, const EXACT: bool>(
         &mut self,
         s: S,
-        place: Place,
+        (chunk, first): (usize, usize),
         t: usize,
         n: usize,
     ) -> usize {
@@ -532,30 +454,37 @@ impl<const BITS: usize> Sums<'_, BITS> {
         let keep = &self.state.keep[t..t + n];
         let all = keep.iter().fold(u64::MAX, |a, b| a & b);
         let some = keep.iter().fold(0, |a, b| a | b);
-        let spread = self.state.keep.len() > 2;
+        let (width, vectors) = (self.layout.width, self.layout.vectors);
         // SAFETY: the caller's promise; rows of codes are read for kept keys only, which are there.
         unsafe {
-            let acc = self.acc.as_mut_ptr().add(t * self.layout.width + place.at * LANES);
+            let acc = self.acc.as_mut_ptr().add(t * width + (chunk * vectors + first) * LANES);
             let weights = self.state.p.as_ptr().add(t * BLOCK);
-            let mut sum = [[s.splat(0.0); NV]; R];
+            let at = |r: usize, c: usize, v: usize| acc.add(r * width + (c * vectors + v) * LANES);
+            let mut sum = [[[s.splat(0.0); N]; C]; R];
             for r in 0..R {
-                let c = s.splat(if r < n { self.state.c[t + r] } else { 0.0 });
-                for v in 0..NV {
-                    sum[r][v] = s.mul(s.load(acc.add(r * self.layout.width + v * LANES)), c);
+                let factor = s.splat(if r < n { self.state.c[t + r] } else { 0.0 });
+                for c in 0..C {
+                    for v in 0..N {
+                        sum[r][c][v] = s.mul(s.load(at(r, c, v)), factor);
+                    }
                 }
             }
             // Terms that every row has come in a run from some term on; mixed ones are done row by row.
             let mut j = some.trailing_zeros() as usize;
             let end = 64 - some.leading_zeros() as usize;
-            let mut value = Value::<S, BITS, NV>::new(s, &self.codes, place, self.room.as_ptr(), spread, j);
+            let place = (chunk, first);
+            let mut value =
+                Value::<S, BITS, C, N, FULL>::new(s, &self.codes, self.layout, place, self.room.as_ptr(), j);
             while j < end {
                 let stop = (j + (!(all >> j)).trailing_zeros() as usize).min(end);
                 while j < stop {
-                    let x = value.get(s);
+                    let x = value.get::<EXACT>(s);
                     for r in 0..R {
                         let p = s.splat(*weights.add(r * BLOCK + j));
-                        for v in 0..NV {
-                            sum[r][v] = s.fma(p, x[v], sum[r][v]);
+                        for c in 0..C {
+                            for v in 0..N {
+                                sum[r][c][v] = s.fma(p, x[c][v], sum[r][c][v]);
+                            }
                         }
                     }
                     ahead.step(lines);
@@ -564,12 +493,14 @@ impl<const BITS: usize> Sums<'_, BITS> {
                 }
                 if j < end {
                     if some >> j & 1 == 1 {
-                        let x = value.get(s);
+                        let x = value.get::<EXACT>(s);
                         for r in 0..R {
                             if r < n && keep[r] >> j & 1 == 1 {
                                 let p = s.splat(*weights.add(r * BLOCK + j));
-                                for v in 0..NV {
-                                    sum[r][v] = s.fma(p, x[v], sum[r][v]);
+                                for c in 0..C {
+                                    for v in 0..N {
+                                        sum[r][c][v] = s.fma(p, x[c][v], sum[r][c][v]);
+                                    }
                                 }
                             }
                         }
@@ -579,12 +510,14 @@ impl<const BITS: usize> Sums<'_, BITS> {
                 }
             }
             for r in 0..R {
-                for v in 0..NV {
-                    s.store(acc.add(r * self.layout.width + v * LANES), sum[r][v]);
+                for c in 0..C {
+                    for v in 0..N {
+                        s.store(at(r, c, v), sum[r][c][v]);
+                    }
                 }
             }
         }
         self.ahead = ahead;
-        NV
+        C
     }
 }

@@ -1,10 +1,13 @@
 //! Attention to codes against attention to the floats that they stand for: the same bits.
 
+use super::words::{Way, way};
 use crate::attention::tests::{Case, Layout, Sample, bits, random};
 use crate::attention::{AttentionInputs, Mask, Operand, QuantizedAttentionElement, attention, attention_quantized};
+use crate::isa;
 use crate::quant::{Codes, Format, Scales};
+use crate::simd::{Kernel, Simd, dispatch_at};
 use crate::test_settings;
-use half::bf16;
+use half::{bf16, f16};
 
 /// Codes, scales and biases of `rows` rows, and the floats.
 struct Stored {
@@ -18,8 +21,19 @@ struct Stored {
     dims: [usize; 4],
 }
 
+/// What scales and biases are.
+#[derive(Clone, Copy, PartialEq)]
+enum Numbers {
+    /// As a range of numbers is quantized: zero is a code, and the bias at the range's far end.
+    Quantized,
+    /// Any.
+    Any,
+    /// Any, and every fifth scale out of the ordinary.
+    Wild,
+}
+
 impl Stored {
-    /// With `wild`, every fifth scale is one of these.
+    /// With [`Numbers::Wild`], every fifth scale is one of these.
     const WILD: [f32; 6] = [0.0, -0.0, 1e-39, -1e-36, 1e33, 4e-31];
 
     fn new(
@@ -28,16 +42,22 @@ impl Stored {
         scales: Scales,
         seed: u32,
         gap: usize,
-        wild: bool,
+        numbers: Numbers,
     ) -> Stored {
         let format = Format { bits, group, codes: Codes::Unsigned, scales };
         let (rows, dim) = (dims[0] * dims[1] * dims[2], dims[3]);
         let (words, groups) = (dim * bits / 32, dim / group);
         let mut stored =
             Stored { gap, codes: Vec::new(), scales: Vec::new(), biases: Vec::new(), floats: Vec::new(), format, dims };
-        let number = |x: f32| if scales == Scales::F32 { x } else { bf16::from_f32(x).to_f32() };
-        let bytes = |x: f32| {
-            if scales == Scales::F32 { x.to_le_bytes().to_vec() } else { bf16::from_f32(x).to_le_bytes().to_vec() }
+        let number = |x: f32| match scales {
+            Scales::F32 => x,
+            Scales::F16 => f16::from_f32(x).to_f32(),
+            _ => bf16::from_f32(x).to_f32(),
+        };
+        let bytes = |x: f32| match scales {
+            Scales::F32 => x.to_le_bytes().to_vec(),
+            Scales::F16 => f16::from_f32(x).to_le_bytes().to_vec(),
+            _ => bf16::from_f32(x).to_le_bytes().to_vec(),
         };
         let draw = random(rows * (words + 2 * groups), seed);
         let mut draw = draw.iter().copied();
@@ -46,10 +66,17 @@ impl Stored {
         for _ in 0..rows {
             let row: Vec<u32> = (0..words).map(|_| next().to_bits().wrapping_mul(0x9E37_79B9)).collect();
             let mut part = || {
-                let (scale, bias) = (number(next() / (1 << bits) as f32), number(next()));
+                let (scale, bias) = (next() / (1 << bits) as f32, next());
                 count += 1;
-                let is_wild = wild && count % 5 == 0;
-                (if is_wild { number(Stored::WILD[count / 5 % 6]) } else { scale }, bias)
+                if numbers == Numbers::Quantized {
+                    let scale = scale + 0.1f32.copysign(scale) / (1 << bits) as f32;
+                    let most = ((1 << bits) - 1) as f32;
+                    let zero = (most * (0.5 + 0.5 * bias.abs().min(1.0))).round();
+                    return (number(scale), number(if count % 7 == 0 { 0.0 } else { -zero * scale }));
+                }
+                let is_wild = numbers == Numbers::Wild && count % 5 == 0;
+                let scale = if is_wild { Stored::WILD[count / 5 % 6] } else { scale };
+                (number(scale), number(bias))
             };
             let parts: Vec<(f32, f32)> = (0..groups).map(|_| part()).collect();
             for d in 0..dim {
@@ -89,7 +116,9 @@ impl Stored {
 }
 
 fn check<T: Sample + QuantizedAttentionElement>(case: &Case, format: (usize, usize), scales: Scales) {
-    (0..2).for_each(|gap| check_with::<T>(case, format, scales, gap, false));
+    for (gap, numbers) in [(0, Numbers::Quantized), (1, Numbers::Quantized), (0, Numbers::Any)] {
+        check_with::<T>(case, format, scales, gap, numbers);
+    }
 }
 
 fn check_with<T: Sample + QuantizedAttentionElement>(
@@ -97,11 +126,11 @@ fn check_with<T: Sample + QuantizedAttentionElement>(
     format: (usize, usize),
     scales: Scales,
     gap: usize,
-    wild: bool,
+    numbers: Numbers,
 ) {
     let (s, (width, group)) = (case.shape, format);
-    let k = Stored::new([s.batch, s.kv_heads, s.k_len, s.head_dim], format, scales, 7, gap, wild);
-    let v = Stored::new([s.batch, s.kv_heads, s.k_len, s.value_dim], format, scales, 8, gap, wild);
+    let k = Stored::new([s.batch, s.kv_heads, s.k_len, s.head_dim], format, scales, 7, gap, numbers);
+    let v = Stored::new([s.batch, s.kv_heads, s.k_len, s.value_dim], format, scales, 8, gap, numbers);
     let q = case.q.store::<T>(Layout::Gaps);
     let wide: Vec<f32> = q.0.iter().map(|x| x.widen()).collect();
     let rows = s.batch * s.q_heads * s.q_len;
@@ -155,7 +184,9 @@ fn codes_give_the_bits_of_the_floats_that_they_stand_for() {
     }
     let mut case = Case::new(1, [2, 1], [60, 90], [64, 64]);
     case.sinks = Some(vec![0.5, -1.0]);
-    check::<half::f16>(&case, (4, 32), Scales::F32);
+    check::<f16>(&case, (4, 32), Scales::F32);
+    check::<f16>(&case, (4, 64), Scales::F16);
+    check::<f16>(&Case::new(1, [2, 1], [2, 70], [64, 64]), (8, 32), Scales::F16);
     check::<bf16>(&case, (8, 64), Scales::Bf16);
 }
 
@@ -176,7 +207,10 @@ fn every_tile_of_rows_and_every_width_of_values() {
             ((3, 32), [64, 160]),
             ((6, 64), [128, 64]),
         ] {
-            check_with::<f32>(&Case::new(1, [1, 1], [rows, 70 + rows], dims), format, Scales::Bf16, rows % 2, false);
+            let case = Case::new(1, [1, 1], [rows, 70 + rows], dims);
+            for numbers in [Numbers::Quantized, Numbers::Any] {
+                check_with::<f32>(&case, format, Scales::Bf16, rows % 2, numbers);
+            }
         }
     }
 }
@@ -187,8 +221,46 @@ fn scales_of_any_size() {
     for (format, dims) in [((4, 64), [64, 64]), ((4, 32), [64, 32]), ((8, 32), [64, 96]), ((3, 32), [32, 64])] {
         for rows in [1, 3, 20] {
             let case = Case::new(1, [1, 1], [rows, 70 + rows], dims);
-            check_with::<f32>(&case, format, Scales::F32, 0, true);
-            check_with::<bf16>(&case, format, Scales::Bf16, rows % 2, true);
+            check_with::<f32>(&case, format, Scales::F32, 0, Numbers::Wild);
+            check_with::<bf16>(&case, format, Scales::Bf16, rows % 2, Numbers::Wild);
+        }
+    }
+}
+
+struct WayOf<'a>(Format, &'a [f32], &'a [f32]);
+
+impl Kernel for WayOf<'_> {
+    type Out = Way;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> Way {
+        assert!(self.1.len() == self.2.len() && self.1.len().is_multiple_of(16));
+        // SAFETY: the numbers are there.
+        unsafe { way(s, self.0, self.1.as_ptr(), self.2.as_ptr(), self.1.len()) }
+    }
+}
+
+#[test]
+fn what_a_range_is_quantized_to_takes_the_short_way() {
+    let _guard = test_settings::lock();
+    for bits in [2, 3, 4, 5, 6, 8] {
+        for (scales, exact) in [(Scales::Bf16, true), (Scales::F16, true), (Scales::F32, false)] {
+            let stored = Stored::new([1, 1, 64, 64], (bits, 32), scales, 3, 0, Numbers::Quantized);
+            let read = |bytes: &[u8]| -> Vec<f32> {
+                // SAFETY: every chunk is a number.
+                bytes.chunks_exact(scales.size()).map(|b| unsafe { scales.read(b.as_ptr()) }).collect()
+            };
+            let (mut scale, mut bias) = (read(&stored.scales), read(&stored.biases));
+            let ways = |scale: &[f32], bias: &[f32]| -> Vec<bool> {
+                let way = |level| dispatch_at(level, WayOf(stored.format, scale, bias));
+                isa::available().into_iter().map(|level| way(level) == Way::Exact).collect()
+            };
+            assert!(ways(&scale, &bias).iter().all(|&is| is == exact), "{bits} bits, {scales:?}");
+            for (wild, of_bias) in [(1e30, false), (0.0, false), (f32::NAN, false), (1e30, true), (f32::NAN, true)] {
+                let numbers = if of_bias { &mut bias } else { &mut scale };
+                let was = std::mem::replace(&mut numbers[77], wild);
+                assert!(!ways(&scale, &bias).contains(&true), "{bits} bits, {wild}");
+                if of_bias { bias[77] = was } else { scale[77] = was }
+            }
         }
     }
 }

@@ -5,8 +5,7 @@ use crate::attention::BLOCK;
 use crate::attention::Operand;
 use crate::attention::ahead::Ahead;
 use crate::float_lanes::FloatLanes;
-use crate::isa::Level;
-use crate::quant::Scales;
+use crate::quant::{Format, Scales};
 use crate::simd::Simd;
 use crate::transpose16::{copy_transposed, transpose16};
 use half::{bf16, f16};
@@ -87,12 +86,12 @@ pub(super) unsafe fn columns<S: Simd>(s: S, codes: &Codes, to: *mut f32, ahead: 
     }
 }
 
-/// `to[j][g]` = the number of group `g` of row `j` in f32, dense, zeros behind the last row.
+/// `to[j][g]` = the number of group `g` of row `j` in f32, dense, `rest` behind the last row.
 ///
 /// # Safety
 /// `part` is the scales or the biases of `codes`, `to` has [`room`] elements.
 #[inline(always)]
-pub(super) unsafe fn by_row<S: Simd>(s: S, codes: &Codes, part: &Operand<u8>, to: *mut f32) {
+pub(super) unsafe fn by_row<S: Simd>(s: S, codes: &Codes, part: &Operand<u8>, to: *mut f32, rest: f32) {
     // SAFETY: the caller's promise.
     unsafe {
         match codes.kind() {
@@ -108,7 +107,7 @@ pub(super) unsafe fn by_row<S: Simd>(s: S, codes: &Codes, part: &Operand<u8>, to
             }
         }
         let used = codes.rows * codes.groups();
-        std::slice::from_raw_parts_mut(to.add(used), room(codes.groups()) - used).fill(0.0);
+        std::slice::from_raw_parts_mut(to.add(used), room(codes.groups()) - used).fill(rest);
     }
 }
 
@@ -147,11 +146,12 @@ pub(super) unsafe fn by_column<S: Simd>(
     part: &Operand<u8>,
     a: *mut f32,
     b: *mut f32,
+    rest: f32,
 ) -> *const f32 {
     let groups = codes.groups();
     // SAFETY: the caller's promise.
     unsafe {
-        by_row(s, codes, part, a);
+        by_row(s, codes, part, a, rest);
         if !groups.is_power_of_two() {
             for g in 0..groups {
                 for j in 0..BLOCK {
@@ -174,45 +174,87 @@ pub(super) unsafe fn by_column<S: Simd>(
     }
 }
 
-/// The code in the low `BITS` bits (0: those of `mask`) as a float; with 4 bits what lies above them may be anything.
-#[inline(always)]
-pub(super) fn number<S: Simd, const BITS: usize>(s: S, held: S::I, mask: S::I) -> S::F {
-    if BITS == 4 && S::LEVEL == Level::Avx512 {
-        let mut numbers = [0.0; 16];
-        for (i, x) in numbers.iter_mut().enumerate() {
-            *x = i as f32;
-        }
-        return s.lookup16(s.from_array(numbers), held);
+/// Where codes of a width are put in the mantissa of a power of two: the bits of three numbers `2^(23 - b) + code`.
+///
+/// `(held & mask) | top` with the code in the bits from `b` on is that float, and `fma(it, scale, bias - 2^(23 - b) scale)` the
+/// element, if that difference is a float: one operation for the number and one for the element.
+#[derive(Clone, Copy)]
+pub(super) struct Places<S: Simd> {
+    mask: [S::I; 3],
+    top: [S::I; 3],
+}
+
+/// The bit from which on a code lies, three of them where a word is not shifted for every code.
+pub(super) const fn places(bits: usize) -> [usize; 3] {
+    match bits {
+        4 => [8, 12, 16],
+        8 => [7, 15, 15],
+        _ => [23 - bits, 23 - bits, 23 - bits],
     }
-    s.from_i32(s.and(held, mask))
 }
 
-/// The mask of a code.
-#[inline(always)]
-pub(super) fn mask<S: Simd>(s: S, bits: usize) -> S::I {
-    s.splat_i((1 << bits) - 1)
+/// The power of two over which codes at place `p` lie.
+pub(super) fn base(bits: usize, p: usize) -> f32 {
+    (1u32 << (23 - places(bits)[p])) as f32
 }
 
-/// The bits of `2^23`: with a code below them they are the float `2^23 + code`.
-const MAGIC: i32 = 0x4B00_0000;
+impl<S: Simd> Places<S> {
+    #[inline(always)]
+    pub fn new(s: S, bits: usize) -> Self {
+        let (mut mask, mut top) = ([s.splat_i(0); 3], [s.splat_i(0); 3]);
+        for p in 0..3 {
+            mask[p] = s.splat_i(((1 << bits) - 1) << places(bits)[p]);
+            top[p] = s.splat_i(((127 + 23 - places(bits)[p]) << 23) as i32);
+        }
+        Places { mask, top }
+    }
 
-/// Whether each of `count` numbers, a multiple of sixteen, may be multiplied by powers of two from `2^-23` to `2^23` without
-/// rounding, and products with it have a positive zero.
+    /// The power of two and the code at place `p`.
+    #[inline(always)]
+    pub fn number(&self, s: S, held: S::I, p: usize) -> S::F {
+        s.from_bits(s.or(s.and(held, self.mask[p]), self.top[p]))
+    }
+}
+
+/// How elements may be computed with the bits of `code * scale + bias`, rounded after each step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `fma(2^k + code, scale, bias - 2^k scale)`: products are exact, and so is that difference.
+    Exact,
+    /// As it is written.
+    Steps,
+}
+
+/// The way for `count` scales and biases, a multiple of sixteen.
+///
+/// With `n` significant bits in scales and biases `bias - 2^k scale` needs no more than 24 if `|bias|` is 0, or at least
+/// `2^(n - 23 + k)` and at most `2^(k + 23 - n)` times the scale, for every `k`: so it is of what a range of numbers is quantized to.
+///
+/// The sign of a zero among elements may be another one, which no chain that begins with +0 and ends with a sum with +0 shows.
 ///
 /// # Safety
 /// The numbers are there.
 #[inline(always)]
-unsafe fn tame<S: Simd>(s: S, numbers: *const f32, count: usize) -> bool {
-    let (low, high) = (s.splat(1e-30), s.splat(1e30));
-    let mut all = s.mask_from_bits(u16::MAX);
+pub(super) unsafe fn way<S: Simd>(s: S, format: Format, scales: *const f32, biases: *const f32, count: usize) -> Way {
+    let significant = match format.scales {
+        Scales::Bf16 => 8,
+        Scales::F16 => 11,
+        _ => 24,
+    };
+    let [lowest, _, highest] = places(format.bits);
+    let power = |n: i32| s.splat(f32::from_bits(((127 + n) << 23) as u32));
+    let (least, most) = (power(significant - lowest as i32), power(46 - highest as i32 - significant));
+    let (low, high) = (s.splat(1e-24), s.splat(1e24));
+    let mut exact = s.mask_from_bits(u16::MAX);
     for i in (0..count).step_by(16) {
         // SAFETY: the caller's promise.
-        let x = unsafe { s.load(numbers.add(i)) };
-        let zero = s.eq_i(s.to_bits(x), s.splat_i(0));
-        let size = s.select(zero, high, s.abs(x));
-        all = s.and_m(all, s.and_m(s.ge(size, low), s.le(size, high)));
+        let (scale, bias) = unsafe { (s.abs(s.load(scales.add(i))), s.abs(s.load(biases.add(i)))) };
+        let tame = s.and_m(s.ge(scale, low), s.le(scale, high));
+        let none = s.eq(bias, s.splat(0.0));
+        let range = s.and_m(s.or_m(s.ge(bias, s.mul(scale, least)), none), s.le(bias, s.mul(scale, most)));
+        exact = s.and_m(exact, s.and_m(tame, range));
     }
-    s.all(all)
+    if significant < 24 && s.all(exact) { Way::Exact } else { Way::Steps }
 }
 
 /// A block of keys in room of its own: words, scales and biases by column.
@@ -224,8 +266,7 @@ pub(super) struct Keys {
     bits: usize,
     groups: usize,
     group: usize,
-    /// Whether products of codes and scales may be had by way of [`MAGIC`].
-    tame: bool,
+    way: Way,
 }
 
 impl Keys {
@@ -240,12 +281,12 @@ impl Keys {
             columns(s, codes, words, &mut lines);
             *ahead = lines;
             let (a, b, c) = (words.add(n), words.add(n + each), words.add(n + 2 * each));
-            let scales = by_column(s, codes, &codes.from.scales, a, b);
+            let scales = by_column(s, codes, &codes.from.scales, a, b, 1.0);
             let free = if std::ptr::eq(scales, a) { b } else { a };
-            let biases = by_column(s, codes, &codes.from.biases, c, free);
-            let tame = tame(s, scales, BLOCK * codes.groups());
-            let (bits, groups, group) = (codes.from.format.bits, codes.groups(), codes.group());
-            Keys { words, scales, biases, bits, groups, group, tame }
+            let biases = by_column(s, codes, &codes.from.biases, c, free, 0.0);
+            let format = codes.from.format;
+            let way = way(s, format, scales, biases, BLOCK * codes.groups());
+            Keys { words, scales, biases, bits: format.bits, groups: codes.groups(), group: codes.group(), way }
         }
     }
 
@@ -259,122 +300,123 @@ impl Keys {
         &self,
         s: S,
         first: usize,
-        mut f: impl FnMut(usize, [S::F; V]),
+        f: impl FnMut(usize, [S::F; V]),
     ) {
-        if (BITS == 4 || BITS == 8) && self.tame {
-            // SAFETY: the caller's promise.
-            return unsafe { self.decode_tame::<S, BITS, V>(s, first, f) };
-        }
-        let bits = if BITS > 0 { BITS } else { self.bits };
-        // A word's codes, or one code that may go on in the next word.
-        let together = if BITS == 4 {
-            8
-        } else if BITS == 8 {
-            4
-        } else {
-            1
-        };
-        let mask = mask(s, bits);
-        for g in 0..self.groups {
-            // SAFETY: the group has 64 scales and biases.
-            let (scale, bias) = unsafe { self.numbers::<S, V>(s, g, first) };
-            let (mut d, end) = (g * self.group, (g + 1) * self.group);
-            while d < end {
-                let (word, shift) = (d * bits / 32, d * bits % 32);
-                let word = self.words.wrapping_add(word * BLOCK + first);
-                let mut held = [mask; V];
-                for v in 0..V {
-                    // SAFETY: the groups have these words.
-                    held[v] = unsafe { s.load_i(word.add(16 * v).cast()) };
-                    if BITS == 0 {
-                        held[v] = s.shr_v(held[v], all_lanes(s, shift));
-                        if shift + bits > 32 {
-                            // SAFETY: a code that goes on in the next word ends inside the group.
-                            let next = unsafe { s.load_i(word.add(BLOCK + 16 * v).cast()) };
-                            held[v] = s.or(held[v], s.shl_v(next, all_lanes(s, 32 - shift)));
-                        }
-                    }
-                }
-                for c in 0..together {
-                    let mut x = [scale[0]; V];
-                    for v in 0..V {
-                        x[v] = s.add(s.mul(number::<S, BITS>(s, held[v], mask), scale[v]), bias[v]);
-                        held[v] = s.shr(held[v], BITS as u32);
-                    }
-                    f(d + c, x);
-                }
-                d += together;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.way {
+                Way::Exact => self.decode_by::<S, BITS, V, true>(s, first, f),
+                Way::Steps => self.decode_by::<S, BITS, V, false>(s, first, f),
             }
         }
     }
 
-    /// The scales and biases of group `g` of `16 V` rows from row `first` on.
+    /// [`Keys::decode`] in one of the ways.
     ///
     /// # Safety
     /// As for [`Keys::decode`].
     #[inline(always)]
-    unsafe fn numbers<S: Simd, const V: usize>(&self, s: S, g: usize, first: usize) -> ([S::F; V], [S::F; V]) {
-        let (mut scale, mut bias) = ([s.splat(0.0); V], [s.splat(0.0); V]);
-        for v in 0..V {
-            let at = g * BLOCK + first + 16 * v;
-            // SAFETY: the caller's promise.
-            (scale[v], bias[v]) = unsafe { (s.load(self.scales.add(at)), s.load(self.biases.add(at))) };
-        }
-        (scale, bias)
-    }
-
-    /// [`Keys::decode`] of 4 or 8 bits with tame scales, in three operations for a number instead of four or five.
-    ///
-    /// A code in the bits from `b` on of a word's half is the float `2^23 + code 2^b` by way of one `and` and one `or`, and
-    /// `fma` of it with `scale 2^-b` and `-2^23 scale 2^-b` is `code * scale`, rounded once: both products are exact before.
-    ///
-    /// # Safety
-    /// As for [`Keys::decode`].
-    #[inline(always)]
-    unsafe fn decode_tame<S: Simd, const BITS: usize, const V: usize>(
+    unsafe fn decode_by<S: Simd, const BITS: usize, const V: usize, const EXACT: bool>(
         &self,
         s: S,
         first: usize,
         mut f: impl FnMut(usize, [S::F; V]),
     ) {
-        let of_half = 16 / BITS;
-        let magic = s.splat_i(MAGIC);
+        let bits = if BITS > 0 { BITS } else { self.bits };
+        let places = Places::new(s, bits);
         for g in 0..self.groups {
-            // SAFETY: the caller's promise.
-            let (scale, bias) = unsafe { self.numbers::<S, V>(s, g, first) };
-            let (mut factor, mut offset) = ([[s.splat(0.0); V]; 4], [[s.splat(0.0); V]; 4]);
-            for c in 0..of_half {
-                let down = 1.0 / (1u32 << (c * BITS)) as f32;
-                for v in 0..V {
-                    factor[c][v] = s.mul(scale[v], s.splat(down));
-                    offset[c][v] = s.mul(scale[v], s.splat(-8_388_608.0 * down));
+            let (mut scale, mut bias, mut offset) = ([s.splat(0.0); V], [s.splat(0.0); V], [[s.splat(0.0); V]; 3]);
+            for v in 0..V {
+                let at = g * BLOCK + first + 16 * v;
+                // SAFETY: the group has 64 scales and biases.
+                (scale[v], bias[v]) = unsafe { (s.load(self.scales.add(at)), s.load(self.biases.add(at))) };
+                for p in 0..[1, 1, 1, 1, 3, 1, 1, 1, 2][BITS] {
+                    offset[p][v] = s.fnma(scale[v], s.splat(base(bits, p)), bias[v]);
                 }
             }
-            let words = g * self.group * BITS / 32..(g + 1) * self.group * BITS / 32;
-            for word in words {
+            let (mut d, end) = (g * self.group, (g + 1) * self.group);
+            while d < end {
+                let (word, shift) = (d * bits / 32, d * bits % 32);
                 let from = self.words.wrapping_add(word * BLOCK + first);
-                let mut held = [magic; V];
+                let mut held = [s.splat_i(0); V];
                 for v in 0..V {
                     // SAFETY: the groups have these words.
                     held[v] = unsafe { s.load_i(from.add(16 * v).cast()) };
                 }
-                for half in 0..2 {
-                    for c in 0..of_half {
-                        let mask = s.splat_i(((1 << BITS) - 1) << (c * BITS));
+                // One code of each word; written out, so that places are constants.
+                macro_rules! code {
+                    ($c:expr, $p:expr, |$v:ident| $number:expr) => {{
                         let mut x = [scale[0]; V];
-                        for v in 0..V {
-                            let number = s.from_bits(s.or(s.and(held[v], mask), magic));
-                            x[v] = s.add(s.fma(number, factor[c][v], offset[c][v]), bias[v]);
+                        for $v in 0..V {
+                            let number = $number;
+                            let add = if EXACT { offset[$p][$v] } else { bias[$v] };
+                            x[$v] = element::<S, EXACT>(s, number, base(bits, $p), scale[$v], add);
                         }
-                        f(word * 32 / BITS + half * of_half + c, x);
-                    }
+                        f(d + $c, x);
+                    }};
+                }
+                if BITS == 4 {
+                    let mut turned = held;
                     for v in 0..V {
-                        held[v] = s.shr(held[v], 16);
+                        turned[v] = s.shl(held[v], 8);
                     }
+                    code!(0, 0, |v| places.number(s, turned[v], 0));
+                    code!(1, 1, |v| places.number(s, turned[v], 1));
+                    code!(2, 0, |v| places.number(s, held[v], 0));
+                    code!(3, 1, |v| places.number(s, held[v], 1));
+                    code!(4, 2, |v| places.number(s, held[v], 2));
+                    for v in 0..V {
+                        turned[v] = s.shr(held[v], 12);
+                    }
+                    code!(5, 0, |v| places.number(s, turned[v], 0));
+                    code!(6, 1, |v| places.number(s, turned[v], 1));
+                    code!(7, 2, |v| places.number(s, turned[v], 2));
+                    d += 8;
+                } else if BITS == 8 {
+                    let mut turned = held;
+                    for v in 0..V {
+                        turned[v] = s.shl(held[v], 7);
+                    }
+                    code!(0, 0, |v| places.number(s, turned[v], 0));
+                    code!(1, 1, |v| places.number(s, turned[v], 1));
+                    for v in 0..V {
+                        turned[v] = s.shr(held[v], 9);
+                    }
+                    code!(2, 0, |v| places.number(s, turned[v], 0));
+                    code!(3, 1, |v| places.number(s, turned[v], 1));
+                    d += 4;
+                } else {
+                    // One code, which may go on in the next word.
+                    let at = self::places(bits)[0];
+                    if shift + bits > 32 {
+                        for v in 0..V {
+                            // SAFETY: a code that goes on in the next word ends inside the group.
+                            let next = unsafe { s.load_i(from.add(BLOCK + 16 * v).cast()) };
+                            let low = s.shr_v(held[v], all_lanes(s, shift));
+                            held[v] = s.or(low, s.shl_v(next, all_lanes(s, 32 - shift)));
+                            held[v] = s.shl_v(held[v], all_lanes(s, at));
+                        }
+                    } else if shift > at {
+                        for v in 0..V {
+                            held[v] = s.shr_v(held[v], all_lanes(s, shift - at));
+                        }
+                    } else {
+                        for v in 0..V {
+                            held[v] = s.shl_v(held[v], all_lanes(s, at - shift));
+                        }
+                    }
+                    code!(0, 0, |v| places.number(s, held[v], 0));
+                    d += 1;
                 }
             }
         }
     }
+}
+
+/// The elements of which these are the numbers over `base`: `EXACT` adds offsets, otherwise biases are added.
+#[inline(always)]
+pub(super) fn element<S: Simd, const EXACT: bool>(s: S, number: S::F, base: f32, scale: S::F, add: S::F) -> S::F {
+    if EXACT { s.fma(number, scale, add) } else { s.add(s.mul(s.sub(number, s.splat(base)), scale), add) }
 }
 
 /// A number below 32 in all lanes, from memory: a shift by lanes that a compiler knows to be equal becomes a slower one.
@@ -399,22 +441,23 @@ fn all_lanes<S: Simd>(s: S, n: usize) -> S::I {
 pub(super) struct Run<S: Simd> {
     bits: usize,
     place: S::I,
-    shift: S::I,
-    mask: S::I,
+    turn: S::I,
+    places: Places<S>,
 }
 
 impl<S: Simd> Run<S> {
     #[inline(always)]
     pub fn new(s: S, bits: usize) -> Self {
-        let (mut place, mut shift) = ([0i32; 16], [0i32; 16]);
+        let (mut place, mut turn) = ([0i32; 16], [0i32; 16]);
         for i in 0..16 {
             let half = i * bits / 16;
-            (place[i], shift[i]) = ((half | (half + 1) << 16) as i32, (i * bits % 16) as i32);
+            place[i] = (half | (half + 1) << 16) as i32;
+            turn[i] = ((places(bits)[0] + 32 - i * bits % 16) % 32) as i32;
         }
-        Run { bits, place: s.from_array_i(place), shift: s.from_array_i(shift), mask: mask(s, bits) }
+        Run { bits, place: s.from_array_i(place), turn: s.from_array_i(turn), places: Places::new(s, bits) }
     }
 
-    /// Codes `d .. d + 16` of the row at `from`.
+    /// Codes `d .. d + 16` of the row at `from`, over the power of two of place 0.
     ///
     /// # Safety
     /// The row has `words` words, and as many codes.
@@ -425,7 +468,6 @@ impl<S: Simd> Run<S> {
         let held = unsafe { s.load_i_n(from.add(word).cast(), (words - word).min(16), 0) };
         // Sixteen codes of an odd width may begin in the middle of a word.
         let place = s.add_i(self.place, s.splat_i((d * self.bits / 16 % 2 * 0x1_0001) as i32));
-        let held = s.shr_v(s.lookup_halves(held, place), self.shift);
-        s.from_i32(s.and(held, self.mask))
+        self.places.number(s, s.rotl_v(s.lookup_halves(held, place), self.turn), 0)
     }
 }
