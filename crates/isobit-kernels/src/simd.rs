@@ -59,6 +59,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn load_n(self, p: *const f32, n: usize, fill: f32) -> Self::F;
     /// Writes the first `n` lanes and touches no memory past them.
     unsafe fn store_n(self, p: *mut f32, v: Self::F, n: usize);
+    /// Writes `n` lanes from lane `first` on and touches no memory beside them.
+    #[inline(always)]
+    unsafe fn store_lanes(self, p: *mut f32, v: Self::F, first: usize, n: usize) {
+        let lanes = self.to_array(v);
+        // SAFETY: the caller's promise.
+        unsafe { std::ptr::copy_nonoverlapping(lanes[first..first + n].as_ptr(), p, n) };
+    }
     /// All lanes `x`.
     fn splat_i(self, x: i32) -> Self::I;
     /// Reads 16 integer lanes.
@@ -505,6 +512,15 @@ pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Out {
     }
     let _ = level;
     scalar::enter(kernel)
+}
+
+/// Runs a kernel that exists for AVX-512 only: it is compiled for that level alone.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn dispatch_avx512<K: Kernel>(kernel: K) -> K::Out {
+    assert!(isa::detected_cached() >= Level::Avx512, "the level was chosen by what the machine has");
+    // SAFETY: the machine has the features.
+    unsafe { avx512::enter(kernel) }
 }
 
 /// A kernel of plain loops, which gains nothing from 512 bits: compiled for two levels only, to keep the library small.

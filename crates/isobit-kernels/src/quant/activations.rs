@@ -30,6 +30,8 @@ pub(super) struct Packed {
     scaled: *mut f32,
     m: usize,
     k: usize,
+    /// Rows of a first panel that is cut off before the others are made even; 0 if there is none.
+    head: usize,
     panels: usize,
 }
 
@@ -45,17 +47,35 @@ impl Packed {
     }
 
     /// Panels of a product in `size` numbers at `at`.
-    pub(super) fn new(p: &Product, panels: usize, at: *mut f32) -> Packed {
+    pub(super) fn new(p: &Product, head: usize, panels: usize, at: *mut f32) -> Packed {
         let sums = at.wrapping_add(p.m * p.w.k);
         let scaled = sums.wrapping_add(p.m * (p.w.k / p.w.format.group));
-        Packed { x: at, sums, scaled, m: p.m, k: p.w.k, panels }
+        Packed { x: at, sums, scaled, m: p.m, k: p.w.k, head, panels }
     }
 
-    /// Start and number of a panel's rows: as even as can be.
+    /// Start and number of a panel's rows: but for the first one of `head` rows as even as can be.
     #[inline(always)]
     pub(super) fn rows(&self, panel: usize) -> (usize, usize) {
-        let (each, more) = (self.m / self.panels, self.m % self.panels);
-        (panel * each + panel.min(more), each + usize::from(panel < more))
+        let cut = usize::from(self.head > 0);
+        if panel < cut {
+            return (0, self.head);
+        }
+        let (panel, panels, m) = (panel - cut, self.panels - cut, self.m - self.head);
+        let (each, more) = (m / panels, m % panels);
+        (self.head + panel * each + panel.min(more), each + usize::from(panel < more))
+    }
+
+    /// Panels that are packed at a time: two where their rows fit into the lanes of a vector.
+    #[inline(always)]
+    fn together(&self) -> usize {
+        1 + usize::from(
+            self.head > 0 && self.panels > 1 && self.rows(0).1.max(self.rows(1).1) + self.rows(1).1 <= LANES,
+        )
+    }
+
+    /// Tasks of packing.
+    pub(super) fn packs(&self) -> usize {
+        self.panels.div_ceil(self.together())
     }
 
     /// The panel whose rows begin at `start`, `rows` of them, from element `k` on.
@@ -83,11 +103,12 @@ impl Packed {
     }
 }
 
-/// Packs one panel.
+/// Packs one panel, or two.
 pub(super) struct Pack<'a> {
     pub(super) p: &'a Product<'a>,
     pub(super) x: Packed,
-    pub(super) panel: usize,
+    /// Which of [`Packed::packs`].
+    pub(super) part: usize,
 }
 
 impl Kernel for Pack<'_> {
@@ -95,13 +116,16 @@ impl Kernel for Pack<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (start, rows) = self.x.rows(self.panel);
+        let each = self.x.together();
+        let first = self.x.rows(each * self.part);
+        let second =
+            if each * self.part + 1 < self.x.panels && each == 2 { self.x.rows(each * self.part + 1).1 } else { 0 };
         // SAFETY: every row has `k` adjacent elements, and the panel has its own place.
         unsafe {
             if self.p.m == 1 {
                 self.one_row(s);
             } else {
-                self.transposed(s, start, rows);
+                self.transposed(s, first, second);
             }
         }
     }
@@ -166,10 +190,11 @@ impl Pack<'_> {
         true
     }
 
-    /// A panel and its sums, which run with the rows in lanes.
+    /// The panel of `first` rows, after it that of `second` rows (if there are any), and their sums, which run with the rows
+    /// in lanes.
     #[inline(always)]
-    unsafe fn transposed<S: Simd>(&self, s: S, start: usize, rows: usize) {
-        let p = self.p;
+    unsafe fn transposed<S: Simd>(&self, s: S, (start, first): (usize, usize), second: usize) {
+        let (p, rows) = (self.p, first + second);
         let (group, other, soft) = (p.w.format.group, usize::from(p.dtype == Dtype::BF16), soft::<S>(p));
         for g in 0..p.w.k / group {
             let mut sum = s.splat(0.0);
@@ -187,11 +212,17 @@ impl Pack<'_> {
                     };
                 }
                 let columns = transpose16(s, x);
-                let to = self.x.at((start, rows), k);
+                let to = self.x.at((start, first), k);
+                let more = self.x.at((start + first, second), k);
                 for i in 0..LANES {
                     let x = columns[i ^ other];
-                    // SAFETY: the panel has `rows` elements for each k.
-                    unsafe { s.store_n(to.add(i * rows), x, rows) };
+                    // SAFETY: the panels have so many elements for each k.
+                    unsafe {
+                        s.store_n(to.add(i * first), x, first);
+                        if second > 0 {
+                            s.store_lanes(more.add(i * second), x, first, second);
+                        }
+                    }
                     sum = if soft { soft_add(s, sum, x) } else { s.add(sum, x) };
                 }
             }

@@ -78,6 +78,8 @@ impl Simd for Avx512 {
         stream(p: *mut f32, v: __m512) = _mm512_stream_ps(p, v);
         load_n(p: *const f32, n: usize, fill: f32) -> __m512 = _mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(n), p);
         store_n(p: *mut f32, v: __m512, n: usize) = _mm512_mask_storeu_ps(p, first(n), v);
+        store_lanes(p: *mut f32, v: __m512, at: usize, n: usize) =
+            _mm512_mask_storeu_ps(p.wrapping_sub(at), first(n) << at, v);
         load_i(p: *const i32) -> __m512i = _mm512_loadu_si512(p.cast());
         store_i(p: *mut i32, v: __m512i) = _mm512_storeu_si512(p.cast(), v);
         load_u8(p: *const u8) -> __m512i = _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()));
