@@ -249,7 +249,7 @@ unsafe fn end<S: Simd, const NV: usize, const R: usize>(
 }
 
 /// A few rows times the strips of one part, codes straight from the words (AVX-512 only: it has the registers).
-#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 has the registers"))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 has the registers"))]
 pub(super) struct Few<'a> {
     pub(super) job: &'a Job<'a>,
     pub(super) strips: &'a [*const i32],
@@ -264,7 +264,7 @@ pub(super) struct Few<'a> {
 }
 
 /// [`Few`] with `R` rows, which leaves codes to others if `KEEP`.
-#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 has the registers"))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 has the registers"))]
 struct FewRows<'a, const NV: usize, const R: usize, const KEEP: bool>(Few<'a>);
 
 impl Few<'_> {
@@ -312,7 +312,7 @@ impl<const NV: usize, const R: usize, const KEEP: bool> Kernel for FewRows<'_, N
 }
 
 impl<const NV: usize, const R: usize, const KEEP: bool> FewRows<'_, NV, R, KEEP> {
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 has the registers"))]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 has the registers"))]
     #[inline(always)]
     fn groups<S: Simd, const OTHER: bool, const KIND: usize>(self, s: S) {
         let Few { job, strips, groups, to, ends, far, totals } = self.0;
