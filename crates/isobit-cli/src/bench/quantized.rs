@@ -65,7 +65,7 @@ pub fn product(name: &str, n: usize, m: usize, once: bool) -> Result<Row> {
         })
     };
     let bytes = bytes_of(format, n, k) + (2 * m * (k + n)) as f64;
-    let warm = if once || m > 16 { 2 } else { 3 * copies as usize + 1 };
+    let warm = if once || m > 64 { 2 } else { 3 * copies as usize + 1 };
     Ok(Row { call, repeats: 1, flops: 2.0 * (m * n * k) as f64, bytes, warm })
 }
 
