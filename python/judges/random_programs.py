@@ -30,12 +30,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import compiled_programs
 import quantized_programs
+from comparing import ROUNDING, difference, magnitude
 
 FLOATS = ["float32", "float32", "float32", "float16", "bfloat16", "float64"]
 INTS = ["int32", "int32", "int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64"]
-#: Relative error that one operation may have, by dtype.
-ROUNDING = {"float64": 1e-12, "float32": 4e-6, "float16": 3e-3, "bfloat16": 2.5e-2}
 RANDOM_OPS = ("random.uniform", "random.normal", "random.randint", "random.bernoulli", "random.permutation")
 
 
@@ -641,43 +641,6 @@ def generate(start, count, seed, path):
 # Comparing.
 
 
-def difference(found, expected, slack=1.0, scale=0.0):
-    """What is different between two results, or ``None``."""
-    (x, d), (y, e) = found, expected
-    if d != e:
-        return f"dtype {d}, MLX {e}"
-    if x.shape != y.shape:
-        return f"shape {x.shape}, MLX {y.shape}"
-    if x.size == 0:
-        return None
-    if d not in ROUNDING:
-        if np.array_equal(x, y):
-            return None
-        i = np.argmax((x != y).ravel())
-        return f"value {x.ravel()[i]!r}, MLX {y.ravel()[i]!r}"
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    finite = np.isfinite(y)
-    same = np.where(finite, True, (x == y) | (np.isnan(x) & np.isnan(y)))
-    limit = ROUNDING[d] * slack
-    scale = max(scale, np.abs(y[finite]).max(initial=0.0))
-    with np.errstate(invalid="ignore"):
-        near = np.where(finite, np.abs(x - np.where(finite, y, 0)) <= limit * (np.abs(np.where(finite, y, 0)) + 0.25 * scale) + 1e-13, same)
-    if near.all():
-        return None
-    i = np.argmin(near.ravel())
-    return f"value {x.ravel()[i]!r}, MLX {y.ravel()[i]!r} ({d})"
-
-
-def magnitude(values):
-    """The largest finite number among arrays of floats."""
-    best = 0.0
-    for v in values:
-        if v.dtype.kind == "f":
-            f = np.abs(v[np.isfinite(v)])
-            best = max(best, float(f.max(initial=0.0)))
-    return best
-
-
 def unordered(step, results):
     """Partitions have no order within their parts: compared as sorted."""
     if step[0] not in ("partition", "topk"):
@@ -718,48 +681,7 @@ def check_steps(mx, program):
 
 def check_chain(mx, program):
     yield from check_steps(mx, program)
-    yield from check_compiled_steps(mx, program)
-
-
-def same_bits(found, expected):
-    return len(found) == len(expected) and all(
-        d == e and x.shape == y.shape and np.ascontiguousarray(x).tobytes() == np.ascontiguousarray(y).tobytes()
-        for (x, d), (y, e) in zip(found, expected)
-    )
-
-
-def check_compiled(mx, name, run, expected, steps):
-    """Compiled results against those of the function itself; ``run`` takes how to wrap the function."""
-    for shapeless in (False, True):
-        def wrap(f):
-            return mx.compile(f, shapeless=shapeless)
-
-        for place, wrapped in run(wrap).items():
-            try:
-                verdict = None if same_bits(evaluated(mx, wrapped()), expected) else "other bits than without compile"
-            except Exception as e:
-                verdict = f"raises {type(e).__name__} in compile: {e}"
-            yield f"compile{' shapeless' if shapeless else ''} {place} {name}", verdict, steps
-
-
-def check_compiled_steps(mx, program):
-    """The steps that are right by themselves, as one function."""
-    steps = [s for s, found, _ in program["steps"] if found is not None]
-    if len(steps) < len(program["steps"]) or any(s[0].startswith("random.") for s in steps):
-        return
-
-    def chain(*xs):
-        values = list(xs)
-        for step in steps:
-            values += call(mx, step, [*values, None])
-        return values[len(xs):]
-
-    inputs = [from_numpy(mx, x, d) for x, d in program["inputs"]]
-    try:
-        expected = evaluated(mx, chain(*inputs))
-    except Exception:
-        return  # check_steps has said so
-    yield from check_compiled(mx, "steps", lambda wrap: {"around": lambda: wrap(chain)(*inputs)}, expected, steps)
+    yield from compiled_programs.check_steps(mx, program, call, from_numpy, evaluated)
 
 
 def references(x):
@@ -796,7 +718,7 @@ def check_function(mx, program):
             "around": lambda: run_function(mx, program, outer=wrap),
         }
 
-    yield from check_compiled(mx, program["how"]["way"], run, found, program["steps"])
+    yield from compiled_programs.check(mx, program["how"]["way"], run, found, program["steps"], evaluated)
 
 
 def programs(options, start):
