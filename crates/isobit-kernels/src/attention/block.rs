@@ -19,7 +19,7 @@
 
 use super::BLOCK;
 use super::ahead::Ahead;
-use super::tile::{Rows, TILE, Weights, all_dots, sums};
+use super::tile::{Rows, Weights, all_dots, sums, tile};
 use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::Level;
 use crate::math;
@@ -139,7 +139,8 @@ impl<V: FloatLanes> Kernel for Block<'_, V> {
             return self.few(s);
         }
         assert!(TypeId::of::<V>() == TypeId::of::<f32>(), "values of many rows are widened first");
-        let tiles = || (0..rows).step_by(TILE).map(|t| (t, (rows - t).min(TILE)));
+        let tile = tile(S::LEVEL);
+        let tiles = || (0..rows).step_by(tile).map(|t| (t, (rows - t).min(tile)));
         for (t, r) in tiles() {
             let any = self.state.keep[t..t + r].iter().fold(0, |a, b| a | b);
             if any == 0 {
@@ -149,6 +150,7 @@ impl<V: FloatLanes> Kernel for Block<'_, V> {
             match r {
                 1 => self.scores::<S, 1, false>(s, t, vectors),
                 2 => self.scores::<S, 2, false>(s, t, vectors),
+                _ if S::LEVEL == Level::Scalar => {}
                 3 => self.scores::<S, 3, false>(s, t, vectors),
                 4 => self.scores::<S, 4, false>(s, t, vectors),
                 5 => self.scores::<S, 5, false>(s, t, vectors),
@@ -164,6 +166,7 @@ impl<V: FloatLanes> Kernel for Block<'_, V> {
             match r {
                 1 => self.values::<S, 1, false>(s, t),
                 2 => self.values::<S, 2, false>(s, t),
+                _ if S::LEVEL == Level::Scalar => {}
                 3 => self.values::<S, 3, false>(s, t),
                 4 => self.values::<S, 4, false>(s, t),
                 5 => self.values::<S, 5, false>(s, t),
@@ -181,23 +184,25 @@ impl<V: FloatLanes> Block<'_, V> {
         let some = |keep: &[u64]| keep.iter().fold(0, |a, b| a | b);
         let mut t = 0;
         while t < rows {
-            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
+            let r = [1, 2, 2, 4][(rows - t).min(4.min(tile(S::LEVEL))) - 1];
             let vectors = (64 - some(&self.state.keep[t..t + r]).leading_zeros() as usize).div_ceil(16);
             match r {
                 _ if vectors == 0 => {}
                 1 => self.scores::<S, 1, true>(s, t, vectors),
                 2 => self.scores::<S, 2, true>(s, t, vectors),
+                _ if S::LEVEL == Level::Scalar => {}
                 _ => self.scores::<S, 4, true>(s, t, vectors),
             }
             t += r;
         }
         let mut t = 0;
         while t < rows {
-            let r = [1, 2, 2, 4][(rows - t).min(4) - 1];
+            let r = [1, 2, 2, 4][(rows - t).min(4.min(tile(S::LEVEL))) - 1];
             match r {
                 _ if some(&self.state.keep[t..t + r]) == 0 => {}
                 1 => self.values::<S, 1, true>(s, t),
                 2 => self.values::<S, 2, true>(s, t),
+                _ if S::LEVEL == Level::Scalar => {}
                 _ => self.values::<S, 4, true>(s, t),
             }
             t += r;

@@ -13,8 +13,17 @@ use crate::float_lanes::{FloatLanes, vectors};
 use crate::isa::Level;
 use crate::simd::Simd;
 
-/// Rows of a register tile.
+/// Rows of a register tile, at most.
 pub(super) const TILE: usize = 6;
+
+/// Rows of a register tile. Without vector registers large ones only make code.
+#[inline(always)]
+pub(super) const fn tile(level: Level) -> usize {
+    match level {
+        Level::Scalar => 2,
+        _ => TILE,
+    }
+}
 
 /// Rows that lie `stride` elements apart.
 #[derive(Clone, Copy)]
@@ -79,9 +88,9 @@ pub(super) unsafe fn all_dots<S: Simd, const R: usize, const A: bool>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        if S::LEVEL == Level::Avx512 || R == 1 {
+        if S::LEVEL == Level::Avx512 || R == 1 && S::LEVEL != Level::Scalar {
             dots::<S, R, 4, A>(s, x, dim, packed, out, ahead);
-        } else if R <= 3 {
+        } else if R <= 3 && S::LEVEL != Level::Scalar {
             for v in (0..vectors).step_by(2) {
                 dots::<S, R, 2, A>(s, x, dim, packed.add(16 * v), out.add(16 * v), ahead);
             }
@@ -136,7 +145,7 @@ pub(super) unsafe fn sums<S: Simd, V: FloatLanes, const R: usize, const A: bool>
                 w += 4;
             }
         }
-        while (S::LEVEL == Level::Avx512 || R <= 3) && w + 2 <= vectors {
+        while (S::LEVEL == Level::Avx512 || R <= 3 && S::LEVEL != Level::Scalar) && w + 2 <= vectors {
             let (acc, values) = at(w);
             some_sums::<S, V, R, 2, A>(s, acc, c, weights, values, keep, ahead);
             w += 2;

@@ -545,6 +545,9 @@ impl<const NV: usize> Kernel for Fill<'_, NV> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        if !const { tiles::fills(S::LEVEL, NV) } {
+            unreachable!("this level has no such tiles, or makes their floats another way");
+        }
         with_kind!(self.p.w.format, KIND => match self.p.dtype {
             Dtype::BF16 => self.groups::<S, true, KIND>(s),
             _ => self.groups::<S, false, KIND>(s),

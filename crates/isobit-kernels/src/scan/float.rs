@@ -39,6 +39,31 @@ pub(super) trait FloatOp: Copy + Send + Sync + 'static {
     const CHEAP: bool = true;
 }
 
+/// [`FloatOp::lanes`], which is a call unless it is cheap: a group has a hundred of them.
+#[inline(always)]
+fn lanes<S: Simd, O: FloatOp>(s: S, a: S::F, b: S::F) -> S::F {
+    if O::CHEAP {
+        return O::lanes(s, a, b);
+    }
+    let mut to = s.to_array(a);
+    called::<O>(S::LEVEL, &mut to, &s.to_array(b));
+    s.from_array(to)
+}
+
+/// `a = a * b`.
+#[inline(never)]
+fn called<O: FloatOp>(level: Level, a: &mut [f32; 16], b: &[f32; 16]) {
+    struct Lanes<'a, O>(&'a mut [f32; 16], &'a [f32; 16], PhantomData<O>);
+    impl<O: FloatOp> Kernel for Lanes<'_, O> {
+        type Out = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            *self.0 = s.to_array(O::lanes(s, s.from_array(*self.0), s.from_array(*self.1)));
+        }
+    }
+    dispatch_at(level, Lanes(a, b, PhantomData::<O>))
+}
+
 #[derive(Clone, Copy)]
 struct Sum;
 impl FloatOp for Sum {
@@ -116,7 +141,7 @@ impl FloatOp for LogSumExp {
     }
     #[inline(always)]
     fn one<S: Simd>(s: S, a: f32, b: f32) -> f32 {
-        s.to_array(Self::lanes(s, s.splat(a), s.splat(b)))[0]
+        s.to_array(lanes::<S, Self>(s, s.splat(a), s.splat(b)))[0]
     }
 }
 
@@ -203,7 +228,7 @@ fn tree<S: Simd, O: FloatOp>(s: S, x: &mut [S::F; 16]) {
     for w in [1, 2, 4, 8] {
         for i in 0..16 {
             if i & w != 0 {
-                x[i] = O::lanes(s, x[(i & !(2 * w - 1)) + w - 1], x[i]);
+                x[i] = lanes::<S, O>(s, x[(i & !(2 * w - 1)) + w - 1], x[i]);
             }
         }
     }
@@ -231,7 +256,7 @@ fn group<S: Simd, O: FloatOp>(
     }
     let (before, chunk) = (s.from_array(before), s.splat(chunk_carry));
     for x in &mut x {
-        *x = O::lanes(s, chunk, O::lanes(s, before, *x));
+        *x = lanes::<S, O>(s, chunk, lanes::<S, O>(s, before, *x));
     }
     if reverse {
         x.reverse();
@@ -258,7 +283,8 @@ unsafe fn row_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
     // Where block 0 of a group lies, and the step from block to block.
     let first = |p: usize| if spec.reverse { n - 16 - p } else { p } as isize;
     let step: isize = if spec.reverse { -16 } else { 16 };
-    while p + GROUP <= rows.end && p + GROUP + shift <= n {
+    // Without vectors the tree is as quick in scalar code, and less of it.
+    while (!O::CHEAP || S::LEVEL != Level::Scalar) && p + GROUP <= rows.end && p + GROUP + shift <= n {
         // SAFETY: elements p .. p + 256, and their shifted outputs, are in the line.
         unsafe {
             let blocks = vectors!(16, |b| T::load(s, src.offset(first(p) + b as isize * step)));
@@ -272,8 +298,8 @@ unsafe fn row_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
         }
         p += GROUP;
     }
-    if p < rows.end {
-        let len = rows.end - p;
+    while p < rows.end {
+        let len = (rows.end - p).min(GROUP);
         let mut rest = [O::IDENTITY; GROUP];
         for (i, r) in rest[..len].iter_mut().enumerate() {
             // SAFETY: element p + i is in the line.
@@ -288,14 +314,15 @@ unsafe fn row_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
                 }
             }
         }
+        p += len;
     }
     carry
 }
 
-/// The last `len` elements of a chunk, padded with the identity, in sequence order.
+/// Up to 256 elements of a chunk that are no group, padded with the identity, in sequence order.
 #[inline(always)]
 fn rest_of_chunk<S: Simd, O: FloatOp>(s: S, x: &mut [f32; GROUP], len: usize, mut carry: f32, chunk_carry: f32) -> f32 {
-    if len > 64 || !O::CHEAP {
+    if !O::CHEAP || len > 64 && S::LEVEL != Level::Scalar {
         // SAFETY: the array has 256 elements.
         unsafe {
             let blocks = vectors!(16, |b| s.load(x.as_ptr().add(16 * b)));
@@ -361,13 +388,13 @@ unsafe fn column_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
             }
             tree::<S, O>(s, &mut x);
             let before = block_carry[v];
-            block_carry[v] = O::lanes(s, before, x[15]);
+            block_carry[v] = lanes::<S, O>(s, before, x[15]);
             if dst.is_null() {
                 continue;
             }
             for (i, &x) in x[..h].iter().enumerate() {
                 let Some(to) = spec.goes(p + i) else { continue };
-                let y = O::lanes(s, chunk[v], O::lanes(s, before, x));
+                let y = lanes::<S, O>(s, chunk[v], lanes::<S, O>(s, before, x));
                 // SAFETY: row `to`, columns j .. j + m are in the slab.
                 unsafe {
                     let to = dst.add(to + j);
@@ -380,7 +407,7 @@ unsafe fn column_chunk<S: Simd, T: FloatLanes, O: FloatOp>(
     for v in 0..vectors {
         let m = (width - 16 * v).min(16);
         // SAFETY: `m` carries are there.
-        unsafe { s.store_n(chunk_carry.as_mut_ptr().add(16 * v), O::lanes(s, chunk[v], block_carry[v]), m) };
+        unsafe { s.store_n(chunk_carry.as_mut_ptr().add(16 * v), lanes::<S, O>(s, chunk[v], block_carry[v]), m) };
     }
 }
 

@@ -67,6 +67,19 @@ const fn exists(level: Level, nv: usize, rows: usize) -> bool {
     }
 }
 
+/// Whether a level makes floats for tiles of so many strips before it multiplies: where there are few rows straight from words,
+/// these leave them.
+pub(super) const fn fills(level: Level, nv: usize) -> bool {
+    let mut rows = if matches!(level, Level::Avx512) { 8 } else { 1 };
+    while rows < 8 {
+        if exists(level, nv, rows) {
+            return true;
+        }
+        rows += 1;
+    }
+    false
+}
+
 impl<const NV: usize, const R: usize> Kernel for Rows<'_, NV, R> {
     type Out = ();
 
