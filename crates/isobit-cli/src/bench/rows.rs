@@ -19,7 +19,7 @@ pub struct Row {
 }
 
 /// Every row, in the order of the table.
-pub const NAMES: [&str; 94] = [
+pub const NAMES: [&str; 104] = [
     "gemm.f32.256",
     "gemm.f32.1024",
     "gemm.f32.2048",
@@ -66,9 +66,19 @@ pub const NAMES: [&str; 94] = [
     "nvfp4.N4096.M1",
     "nvfp4.N4096.M8",
     "q2.N4096.M64",
+    "q3.N4096.M64",
+    "q5.N4096.M64",
     "q6.N4096.M64",
     "mxfp4.N4096.M64",
+    "nvfp4.N4096.M64",
     "mxfp8.N4096.M64",
+    "q2.N4096.M512",
+    "q3.N4096.M512",
+    "q5.N4096.M512",
+    "q6.N4096.M512",
+    "mxfp4.N4096.M512",
+    "nvfp4.N4096.M512",
+    "mxfp8.N4096.M512",
     "q4i8.N4096.M1",
     "q4i8.N4096.M8",
     "q4i8.N4096.M64",
