@@ -75,6 +75,34 @@ pub(crate) unsafe fn copy_transposed<S: Simd, const PAIRS: bool>(
     }
 }
 
+/// [`copy_transposed`] without pairs for any number of columns that four divides, on the level that has a way for it. Says
+/// whether this is that level; otherwise nothing is done.
+///
+/// # Safety
+/// As for [`copy_transposed`] with so many columns.
+#[inline(always)]
+pub(crate) unsafe fn copy_columns<S: Simd>(
+    _: S,
+    (from, stride): (*const u8, isize),
+    to: *mut f32,
+    pitch: usize,
+    columns: usize,
+) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if S::LEVEL == crate::isa::Level::Avx2 {
+        for quarter in 0..columns / 4 {
+            for j in [0, 8] {
+                let from = from.wrapping_offset(j as isize * stride).wrapping_add(16 * quarter);
+                // SAFETY: the caller's promise; the level is the proof of the instructions.
+                unsafe { x86::quarter256::<false>(from, stride, to.add(4 * quarter * pitch + j), pitch) };
+            }
+        }
+        return true;
+    }
+    let _ = (from, stride, to, pitch, columns);
+    false
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
@@ -128,47 +156,57 @@ mod x86 {
         }
     }
 
-    /// An 8x8 part; columns `4 q .. 4 q + 4` at a time.
+    /// An 8x8 part.
     ///
     /// # Safety
     /// As [`super::copy_transposed`] for 8 rows and columns, on a machine with AVX2.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub unsafe fn tile256<const PAIRS: bool>(from: *const u8, stride: isize, to: *mut f32, pitch: usize) {
-        let row = |j: usize| from.wrapping_offset(j as isize * stride);
         for j in 16..24 {
-            _mm_prefetch::<_MM_HINT_T0>(row(j).cast());
+            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_offset(j as isize * stride).cast());
         }
+        let columns = 4 * (1 + PAIRS as usize) * pitch;
         for q in 0..2 {
             // SAFETY: the caller's promise.
-            unsafe {
-                macro_rules! gather {
-                    ($i:expr) => {{
-                        let part = |j: usize| _mm_loadu_ps(row(j).add(16 * q).cast());
-                        _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(part($i)), part($i + 4))
-                    }};
-                }
-                let (a, b, c, d) = (gather!(0), gather!(1), gather!(2), gather!(3));
-                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-                let (ab2, cd2) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-                let pd = |x| _mm256_castps_pd(x);
-                let columns = [
-                    _mm256_unpacklo_pd(pd(ab), pd(cd)),
-                    _mm256_unpackhi_pd(pd(ab), pd(cd)),
-                    _mm256_unpacklo_pd(pd(ab2), pd(cd2)),
-                    _mm256_unpackhi_pd(pd(ab2), pd(cd2)),
-                ];
-                for i in 0..4 {
-                    let v = columns[i];
-                    let i = 4 * q + i;
-                    if PAIRS {
-                        let bits = _mm256_castpd_si256(v);
-                        _mm256_storeu_si256(to.add(2 * i * pitch).cast(), _mm256_slli_epi32::<16>(bits));
-                        let odd = _mm256_and_si256(bits, _mm256_set1_epi32(-0x1_0000));
-                        _mm256_storeu_si256(to.add((2 * i + 1) * pitch).cast(), odd);
-                    } else {
-                        _mm256_storeu_ps(to.add(i * pitch), _mm256_castpd_ps(v));
-                    }
+            unsafe { quarter256::<PAIRS>(from.wrapping_add(16 * q), stride, to.add(q * columns), pitch) };
+        }
+    }
+
+    /// Four columns of 8 rows.
+    ///
+    /// # Safety
+    /// As [`super::copy_transposed`] for as many, on a machine with AVX2.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn quarter256<const PAIRS: bool>(from: *const u8, stride: isize, to: *mut f32, pitch: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            macro_rules! gather {
+                ($i:expr) => {{
+                    let part = |j: usize| _mm_loadu_ps(from.wrapping_offset(j as isize * stride).cast());
+                    _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(part($i)), part($i + 4))
+                }};
+            }
+            let (a, b, c, d) = (gather!(0), gather!(1), gather!(2), gather!(3));
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (ab2, cd2) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            let pd = |x| _mm256_castps_pd(x);
+            let columns = [
+                _mm256_unpacklo_pd(pd(ab), pd(cd)),
+                _mm256_unpackhi_pd(pd(ab), pd(cd)),
+                _mm256_unpacklo_pd(pd(ab2), pd(cd2)),
+                _mm256_unpackhi_pd(pd(ab2), pd(cd2)),
+            ];
+            for i in 0..4 {
+                let v = columns[i];
+                if PAIRS {
+                    let bits = _mm256_castpd_si256(v);
+                    _mm256_storeu_si256(to.add(2 * i * pitch).cast(), _mm256_slli_epi32::<16>(bits));
+                    let odd = _mm256_and_si256(bits, _mm256_set1_epi32(-0x1_0000));
+                    _mm256_storeu_si256(to.add((2 * i + 1) * pitch).cast(), odd);
+                } else {
+                    _mm256_storeu_ps(to.add(i * pitch), _mm256_castpd_ps(v));
                 }
             }
         }

@@ -29,8 +29,20 @@ use std::any::TypeId;
 /// Up to so many rows a call is bound by reading keys and values.
 pub(super) const FEW: usize = 8;
 
+/// What of a block is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Scores and softmax, then sums.
+    Both,
+    /// The first alone: values are not read, and may be made where the keys were.
+    Scores,
+    /// The second alone: keys are not read.
+    Sums,
+}
+
 /// The rows' state and one block's operands; all pointers are to `rows` rows. With more than [`FEW`] rows `V` is f32.
 pub(super) struct Block<'a, V> {
+    pub part: Part,
     /// Scaled queries, `dim` apart.
     pub q: &'a [f32],
     pub dim: usize,
@@ -133,7 +145,7 @@ impl<V: FloatLanes> Kernel for Block<'_, V> {
         let rows = self.state.keep.len();
         let (dim, padded) = (self.dim, self.padded);
         self.state.check();
-        assert!(self.q.len() >= rows * dim && self.keys.len() >= dim * BLOCK);
+        assert!(self.q.len() >= rows * dim && (self.part == Part::Sums || self.keys.len() >= dim * BLOCK));
         assert!(self.acc.len() >= rows * padded && padded % 16 == 0);
         if rows <= FEW {
             return self.few(s);
@@ -143,7 +155,7 @@ impl<V: FloatLanes> Kernel for Block<'_, V> {
         let tiles = || (0..rows).step_by(tile).map(|t| (t, (rows - t).min(tile)));
         for (t, r) in tiles() {
             let any = self.state.keep[t..t + r].iter().fold(0, |a, b| a | b);
-            if any == 0 {
+            if any == 0 || self.part == Part::Sums {
                 continue;
             }
             let vectors = (64 - any.leading_zeros() as usize).div_ceil(16);
@@ -160,7 +172,7 @@ impl<V: FloatLanes> Kernel for Block<'_, V> {
         for (t, r) in tiles() {
             let keep = &self.state.keep[t..t + r];
             let any = keep.iter().fold(0, |a, b| a | b);
-            if any == 0 {
+            if any == 0 || self.part == Part::Scores {
                 continue;
             }
             match r {
@@ -183,7 +195,7 @@ impl<V: FloatLanes> Block<'_, V> {
         let rows = self.state.keep.len();
         let some = |keep: &[u64]| keep.iter().fold(0, |a, b| a | b);
         let mut t = 0;
-        while t < rows {
+        while t < rows && self.part != Part::Sums {
             let r = [1, 2, 2, 4][(rows - t).min(4.min(tile(S::LEVEL))) - 1];
             let vectors = (64 - some(&self.state.keep[t..t + r]).leading_zeros() as usize).div_ceil(16);
             match r {
@@ -196,7 +208,7 @@ impl<V: FloatLanes> Block<'_, V> {
             t += r;
         }
         let mut t = 0;
-        while t < rows {
+        while t < rows && self.part != Part::Scores {
             let r = [1, 2, 2, 4][(rows - t).min(4.min(tile(S::LEVEL))) - 1];
             match r {
                 _ if some(&self.state.keep[t..t + r]) == 0 => {}

@@ -4,8 +4,8 @@
 //! attention to floats, in its order. So a result has the bits of queries widened to f32 attending to dequantized keys and
 //! values, whichever of the two ways it was computed:
 //!
-//! 1. Up to [`DIRECT`] rows: what is read is codes, and floats live in registers only ([`direct`]). Every code is decoded once
-//!    for all rows that share it, on the level with enough registers.
+//! 1. A few rows ([`direct_rows`]): what is read is codes, and floats live in registers only ([`direct`]). Every code is
+//!    decoded once for all rows that share it.
 //! 2. Otherwise a block of keys becomes 64 columns of f32 and a block of values 64 rows ([`floats`]), which all rows use.
 //!
 //! Scales and biases of a block are widened together, before ([`words`]).
@@ -25,8 +25,17 @@ use crate::simd::dispatch_at;
 use floats::{Columns, Rows};
 use half::{bf16, f16};
 
-/// Up to so many rows attend to codes where they lie.
-pub(super) const DIRECT: usize = 8;
+/// How many of some rows attend to codes where they lie.
+///
+/// With sixteen registers a tile has four rows. It leaves the floats behind for the tiles after it, if all rows see the same
+/// keys; otherwise, and with many rows on other levels, floats are made first.
+pub(super) fn direct_rows(level: Level, rows: usize) -> usize {
+    match level {
+        Level::Avx2 => rows.min(4),
+        _ if rows <= 8 => rows,
+        _ => 0,
+    }
+}
 
 /// Affine codes `[batch, heads, length]`: an element is `code * scale + bias` in f32, rounded after each step.
 #[derive(Clone, Copy)]

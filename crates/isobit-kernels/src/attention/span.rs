@@ -3,9 +3,9 @@
 //! A state is, for each row, `padded` sums, then the maximum, then the sum of weights.
 
 use super::ahead::Ahead;
-use super::block::{Block, FEW, State};
+use super::block::{Block, FEW, Part, State};
 use super::codes::direct::{self, Layout, Scores, Sums};
-use super::codes::{Codes, DIRECT, QuantizedOperand, with_bits};
+use super::codes::{Codes, QuantizedOperand, direct_rows, with_bits};
 use super::pack::PackQuery;
 use super::scratch::Scratch;
 use super::source::Source;
@@ -19,9 +19,17 @@ use std::ops::Range;
 
 /// The rows' softmax, apart from their other memory.
 macro_rules! state {
-    ($rows:ident) => {
-        State { keep: &$rows.keep, bias: $rows.bias, p: $rows.p, m: $rows.m, c: $rows.c, l: $rows.l }
-    };
+    ($rows:ident, $range:expr) => {{
+        let (a, b) = ($range.start, $range.end);
+        State {
+            keep: &$rows.keep[a..b],
+            bias: if $rows.bias.is_empty() { &[] } else { &$rows.bias[a * BLOCK..b * BLOCK] },
+            p: &mut $rows.p[a * BLOCK..],
+            m: &mut $rows.m[a..b],
+            c: &mut $rows.c[a..b],
+            l: &mut $rows.l[a * 16..b * 16],
+        }
+    }};
 }
 
 /// The state before any span.
@@ -40,13 +48,17 @@ pub(super) struct Rows<'a, T, K> {
     group: Group,
     range: Range<usize>,
     padded: usize,
-    /// How values lie in accumulators, if these rows attend to codes.
+    /// How many rows, from the first on, attend to codes.
+    direct: usize,
+    /// How values lie in accumulators, if some do.
     layout: Option<Layout>,
     /// Elements of an accumulator.
     width: usize,
     q: &'a mut [f32],
-    keys: &'a mut [f32],
-    values: &'a mut [f32],
+    /// Those of direct rows, interleaved.
+    turned: &'a mut [f32],
+    /// A block of keys, then of values, if these must be made: so both stay in the first cache.
+    floats: &'a mut [f32],
     room: &'a mut [f32],
     bias: &'a mut [f32],
     p: &'a mut [f32],
@@ -69,14 +81,16 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let padded = x.shape.value_dim.next_multiple_of(16);
         let bias = if x.has_bias() { n * BLOCK } else { 0 };
         let room = x.k.room(dim).max(x.v.room(x.shape.value_dim));
-        let codes = x.v.codes().filter(|_| x.k.codes().is_some() && n <= DIRECT);
-        let layout = codes.map(|v| Layout::new(x.shape.value_dim, v.format));
+        let direct = direct_rows(level, n);
+        let codes = x.v.codes().filter(|_| x.k.codes().is_some() && direct > 0);
+        let layout = codes.map(|v| Layout::new(level, x.shape.value_dim, v.format));
         let width = layout.as_ref().map_or(padded, |layout| layout.width);
-        let n_padded = if layout.is_some() { direct::padded(n) } else { n };
-        let [q, keys, values, room, bias, p, m, c, l, acc] = scratch.parts([
-            n_padded * dim,
-            dim * BLOCK,
-            padded * BLOCK,
+        let direct = if layout.is_some() { direct } else { 0 };
+        let n_padded = n.max(direct::padded(direct));
+        let [q, turned, floats, room, bias, p, m, c, l, acc] = scratch.parts([
+            n * dim,
+            direct::padded(direct) * dim,
+            dim.max(padded) * BLOCK,
             room,
             bias,
             n_padded * BLOCK,
@@ -85,27 +99,24 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
             n * 16,
             n_padded * width,
         ]);
-        // Interleaved queries are made from a copy.
-        let plain = if layout.is_some() { &mut *keys } else { &mut *q };
-        for (to, r) in plain.chunks_exact_mut(dim.max(1)).zip(range.clone()) {
+        for (to, r) in q.chunks_exact_mut(dim.max(1)).zip(range.clone()) {
             let (head, query) = group.place(r);
             let from = x.q.row(group.batch, head, query);
             dispatch_at(level, PackQuery { from, scale: x.scale as f32, to });
         }
-        if layout.is_some() {
-            direct::interleave(level, n, dim, keys, q);
-        }
+        direct::interleave(level, direct, dim, q, turned);
         Rows {
             x,
             level,
             group,
             range,
             padded,
+            direct,
             layout,
             width,
             q,
-            keys,
-            values,
+            turned,
+            floats,
             room,
             bias,
             p,
@@ -158,56 +169,73 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         // With few rows, what comes next is asked for early: the values while keys are packed, then the next keys.
         let few = self.range.len() <= FEW;
         let next = if few { BLOCK.min(x.shape.k_len.saturating_sub(key + BLOCK)) } else { 0 };
-        let at = [b, h, key];
-        if let (Some(k), Some(v), Some(_)) = (x.k.codes(), x.v.codes(), &self.layout) {
+        let (at, all) = ([b, h, key], 0..self.range.len());
+        if let (Some(k), Some(v), Some(_)) = (x.k.codes(), x.v.codes(), &self.layout)
+            && (self.direct == all.end || self.keep.iter().all(|&keep| keep == seen))
+        {
             return self.attend_to_codes((k, v), at, keys);
         }
         let ahead = x.v.lines(at, if few { keys } else { 0 }, value_dim);
-        x.k.columns(level, at, keys, dim, self.keys, self.room, ahead);
+        x.k.columns(level, at, keys, dim, self.floats, self.room, ahead);
         let next = x.k.lines([b, h, key + BLOCK], next, dim);
         match x.v.direct(at) {
             Some((from, stride))
                 if padded == value_dim && (few || TypeId::of::<K::Element>() == TypeId::of::<f32>()) =>
             {
-                self.attend(from, stride, next);
+                self.attend(Part::Both, all, from, stride, next);
             }
             _ => {
-                x.v.rows(level, at, keys, value_dim, padded, self.values, self.room);
-                self.attend(self.values.as_ptr(), padded as isize, next);
+                self.attend(Part::Scores, all.clone(), self.floats.as_ptr(), 0, Ahead::NONE);
+                x.v.rows(level, at, keys, value_dim, padded, self.floats, self.room);
+                self.attend(Part::Sums, all, self.floats.as_ptr(), padded as isize, next);
             }
         }
     }
 
-    /// The packed keys and these values.
-    fn attend<V: FloatLanes>(&mut self, values: *const V, value_stride: isize, ahead: Ahead) {
+    /// Some rows with the packed keys and these values.
+    fn attend<V: FloatLanes>(
+        &mut self,
+        part: Part,
+        rows: Range<usize>,
+        values: *const V,
+        value_stride: isize,
+        ahead: Ahead,
+    ) {
         let block = Block {
-            q: self.q,
+            part,
+            q: &self.q[rows.start * self.x.shape.head_dim..],
             dim: self.x.shape.head_dim,
-            keys: self.keys,
+            keys: self.floats,
             values,
             value_stride,
             padded: self.padded,
-            state: state!(self),
-            acc: self.acc,
+            state: state!(self, rows),
+            acc: &mut self.acc[rows.start * self.padded..],
             ahead,
         };
         block.at(self.level);
     }
 
-    /// The codes of this block's keys and values.
+    /// The codes of this block's keys and values, which all rows see alike if not all attend to codes.
     fn attend_to_codes(&mut self, (k, v): (&QuantizedOperand, &QuantizedOperand), at: [usize; 3], rows: usize) {
-        let s = self.x.shape;
+        let (s, level, direct) = (self.x.shape, self.level, 0..self.direct);
+        let others = self.direct..self.range.len();
         let ahead = v.lines(at, rows, s.value_dim);
         let codes = Codes { from: k, at, rows, dim: s.head_dim };
-        let (state, room) = (state!(self), &mut *self.room);
-        let level = self.level;
-        with_bits!(k.format.bits, level, Scores { codes, q: self.q, state, room, ahead });
+        let (state, q, room, floats) = (state!(self, direct), &*self.turned, &mut *self.room, &mut *self.floats);
+        with_bits!(k.format.bits, level, Scores { codes, q, state, room, floats, ahead });
+        if !others.is_empty() {
+            self.attend(Part::Scores, others.clone(), self.floats.as_ptr(), 0, Ahead::NONE);
+        }
         let next = [at[0], at[1], at[2] + BLOCK];
         let ahead = k.lines(next, BLOCK.min(s.k_len.saturating_sub(next[2])), s.head_dim);
         let codes = Codes { from: v, at, rows, dim: s.value_dim };
-        let (state, room, acc) = (state!(self), &mut *self.room, &mut *self.acc);
+        let (state, room, floats, acc) = (state!(self, direct), &mut *self.room, &mut *self.floats, &mut *self.acc);
         if let Some(layout) = &self.layout {
-            with_bits!(v.format.bits, level, Sums { codes, state, acc, layout, room, ahead });
+            with_bits!(v.format.bits, level, Sums { codes, state, acc, layout, room, floats, ahead });
+        }
+        if !others.is_empty() {
+            self.attend(Part::Sums, others, self.floats.as_ptr(), self.padded as isize, Ahead::NONE);
         }
     }
 

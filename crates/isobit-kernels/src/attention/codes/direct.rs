@@ -6,14 +6,15 @@
 //! ```
 //!
 //! With 4 bits a value's words are lanes as they lie, so accumulators hold elements in another order ([`Layout`]) until a span
-//! ends; with 8 bits sixteen elements are a vector of bytes, with other widths a [`Run`]. A code becomes a float by being put into the mantissa of a power
+//! ends; with 8 bits sixteen elements are a vector of bytes, with other widths a [`Run`]. With AVX2 they are [`Sixteen`] of 4 or
+//! 8 bits in order: turning the lanes of words by numbers of their own takes three instructions there. A code becomes a float by being put into the mantissa of a power
 //! of two ([`Places`]), and that an element by one fused operation where scales and biases allow it ([`Way`]).
 //!
 //! `BITS` is the width, or 0 for any. Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the last ones are zeros, and what
 //! becomes of them is not looked at. So queries, weights and accumulators have [`padded`] rows.
 
 use super::Codes;
-use super::words::{Keys, Places, Run, Way, base, by_row, element, room, way};
+use super::words::{Keys, Places, Run, Sixteen, Way, base, by_row, element, room, way};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::attention::block::State;
@@ -36,8 +37,8 @@ pub(in crate::attention) struct Layout {
 }
 
 /// Whether words are lanes.
-fn by_words(bits: usize) -> bool {
-    bits == 4
+fn by_words(level: Level, bits: usize) -> bool {
+    bits == 4 && level != Level::Avx2
 }
 
 /// Words of a chunk of `vectors` vectors.
@@ -48,11 +49,11 @@ fn words_of(bits: usize, vectors: usize) -> usize {
 
 impl Layout {
     /// That of values of `dim` codes.
-    pub fn new(dim: usize, format: Format) -> Layout {
+    pub fn new(level: Level, dim: usize, format: Format) -> Layout {
         let (bits, of_group) = (format.bits, format.group / LANES);
         let vectors = (1 << of_group.trailing_zeros()).min(8);
         let mut layout = Layout { vectors, chunks: dim / (vectors * LANES), width: dim, order: Vec::new() };
-        if by_words(bits) {
+        if by_words(level, bits) {
             let words = words_of(bits, vectors);
             for chunk in 0..layout.chunks {
                 for word in 0..words {
@@ -78,6 +79,13 @@ pub(in crate::attention) fn padded(rows: usize) -> usize {
 fn tile(level: Level, left: usize) -> (usize, usize) {
     let n = left.min(if level == Level::Avx512 { 8 } else { 4 });
     ([1, 2, 4, 4, 6, 6, 8, 8][n - 1], n)
+}
+
+/// Whether a tile of `rows` rows leaves floats behind for those after it. It does whether there are any or not: stores have
+/// ports of their own, and a tile that does not would be code too.
+#[inline(always)]
+fn leaves_floats(level: Level, rows: usize) -> bool {
+    level == Level::Avx2 && rows == 4
 }
 
 /// Rows of `dim` queries as tiles want them: the same element of a tile's rows together.
@@ -107,6 +115,8 @@ pub(in crate::attention) struct Scores<'a, const BITS: usize> {
     pub state: State<'a>,
     /// As [`Source::room`](crate::attention::source::Source::room) says.
     pub room: &'a mut [f32],
+    /// What a tile of [`leaves_floats`] leaves behind: the keys as `dim` columns of 64.
+    pub floats: &'a mut [f32],
     /// What will be read next.
     pub ahead: Ahead,
 }
@@ -119,6 +129,7 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
         self.state.check();
         assert!(self.q.len() >= padded(rows) * self.codes.dim && self.state.p.len() >= padded(rows) * BLOCK);
         let keys = Keys::read(s, &self.codes, self.room, &mut self.ahead);
+        assert!(!leaves_floats(S::LEVEL, 4) || self.floats.len() >= self.codes.dim * BLOCK);
         let wide = S::LEVEL == Level::Avx512;
         let mut t = 0;
         while t < rows {
@@ -129,9 +140,10 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
             unsafe {
                 match r {
                     _ if used == 0 => {}
-                    1 => self.scores::<S, 1, 4>(s, keys, t, used),
+                    1 if wide => self.scores::<S, 1, 4>(s, keys, t, used),
+                    1 => self.scores::<S, 1, 2>(s, keys, t, used),
                     2 if wide => self.scores::<S, 2, 4>(s, keys, t, used),
-                    2 => self.scores::<S, 2, 2>(s, keys, t, used),
+                    2 => self.scores::<S, 2, 1>(s, keys, t, used),
                     4 if wide => self.scores::<S, 4, 4>(s, keys, t, used),
                     4 => self.scores::<S, 4, 1>(s, keys, t, used),
                     6 if wide => self.scores::<S, 6, 2>(s, keys, t, used),
@@ -164,6 +176,7 @@ impl<const BITS: usize> Scores<'_, BITS> {
         unsafe {
             let q = self.q.as_ptr().add(t * self.codes.dim);
             let p = self.state.p.as_mut_ptr().add(t * BLOCK);
+            let floats = self.floats.as_mut_ptr();
             for first in (0..used).step_by(V * LANES) {
                 let mut sum = [[s.splat(0.0); V]; R];
                 keys.decode::<S, BITS, V>(
@@ -171,6 +184,11 @@ impl<const BITS: usize> Scores<'_, BITS> {
                     first,
                     #[inline(always)]
                     |d, x| {
+                        if leaves_floats(S::LEVEL, R) {
+                            for v in 0..V {
+                                s.store(floats.add(d * BLOCK + first + 16 * v), x[v]);
+                            }
+                        }
                         for r in 0..R {
                             let q = s.splat(*q.add(d * R + r));
                             for v in 0..V {
@@ -198,6 +216,8 @@ pub(in crate::attention) struct Sums<'a, const BITS: usize> {
     pub layout: &'a Layout,
     /// As [`Source::room`](crate::attention::source::Source::room) says.
     pub room: &'a mut [f32],
+    /// What a tile of [`leaves_floats`] leaves behind: the values as rows, if all its rows see the same keys.
+    pub floats: &'a mut [f32],
     /// What will be read next.
     pub ahead: Ahead,
 }
@@ -209,15 +229,18 @@ struct Value<S: Simd, const BITS: usize, const C: usize, const N: usize, const F
     from: *const u32,
     stride: isize,
     /// The scale of the row's first chunk and what comes with it, four numbers, those of the other chunks behind, the stride.
+    /// With AVX2 the scale alone, and the distance to the bias.
     numbers: *const f32,
     behind: [usize; C],
     number_stride: usize,
+    biases: usize,
     /// Words as lanes: words of a chunk, and how far each lane is turned.
     each: usize,
     turn: S::I,
     places: Places<S>,
     /// If words are no lanes: all words of a row, the first element, and elements of a chunk.
     run: Run<S>,
+    sixteen: Sixteen<S, BITS>,
     words: usize,
     first: usize,
     step: usize,
@@ -237,6 +260,8 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
     ) -> Self {
         let (bits, vectors, group) = (codes.from.format.bits, layout.vectors, codes.group());
         let each = words_of(bits, vectors);
+        let avx2 = S::LEVEL == Level::Avx2;
+        let many = if avx2 { 1 } else { 4 };
         let mut turn = [0i32; LANES];
         if BITS == 4 {
             for (lane, turn) in turn.iter_mut().enumerate() {
@@ -244,18 +269,24 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
             }
         }
         let stride = codes.from.codes.strides[2];
-        let start = if BITS == 4 { chunk * each } else { 0 };
+        let start = match BITS {
+            4 | 8 if avx2 => (chunk * vectors + first) * words_of(BITS, 1),
+            4 => chunk * each,
+            _ => 0,
+        };
         let group_of = |c: usize| (chunk + c) * vectors * LANES / group;
         Value {
             from: codes.words(0).wrapping_add(start).wrapping_offset(j as isize * stride),
             stride,
-            numbers: numbers.wrapping_add(4 * (j * codes.groups() + group_of(0))),
-            behind: std::array::from_fn(|c| 4 * (group_of(c) - group_of(0))),
-            number_stride: 4 * codes.groups(),
+            numbers: numbers.wrapping_add(many * (j * codes.groups() + group_of(0))),
+            behind: std::array::from_fn(|c| many * (group_of(c) - group_of(0))),
+            number_stride: many * codes.groups(),
+            biases: room(codes.groups()),
             each,
             turn: s.from_array_i(turn),
             places: Places::new(s, bits),
             run: Run::new(s, bits),
+            sixteen: Sixteen::new(s),
             words: codes.from.words(codes.dim),
             first: (chunk * vectors + first) * LANES,
             step: vectors * LANES,
@@ -277,6 +308,18 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
     #[inline(always)]
     unsafe fn get<const EXACT: bool>(&self, s: S) -> [[S::F; N]; C] {
         let mut x = [[s.splat(0.0); N]; C];
+        if S::LEVEL == Level::Avx2 && (BITS == 4 || BITS == 8) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let (scale, bias) = (s.splat(*self.numbers), s.splat(*self.numbers.add(self.biases)));
+                let add = self.sixteen.add::<EXACT>(s, scale, bias);
+                for v in 0..N {
+                    let number = self.sixteen.at(s, self.from.add(v * words_of(BITS, 1)));
+                    x[0][v] = self.sixteen.element::<EXACT>(s, number, scale, add);
+                }
+            }
+            return x;
+        }
         let each = if FULL { words_of(BITS, N) } else { self.each };
         // SAFETY: the caller's promise.
         unsafe {
@@ -297,7 +340,12 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
                         8 => (s.from_i32(s.load_u8(self.from.cast::<u8>().add(d))), 0.0),
                         _ => (self.run.at(s, self.from, self.words, d), base(self.bits, p)),
                     };
-                    let add = s.splat(*numbers.add(if EXACT { 1 + p } else { 1 }));
+                    let add = if S::LEVEL == Level::Avx2 {
+                        let bias = s.splat(*numbers.add(self.biases));
+                        if EXACT { s.fnma(scale, s.splat(base), bias) } else { bias }
+                    } else {
+                        s.splat(*numbers.add(if EXACT { 1 + p } else { 1 }))
+                    };
                     x[c][v] = element::<S, EXACT>(s, number, base, scale, add);
                 }
             }
@@ -316,16 +364,21 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
         assert!(self.room.len() >= sums_room(codes.groups()) && codes.rows <= BLOCK);
         assert!(layout.width == codes.dim && layout.chunks * layout.vectors * LANES == codes.dim);
         assert!(self.acc.len() >= padded(rows) * layout.width && self.state.p.len() >= padded(rows) * BLOCK);
+        assert!(!leaves_floats(S::LEVEL, 4) || self.floats.len() >= codes.rows * layout.width);
         assert!(self.state.keep.iter().all(|k| 64 - k.leading_zeros() as usize <= codes.rows));
         // SAFETY: there is the room.
         let way = unsafe {
             let to = self.room.as_mut_ptr();
-            let (scales, biases) = (to.add(4 * each), to.add(5 * each));
+            let avx2 = S::LEVEL == Level::Avx2;
+            let scales = if avx2 { to } else { to.add(4 * each) };
+            let biases = scales.add(each);
             by_row(s, &codes, &codes.from.scales, scales, 1.0);
             by_row(s, &codes, &codes.from.biases, biases, 0.0);
             let used = (codes.rows * codes.groups()).next_multiple_of(LANES);
             let way = way(s, format, scales, biases, used);
-            quads(s, format.bits, way, (scales, biases), used, to);
+            if !avx2 {
+                quads(s, format.bits, way, (scales, biases), used, to);
+            }
             way
         };
         let mut t = 0;
@@ -406,7 +459,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
     #[inline(always)]
     unsafe fn parts<S: Simd, const R: usize, const EXACT: bool>(&mut self, s: S, t: usize, n: usize) {
         let most =
-            if S::LEVEL == Level::Avx512 { [8, 8, 8, 4, 4, 2, 2, 2, 2][R] } else { [4, 4, 2, 1, 1, 1, 1, 1, 1][R] };
+            if S::LEVEL == Level::Avx512 { [8, 8, 8, 4, 4, 2, 2, 2, 2][R] } else { [2, 2, 1, 1, 1, 1, 1, 1, 1][R] };
         // Fewer at a time in the way that caches of half precision do not take: every size is code.
         let (several, most) = if EXACT { (R <= 4, most) } else { (false, most.min(2)) };
         let (vectors, chunks) = (self.layout.vectors, self.layout.chunks);
@@ -459,6 +512,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
         unsafe {
             let acc = self.acc.as_mut_ptr().add(t * width + (chunk * vectors + first) * LANES);
             let weights = self.state.p.as_ptr().add(t * BLOCK);
+            let floats = self.floats.as_mut_ptr().add((chunk * vectors + first) * LANES);
             let at = |r: usize, c: usize, v: usize| acc.add(r * width + (c * vectors + v) * LANES);
             let mut sum = [[[s.splat(0.0); N]; C]; R];
             for r in 0..R {
@@ -479,6 +533,12 @@ impl<const BITS: usize> Sums<'_, BITS> {
                 let stop = (j + (!(all >> j)).trailing_zeros() as usize).min(end);
                 while j < stop {
                     let x = value.get::<EXACT>(s);
+                    if leaves_floats(S::LEVEL, R) {
+                        for v in 0..C * N {
+                            let (c, v) = (v / N, v % N);
+                            s.store(floats.add(j * width + (c * vectors + v) * LANES), x[c][v]);
+                        }
+                    }
                     for r in 0..R {
                         let p = s.splat(*weights.add(r * BLOCK + j));
                         for c in 0..C {

@@ -1,9 +1,10 @@
 //! Codes as floats in memory, for blocks that many rows use.
 
 use super::Codes;
-use super::words::{Keys, Run, Way, base, by_row, element, room, way};
+use super::words::{Keys, Run, Sixteen, Way, base, by_row, element, room, way};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
+use crate::isa::Level;
 use crate::simd::{Kernel, Simd};
 
 /// `to[d][j] = code * scale + bias` for up to 64 rows `j`; any numbers behind them.
@@ -23,19 +24,37 @@ impl<const BITS: usize> Kernel for Columns<'_, BITS> {
         assert!(to.len() >= codes.dim * BLOCK);
         let keys = Keys::read(s, &codes, room, &mut ahead);
         let to = to.as_mut_ptr();
-        for first in (0..codes.rows).step_by(32) {
-            // SAFETY: the keys have just been read; `to` has `dim` rows of 64.
-            unsafe {
-                keys.decode::<S, BITS, 2>(
-                    s,
-                    first,
-                    #[inline(always)]
-                    |d, x| {
-                        s.store(to.add(d * BLOCK + first), x[0]);
-                        s.store(to.add(d * BLOCK + first + 16), x[1]);
-                    },
-                );
+        // SAFETY: the keys have just been read; `to` has `dim` rows of 64.
+        unsafe {
+            // Two vectors of scales, offsets and codes do not fit in sixteen registers.
+            if S::LEVEL == Level::Avx2 {
+                columns::<S, BITS, 1>(s, keys, codes.rows, to);
+            } else {
+                columns::<S, BITS, 2>(s, keys, codes.rows, to);
             }
+        }
+    }
+}
+
+/// [`Columns`], `V` vectors of rows at a time.
+///
+/// # Safety
+/// The keys' room is as it was read; there are so many rows, and `to` has 64 elements for every one of theirs.
+#[inline(always)]
+unsafe fn columns<S: Simd, const BITS: usize, const V: usize>(s: S, keys: Keys, rows: usize, to: *mut f32) {
+    for first in (0..rows).step_by(16 * V) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            keys.decode::<S, BITS, V>(
+                s,
+                first,
+                #[inline(always)]
+                |d, x| {
+                    for v in 0..V {
+                        s.store(to.add(d * BLOCK + first + 16 * v), x[v]);
+                    }
+                },
+            );
         }
     }
 }
@@ -68,10 +87,60 @@ impl Kernel for Rows<'_> {
         // SAFETY: scales and biases have just been read; `to` has room for `rows` rows.
         unsafe {
             let to = to.as_mut_ptr();
-            match way {
-                Way::Exact => rows_of::<S, true>(s, &codes, scales, biases, padded, to),
-                Way::Steps => rows_of::<S, false>(s, &codes, scales, biases, padded, to),
+            let numbers = (scales.as_ptr(), biases.as_ptr());
+            let avx2 = S::LEVEL == Level::Avx2;
+            match (codes.from.format.bits, way) {
+                (4, Way::Exact) => rows_of_sixteens::<S, 4, true>(s, &codes, numbers, padded, to),
+                (4, Way::Steps) => rows_of_sixteens::<S, 4, false>(s, &codes, numbers, padded, to),
+                (8, Way::Exact) if avx2 => rows_of_sixteens::<S, 8, true>(s, &codes, numbers, padded, to),
+                (_, Way::Exact) => rows_of::<S, true>(s, &codes, scales, biases, padded, to),
+                (_, Way::Steps) => rows_of::<S, false>(s, &codes, scales, biases, padded, to),
             }
+        }
+    }
+}
+
+/// [`Rows`] of 4 or 8 bits in one of the ways.
+///
+/// # Safety
+/// As for [`rows_of`].
+#[inline(always)]
+unsafe fn rows_of_sixteens<S: Simd, const BITS: usize, const EXACT: bool>(
+    s: S,
+    codes: &Codes,
+    (scales, biases): (*const f32, *const f32),
+    padded: usize,
+    to: *mut f32,
+) {
+    let (dim, group, groups) = (codes.dim, codes.group(), codes.groups());
+    let (sixteen, words) = (Sixteen::<S, BITS>::new(s), 16 * BITS / 32);
+    for row in 0..codes.rows {
+        // SAFETY (all below): a row has whole groups of codes, scales and biases; the caller's promise.
+        let (mut from, mut to) = (codes.words(row), to.wrapping_add(row * padded));
+        for g in row * groups..(row + 1) * groups {
+            // SAFETY: as above.
+            let (scale, bias) = unsafe { (s.splat(*scales.add(g)), s.splat(*biases.add(g))) };
+            let add = sixteen.add::<EXACT>(s, scale, bias);
+            let mut left = group / 16;
+            while left > 0 {
+                // Two at a time, but not one after another.
+                // SAFETY: as above.
+                unsafe {
+                    if left > 1 {
+                        let numbers = [sixteen.at(s, from), sixteen.at(s, from.add(words))];
+                        s.store(to, sixteen.element::<EXACT>(s, numbers[0], scale, add));
+                        s.store(to.add(16), sixteen.element::<EXACT>(s, numbers[1], scale, add));
+                    } else {
+                        s.store(to, sixteen.element::<EXACT>(s, sixteen.at(s, from), scale, add));
+                    }
+                }
+                let n = left.min(2);
+                (from, to, left) = (from.wrapping_add(n * words), to.wrapping_add(16 * n), left - n);
+            }
+        }
+        for d in (dim..padded).step_by(16) {
+            // SAFETY: both are multiples of sixteen.
+            unsafe { s.store(to.wrapping_add(d - dim), s.splat(0.0)) };
         }
     }
 }

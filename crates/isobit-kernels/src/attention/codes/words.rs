@@ -5,9 +5,10 @@ use crate::attention::BLOCK;
 use crate::attention::Operand;
 use crate::attention::ahead::Ahead;
 use crate::float_lanes::FloatLanes;
+use crate::isa::Level;
 use crate::quant::{Format, Scales};
 use crate::simd::Simd;
-use crate::transpose16::{copy_transposed, transpose16};
+use crate::transpose16::{copy_columns, copy_transposed, transpose16};
 use half::{bf16, f16};
 
 /// Elements that [`by_row`] needs for the scales of a block, and as many for the biases.
@@ -30,9 +31,12 @@ pub(super) unsafe fn columns<S: Simd>(s: S, codes: &Codes, to: *mut f32, ahead: 
             // SAFETY: rows below `codes.rows` have `words` words; the caller's promise.
             unsafe {
                 let to = to.add(word * BLOCK + first);
-                if n == 16 && m == 16 {
-                    let step = codes.from.codes.strides[2] * size_of::<u32>() as isize;
-                    copy_transposed::<S, false>(s, codes.words(first).add(word).cast(), step, to, BLOCK);
+                let step = codes.from.codes.strides[2] * size_of::<u32>() as isize;
+                let from = codes.words(first).wrapping_add(word).cast();
+                if n == 16 && m < 16 && m.is_multiple_of(4) && copy_columns(s, (from, step), to, BLOCK, m) {
+                    // Done.
+                } else if n == 16 && m == 16 {
+                    copy_transposed::<S, false>(s, from, step, to, BLOCK);
                 } else if m == 8 && words == 8 && n == 16 && codes.from.codes.strides[2] == 8 {
                     // Dense rows of eight: each round moves the lowest bit of a word's place to the top.
                     let from = codes.words(first).cast::<f32>();
@@ -241,7 +245,7 @@ pub(super) unsafe fn way<S: Simd>(s: S, format: Format, scales: *const f32, bias
         Scales::F16 => 11,
         _ => 24,
     };
-    let [lowest, _, highest] = places(format.bits);
+    let [lowest, _, highest] = if byte_places::<S>(format.bits) { [8; 3] } else { places(format.bits) };
     let power = |n: i32| s.splat(f32::from_bits(((127 + n) << 23) as u32));
     let (least, most) = (power(significant - lowest as i32), power(46 - highest as i32 - significant));
     let (low, high) = (s.splat(1e-24), s.splat(1e24));
@@ -324,6 +328,7 @@ impl Keys {
     ) {
         let bits = if BITS > 0 { BITS } else { self.bits };
         let places = Places::new(s, bits);
+        let byte_places = byte_places::<S>(BITS);
         for g in 0..self.groups {
             let (mut scale, mut bias, mut offset) = ([s.splat(0.0); V], [s.splat(0.0); V], [[s.splat(0.0); V]; 3]);
             for v in 0..V {
@@ -331,7 +336,8 @@ impl Keys {
                 // SAFETY: the group has 64 scales and biases.
                 (scale[v], bias[v]) = unsafe { (s.load(self.scales.add(at)), s.load(self.biases.add(at))) };
                 for p in 0..[1, 1, 1, 1, 3, 1, 1, 1, 2][BITS] {
-                    offset[p][v] = s.fnma(scale[v], s.splat(base(bits, p)), bias[v]);
+                    let base = if byte_places { BYTE_BASE } else { base(bits, p) };
+                    offset[p][v] = s.fnma(scale[v], s.splat(base), bias[v]);
                 }
             }
             let (mut d, end) = (g * self.group, (g + 1) * self.group);
@@ -350,7 +356,8 @@ impl Keys {
                         for $v in 0..V {
                             let number = $number;
                             let add = if EXACT { offset[$p][$v] } else { bias[$v] };
-                            x[$v] = element::<S, EXACT>(s, number, base(bits, $p), scale[$v], add);
+                            let base = if byte_places { BYTE_BASE } else { base(bits, $p) };
+                            x[$v] = element::<S, EXACT>(s, number, base, scale[$v], add);
                         }
                         f(d + $c, x);
                     }};
@@ -372,6 +379,12 @@ impl Keys {
                     code!(6, 1, |v| places.number(s, turned[v], 1));
                     code!(7, 2, |v| places.number(s, turned[v], 2));
                     d += 8;
+                } else if byte_places {
+                    code!(0, 0, |v| byte(s, held[v], 0));
+                    code!(1, 0, |v| byte(s, held[v], 1));
+                    code!(2, 0, |v| byte(s, held[v], 2));
+                    code!(3, 0, |v| byte(s, held[v], 3));
+                    d += 4;
                 } else if BITS == 8 {
                     let mut turned = held;
                     for v in 0..V {
@@ -413,6 +426,28 @@ impl Keys {
     }
 }
 
+/// Whether all codes of these widths are put over [`BYTE_BASE`]: where a shuffle brings a byte of a word to any place, which is
+/// one step as a shift is, but on other ports than fused steps.
+#[inline(always)]
+fn byte_places<S: Simd>(bits: usize) -> bool {
+    bits == 8 && S::LEVEL == Level::Avx2
+}
+
+/// The power of two over which [`byte`] has codes, between those of [`places`].
+const BYTE_BASE: f32 = 32768.0;
+
+/// Byte `k` of each lane over [`BYTE_BASE`].
+#[inline(always)]
+fn byte<S: Simd>(s: S, held: S::I, k: i32) -> S::F {
+    let (mut from, mut i) = ([0i32; 16], 0);
+    while i < 16 {
+        from[i as usize] = 0x8080_0080_u32 as i32 | (i % 4 * 4 + k) << 8;
+        i += 1;
+    }
+    let moved = if k == 1 { s.and(held, s.splat_i(0xff00)) } else { s.shuffle_bytes(held, s.from_array_i(from)) };
+    s.from_bits(s.or(moved, s.splat_i(BYTE_BASE.to_bits() as i32)))
+}
+
 /// The elements of which these are the numbers over `base`: `EXACT` adds offsets, otherwise biases are added.
 #[inline(always)]
 pub(super) fn element<S: Simd, const EXACT: bool>(s: S, number: S::F, base: f32, scale: S::F, add: S::F) -> S::F {
@@ -433,6 +468,87 @@ fn all_lanes<S: Simd>(s: S, n: usize) -> S::I {
     };
     // SAFETY: sixteen numbers.
     unsafe { s.load_i(NUMBERS[n % 32].as_ptr()) }
+}
+
+/// Sixteen codes of 4 or 8 bits of a row after one another as floats, by shuffles of the bytes that all lanes hold.
+///
+/// With 8 bits a shuffle puts every lane's byte where the mantissa of a power of two has it. With 4 bits every other word is
+/// made the top bytes of two powers first, so that a shuffle brings both: one power for codes in lower halves of bytes and one
+/// for upper halves, of which a mask leaves the code.
+#[derive(Clone, Copy)]
+pub(super) struct Sixteen<S: Simd, const BITS: usize> {
+    bytes: S::I,
+    words: S::M,
+    tops: S::I,
+    mask: S::I,
+    /// The powers of two over which the codes are.
+    pub under: S::F,
+}
+
+impl<S: Simd, const BITS: usize> Sixteen<S, BITS> {
+    /// Bytes, tops and mask; constants, so that a compiler sees which halves are alike.
+    const LANES: [[i32; 16]; 3] = {
+        let (top, mut lanes, mut i) = (Self::UNDER, [[0; 16]; 3], 0);
+        while i < 16 {
+            let lane = i as i32;
+            if BITS == 4 {
+                lanes[0][i] = 0x0080_0080 | (lane / 2) << 8 | (8 + lane % 2) << 24;
+                lanes[1][i] = (top[0].to_bits() >> 24 | top[1].to_bits() >> 24 << 8) as i32;
+                lanes[2][i] = if i % 2 == 0 { 0x0f00 } else { 0xf000 } | 0xff << 24;
+            } else {
+                lanes[0][i] = 0x8080_0080_u32 as i32 | lane << 8;
+                lanes[1][i] = top[0].to_bits() as i32;
+            }
+            i += 1;
+        }
+        lanes
+    };
+    const UNDER: [f32; 16] = {
+        let (mut under, mut i) = ([BYTE_BASE; 16], 0);
+        while i < 16 {
+            if BITS == 4 && i % 2 == 1 {
+                under[i] = 2048.0;
+            }
+            i += 1;
+        }
+        under
+    };
+
+    #[inline(always)]
+    pub fn new(s: S) -> Self {
+        let (bytes, tops) = (s.from_array_i(Self::LANES[0]), s.from_array_i(Self::LANES[1]));
+        let mask = s.from_array_i(Self::LANES[2]);
+        Sixteen { bytes, words: s.mask_from_bits(0x3333), tops, mask, under: s.from_array(Self::UNDER) }
+    }
+
+    /// The numbers over [`Sixteen::under`] of the sixteen codes at `from`.
+    ///
+    /// # Safety
+    /// They are there.
+    #[inline(always)]
+    pub unsafe fn at(&self, s: S, from: *const u32) -> S::F {
+        // SAFETY: the caller's promise.
+        s.from_bits(unsafe {
+            if BITS == 4 {
+                let held = s.select_i(self.words, s.load_i_repeated(from.cast(), 2), self.tops);
+                s.and(s.shuffle_bytes(held, self.bytes), self.mask)
+            } else {
+                s.or(s.shuffle_bytes(s.load_i_repeated(from.cast(), 4), self.bytes), self.tops)
+            }
+        })
+    }
+
+    /// The elements of which these are the numbers; [`Sixteen::add`] says what is added.
+    #[inline(always)]
+    pub fn element<const EXACT: bool>(&self, s: S, number: S::F, scale: S::F, add: S::F) -> S::F {
+        if EXACT { s.fma(number, scale, add) } else { s.add(s.mul(s.sub(number, self.under), scale), add) }
+    }
+
+    /// What [`Sixteen::element`] adds.
+    #[inline(always)]
+    pub fn add<const EXACT: bool>(&self, s: S, scale: S::F, bias: S::F) -> S::F {
+        if EXACT { s.fnma(scale, self.under, bias) } else { bias }
+    }
 }
 
 /// Sixteen codes of a row after one another as floats, of any width: a permutation of half-words brings every lane the 32 bits
