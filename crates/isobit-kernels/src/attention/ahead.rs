@@ -36,6 +36,14 @@ impl Ahead {
     /// Asks for up to `n` lines.
     #[inline(always)]
     pub fn step(&mut self, n: usize) {
+        if n > 1 && n < self.left {
+            // All in one row.
+            for i in 0..n {
+                prefetch(self.at.wrapping_add(64 * i));
+            }
+            (self.at, self.left) = (self.at.wrapping_add(64 * n), self.left - n);
+            return;
+        }
         for _ in 0..n {
             if self.rows == 0 {
                 return;

@@ -14,7 +14,7 @@
 //! becomes of them is not looked at. So queries, weights and accumulators have [`padded`] rows.
 
 use super::Codes;
-use super::words::{Keys, Places, Run, Sixteen, Way, base, by_row, element, room, way};
+use super::words::{Keys, Places, Run, Sixteen, Way, base, by_row, element, room, way_of};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::attention::block::State;
@@ -229,11 +229,12 @@ struct Value<S: Simd, const BITS: usize, const C: usize, const N: usize, const F
     from: *const u32,
     stride: isize,
     /// The scale of the row's first chunk and what comes with it, four numbers, those of the other chunks behind, the stride.
-    /// With AVX2 the scale alone, and the distance to the bias.
     numbers: *const f32,
     behind: [usize; C],
     number_stride: usize,
-    biases: usize,
+    /// With AVX2 scales and what is added are apart ([`sixteen_adds`]), the latter this far behind; and the group's number.
+    adds: usize,
+    group: usize,
     /// Words as lanes: words of a chunk, and how far each lane is turned.
     each: usize,
     turn: S::I,
@@ -261,7 +262,6 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
         let (bits, vectors, group) = (codes.from.format.bits, layout.vectors, codes.group());
         let each = words_of(bits, vectors);
         let avx2 = S::LEVEL == Level::Avx2;
-        let many = if avx2 { 1 } else { 4 };
         let mut turn = [0i32; LANES];
         if BITS == 4 {
             for (lane, turn) in turn.iter_mut().enumerate() {
@@ -278,10 +278,11 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
         Value {
             from: codes.words(0).wrapping_add(start).wrapping_offset(j as isize * stride),
             stride,
-            numbers: numbers.wrapping_add(many * (j * codes.groups() + group_of(0))),
-            behind: std::array::from_fn(|c| many * (group_of(c) - group_of(0))),
-            number_stride: many * codes.groups(),
-            biases: room(codes.groups()),
+            numbers: if avx2 { numbers } else { numbers.wrapping_add(4 * (j * codes.groups() + group_of(0))) },
+            behind: std::array::from_fn(|c| 4 * (group_of(c) - group_of(0))),
+            number_stride: if avx2 { codes.groups() } else { 4 * codes.groups() },
+            adds: room(codes.groups()),
+            group: j * codes.groups() + group_of(0),
             each,
             turn: s.from_array_i(turn),
             places: Places::new(s, bits),
@@ -298,7 +299,11 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
     #[inline(always)]
     fn go_on(&mut self) {
         self.from = self.from.wrapping_offset(self.stride);
-        self.numbers = self.numbers.wrapping_add(self.number_stride);
+        if S::LEVEL == Level::Avx2 {
+            self.group += self.number_stride;
+        } else {
+            self.numbers = self.numbers.wrapping_add(self.number_stride);
+        }
     }
 
     /// The row's elements.
@@ -311,8 +316,12 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
         if S::LEVEL == Level::Avx2 && (BITS == 4 || BITS == 8) {
             // SAFETY: the caller's promise.
             unsafe {
-                let (scale, bias) = (s.splat(*self.numbers), s.splat(*self.numbers.add(self.biases)));
-                let add = self.sixteen.add::<EXACT>(s, scale, bias);
+                let (scale, adds) = (s.splat(*self.numbers.add(self.group)), self.numbers.add(self.adds));
+                let add = if BITS == 4 {
+                    s.from_bits(s.load_i_repeated(adds.add(2 * self.group).cast(), 2))
+                } else {
+                    s.splat(*adds.add(self.group))
+                };
                 for v in 0..N {
                     let number = self.sixteen.at(s, self.from.add(v * words_of(BITS, 1)));
                     x[0][v] = self.sixteen.element::<EXACT>(s, number, scale, add);
@@ -324,7 +333,11 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
         // SAFETY: the caller's promise.
         unsafe {
             for c in 0..C {
-                let numbers = if c == 0 { self.numbers } else { self.numbers.add(self.behind[c]) };
+                let numbers = match c {
+                    0 if S::LEVEL == Level::Avx2 => self.numbers.add(self.group),
+                    0 => self.numbers,
+                    _ => self.numbers.add(self.behind[c]),
+                };
                 let scale = s.splat(*numbers);
                 let mut held = s.splat_i(0);
                 if BITS == 4 {
@@ -341,7 +354,7 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
                         _ => (self.run.at(s, self.from, self.words, d), base(self.bits, p)),
                     };
                     let add = if S::LEVEL == Level::Avx2 {
-                        let bias = s.splat(*numbers.add(self.biases));
+                        let bias = s.splat(*numbers.add(5 * self.adds));
                         if EXACT { s.fnma(scale, s.splat(base), bias) } else { bias }
                     } else {
                         s.splat(*numbers.add(if EXACT { 1 + p } else { 1 }))
@@ -371,12 +384,17 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
             let to = self.room.as_mut_ptr();
             let avx2 = S::LEVEL == Level::Avx2;
             let scales = if avx2 { to } else { to.add(4 * each) };
-            let biases = scales.add(each);
+            let biases = if avx2 && BITS == 8 { to.add(each) } else { to.add(5 * each) };
             by_row(s, &codes, &codes.from.scales, scales, 1.0);
             by_row(s, &codes, &codes.from.biases, biases, 0.0);
             let used = (codes.rows * codes.groups()).next_multiple_of(LANES);
-            let way = way(s, format, scales, biases, used);
-            if !avx2 {
+            let way = way_of(s, &codes, scales, biases, used);
+            if avx2 && (BITS == 4 || BITS == 8) {
+                match way {
+                    Way::Exact => sixteen_adds::<S, BITS, true>(s, (scales, biases), used, scales.add(each)),
+                    Way::Steps => sixteen_adds::<S, BITS, false>(s, (scales, biases), used, scales.add(each)),
+                }
+            } else if !avx2 {
                 quads(s, format.bits, way, (scales, biases), used, to);
             }
             way
@@ -435,6 +453,35 @@ unsafe fn quads<S: Simd>(
     }
 }
 
+/// What [`Sixteen::element`] adds, for each group of each row: with 4 bits two numbers, those of even and of odd lanes. May be
+/// where the biases are if it is one.
+///
+/// # Safety
+/// There are `used` scales and biases, a multiple of sixteen, and at `to` is room for as many numbers.
+#[inline(always)]
+unsafe fn sixteen_adds<S: Simd, const BITS: usize, const EXACT: bool>(
+    s: S,
+    (scales, biases): (*const f32, *const f32),
+    used: usize,
+    to: *mut f32,
+) {
+    let sixteen = Sixteen::<S, BITS>::new(s);
+    for i in (0..used).step_by(LANES) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (scale, bias) = (s.load(scales.add(i)), s.load(biases.add(i)));
+            let [even, odd] = sixteen.adds::<EXACT>(s, scale, bias);
+            if BITS == 4 {
+                let pairs = s.interleave(even, odd);
+                s.store(to.add(2 * i), pairs.0);
+                s.store(to.add(2 * i + LANES), pairs.1);
+            } else {
+                s.store(to.add(i), even);
+            }
+        }
+    }
+}
+
 impl<const BITS: usize> Sums<'_, BITS> {
     /// Rows `t .. t + n`.
     ///
@@ -458,8 +505,11 @@ impl<const BITS: usize> Sums<'_, BITS> {
     /// As for [`Sums::tile`].
     #[inline(always)]
     unsafe fn parts<S: Simd, const R: usize, const EXACT: bool>(&mut self, s: S, t: usize, n: usize) {
-        let most =
-            if S::LEVEL == Level::Avx512 { [8, 8, 8, 4, 4, 2, 2, 2, 2][R] } else { [2, 2, 1, 1, 1, 1, 1, 1, 1][R] };
+        let most = if S::LEVEL == Level::Avx512 {
+            [8, 8, 8, 4, 4, 2, 2, 2, 2][R]
+        } else {
+            [2, 2, if BITS == 8 { 2 } else { 1 }, 1, 1, 1, 1, 1, 1][R]
+        };
         // Fewer at a time in the way that caches of half precision do not take: every size is code.
         let (several, most) = if EXACT { (R <= 4, most) } else { (false, most.min(2)) };
         let (vectors, chunks) = (self.layout.vectors, self.layout.chunks);
@@ -512,7 +562,6 @@ impl<const BITS: usize> Sums<'_, BITS> {
         unsafe {
             let acc = self.acc.as_mut_ptr().add(t * width + (chunk * vectors + first) * LANES);
             let weights = self.state.p.as_ptr().add(t * BLOCK);
-            let floats = self.floats.as_mut_ptr().add((chunk * vectors + first) * LANES);
             let at = |r: usize, c: usize, v: usize| acc.add(r * width + (c * vectors + v) * LANES);
             let mut sum = [[[s.splat(0.0); N]; C]; R];
             for r in 0..R {
@@ -527,6 +576,8 @@ impl<const BITS: usize> Sums<'_, BITS> {
             let mut j = some.trailing_zeros() as usize;
             let end = 64 - some.leading_zeros() as usize;
             let place = (chunk, first);
+            // Only of use if all terms come in a run.
+            let mut floats = self.floats.as_mut_ptr().wrapping_add(j * width + (chunk * vectors + first) * LANES);
             let mut value =
                 Value::<S, BITS, C, N, FULL>::new(s, &self.codes, self.layout, place, self.room.as_ptr(), j);
             while j < end {
@@ -536,8 +587,9 @@ impl<const BITS: usize> Sums<'_, BITS> {
                     if leaves_floats(S::LEVEL, R) {
                         for v in 0..C * N {
                             let (c, v) = (v / N, v % N);
-                            s.store(floats.add(j * width + (c * vectors + v) * LANES), x[c][v]);
+                            s.store(floats.add((c * vectors + v) * LANES), x[c][v]);
                         }
+                        floats = floats.wrapping_add(width);
                     }
                     for r in 0..R {
                         let p = s.splat(*weights.add(r * BLOCK + j));

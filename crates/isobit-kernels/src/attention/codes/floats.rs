@@ -1,7 +1,7 @@
 //! Codes as floats in memory, for blocks that many rows use.
 
 use super::Codes;
-use super::words::{Keys, Run, Sixteen, Way, base, by_row, element, room, way};
+use super::words::{Keys, Run, Sixteen, Way, base, by_row, element, room, way_of};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::isa::Level;
@@ -82,7 +82,7 @@ impl Kernel for Rows<'_> {
         let way = unsafe {
             by_row(s, &codes, &codes.from.scales, scales.as_mut_ptr(), 1.0);
             by_row(s, &codes, &codes.from.biases, biases.as_mut_ptr(), 0.0);
-            way(s, codes.from.format, scales.as_ptr(), biases.as_ptr(), (codes.rows * groups).next_multiple_of(16))
+            way_of(s, &codes, scales.as_ptr(), biases.as_ptr(), (codes.rows * groups).next_multiple_of(16))
         };
         // SAFETY: scales and biases have just been read; `to` has room for `rows` rows.
         unsafe {

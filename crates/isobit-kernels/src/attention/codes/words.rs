@@ -155,6 +155,17 @@ pub(super) unsafe fn by_column<S: Simd>(
     let groups = codes.groups();
     // SAFETY: the caller's promise.
     unsafe {
+        let (at, dense) = (codes.at, part.strides[2] == 4 && codes.rows == BLOCK);
+        if groups == 2 && dense && codes.kind() == Scales::Bf16 {
+            // Two numbers of a row are the halves of a word.
+            let from = part.row(at[0], at[1], at[2]).cast::<i32>();
+            for i in (0..BLOCK).step_by(16) {
+                let pair = s.load_i(from.wrapping_add(i));
+                s.store(a.add(i), s.from_bits(s.shl(pair, 16)));
+                s.store(a.add(BLOCK + i), s.from_bits(s.and(pair, s.splat_i(-0x1_0000))));
+            }
+            return a;
+        }
         by_row(s, codes, part, a, rest);
         if !groups.is_power_of_two() {
             for g in 0..groups {
@@ -261,6 +272,72 @@ pub(super) unsafe fn way<S: Simd>(s: S, format: Format, scales: *const f32, bias
     if significant < 24 && s.all(exact) { Way::Exact } else { Way::Steps }
 }
 
+/// The way for the scales and biases of a block, of which these are `count` in f32.
+///
+/// # Safety
+/// The numbers are there.
+#[inline(always)]
+pub(super) unsafe fn way_of<S: Simd>(s: S, codes: &Codes, scales: *const f32, biases: *const f32, count: usize) -> Way {
+    // SAFETY: the caller's promise, and rows have whole groups; the level is the proof of the instructions.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if S::LEVEL == Level::Avx2 && codes.kind() == Scales::Bf16 {
+            let (used, stride) = (codes.rows * codes.groups(), (2 * codes.groups()) as isize);
+            let [a, b] = [&codes.from.scales, &codes.from.biases];
+            if used >= 16 && a.strides[2] == stride && b.strides[2] == stride {
+                let [a, b] = [a, b].map(|part| part.row(codes.at[0], codes.at[1], codes.at[2]).cast());
+                let [lowest, _, highest] =
+                    if byte_places::<S>(codes.from.format.bits) { [8; 3] } else { places(codes.from.format.bits) };
+                let range = [8 - lowest as i16, 38 - highest as i16];
+                return if x86::exact(a, b, used, range) { Way::Exact } else { Way::Steps };
+            }
+        }
+        way(s, codes.from.format, scales, biases, count)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    /// Whether the scales in bfloat16 have magnitudes from 1e-24 to 1e24, and the biases 0 or from `2^low` to `2^high` times
+    /// those: as numbers of sixteen bits, magnitudes times a power of two are magnitudes plus a constant.
+    ///
+    /// # Safety
+    /// There are `count` scales and biases, at least sixteen; on a machine with AVX2.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn exact(scales: *const u16, biases: *const u16, count: usize, [low, high]: [i16; 2]) -> bool {
+        let half = |x: f32| (x.to_bits() >> 16) as i16;
+        let (first, most) = (half(1e-24) + 1, half(1e24));
+        let (magnitude, zero) = (_mm256_set1_epi16(0x7fff), _mm256_setzero_si256());
+        let (least, below) = (_mm256_set1_epi16(first), most - first);
+        let low_all = _mm256_set1_epi16(low << 7);
+        let (mut size, mut range) = (zero, zero);
+        let mut i = 0;
+        while i < count {
+            // The last sixteen may be some that were looked at before.
+            let at = i.min(count - 16);
+            // SAFETY: the caller's promise.
+            let (scale, bias) = unsafe {
+                let scale = _mm256_loadu_si256(scales.add(at).cast());
+                let bias = _mm256_loadu_si256(biases.add(at).cast());
+                (_mm256_and_si256(scale, magnitude), _mm256_and_si256(bias, magnitude))
+            };
+            // Differences below zero are great numbers without a sign.
+            size = _mm256_max_epu16(size, _mm256_sub_epi16(scale, least));
+            let over = _mm256_sub_epi16(_mm256_sub_epi16(bias, scale), low_all);
+            range = _mm256_max_epu16(range, _mm256_andnot_si256(_mm256_cmpeq_epi16(bias, zero), over));
+            i += 16;
+        }
+        let within = |x, most: i16| {
+            let most = _mm256_set1_epi16(most);
+            _mm256_movemask_epi8(_mm256_cmpeq_epi16(_mm256_max_epu16(x, most), most)) == -1
+        };
+        within(size, below) && within(range, (high - low) << 7)
+    }
+}
+
 /// A block of keys in room of its own: words, scales and biases by column.
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
@@ -289,7 +366,7 @@ impl Keys {
             let free = if std::ptr::eq(scales, a) { b } else { a };
             let biases = by_column(s, codes, &codes.from.biases, c, free, 0.0);
             let format = codes.from.format;
-            let way = way(s, format, scales, biases, BLOCK * codes.groups());
+            let way = way_of(s, codes, scales, biases, BLOCK * codes.groups());
             Keys { words, scales, biases, bits: format.bits, groups: codes.groups(), group: codes.group(), way }
         }
     }
@@ -544,7 +621,14 @@ impl<S: Simd, const BITS: usize> Sixteen<S, BITS> {
         if EXACT { s.fma(number, scale, add) } else { s.add(s.mul(s.sub(number, self.under), scale), add) }
     }
 
-    /// What [`Sixteen::element`] adds.
+    /// What [`Sixteen::element`] adds in even lanes and in odd ones, for scales and biases of sixteen groups.
+    #[inline(always)]
+    pub fn adds<const EXACT: bool>(&self, s: S, scale: S::F, bias: S::F) -> [S::F; 2] {
+        let of = |i: usize| if EXACT { s.fnma(scale, s.splat(Self::UNDER[i]), bias) } else { bias };
+        [of(0), of(1)]
+    }
+
+    /// What [`Sixteen::element`] adds, for one scale and bias in all lanes.
     #[inline(always)]
     pub fn add<const EXACT: bool>(&self, s: S, scale: S::F, bias: S::F) -> S::F {
         if EXACT { s.fnma(scale, self.under, bias) } else { bias }
