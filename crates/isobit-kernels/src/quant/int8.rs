@@ -131,7 +131,7 @@ pub unsafe fn products_int8(all: &[Product]) {
     } else {
         par::run(panels, pack)
     }
-    par::run(tasks, |i| {
+    par::run_sliced(tasks, |i| {
         let job = &jobs[jobs.partition_point(|j| j.before <= i) - 1];
         // SAFETY: the caller's promise; tasks have columns of their own.
         unsafe { job.task(level, (i - job.before) * job.width) };
@@ -194,7 +194,7 @@ impl Job<'_> {
         }
         for at in (0..count).step_by(nv) {
             let mut totals = [0f32; TASK * LANES];
-            let next = at + nv < count || par::threads() == 1;
+            let next = at + nv < count || p.kept.is_some() && first + count < p.w.n.div_ceil(LANES);
             let strips = &blocks[at..];
             tile::one_row(level, OneRow { p, layout: *l, strips, x: &self.x, totals: &mut totals, next });
             // SAFETY: the kernel's totals; the output is the caller's.

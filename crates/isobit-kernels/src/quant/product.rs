@@ -259,7 +259,7 @@ pub unsafe fn products(all: &[Product]) {
     } else {
         par::run(before_packs, pack)
     }
-    par::run(before, |i| {
+    par::run_sliced(before, |i| {
         let job = &jobs[jobs.partition_point(|j| j.before <= i) - 1];
         // SAFETY: the caller's promise; tasks have columns of their own.
         unsafe { job.task(level, i - job.before) };
@@ -295,7 +295,7 @@ impl Job<'_> {
         if p.m == 1 {
             let mut totals = [0f32; TASK * LANES];
             for (at, totals) in (0..count).step_by(self.nv).zip(totals.chunks_exact_mut(width)) {
-                let next = at + self.nv < count || par::threads() == 1;
+                let next = at + self.nv < count || p.kept.is_some() && first + count < strips;
                 simd::dispatch_at(level, OneRow { job: self, strips: &blocks[at..], totals, next });
             }
             drop(flush);
