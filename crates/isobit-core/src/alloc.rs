@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Buffers of this many bytes and more are cached when freed.
 const CACHED_FROM: usize = 32 << 10;
@@ -45,11 +45,15 @@ pub struct Buffer {
 }
 
 /// What a backend has derived from a buffer's contents and keeps with it (packed weights): gone when the buffer is
-/// dropped or written again.
+/// dropped or written again, and not kept while somebody outside may write to it ([`Exposed`]).
 #[derive(Default)]
 pub struct Derived {
     uses: AtomicU32,
-    value: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// How many views there are through which the contents may be changed.
+    writers: AtomicU32,
+    /// Counts the times at which the contents may have begun or ceased to change.
+    version: AtomicU32,
+    value: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Derived {
@@ -59,13 +63,52 @@ impl Derived {
     }
 
     /// The derived value, if there is one of that type.
-    pub fn get<T: Any>(&self) -> Option<&T> {
-        self.value.get()?.downcast_ref()
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.value.lock().clone()?.downcast().ok()
     }
 
-    /// Keeps a derived value, unless there is one already.
+    /// Keeps a derived value in place of another, unless somebody may write to the contents.
     pub fn keep<T: Any + Send + Sync>(&self, value: T) {
-        let _ = self.value.set(Box::new(value));
+        let mut kept = self.value.lock();
+        if self.is_settled() {
+            *kept = Some(Arc::new(value));
+        }
+    }
+
+    /// Whether nobody outside may write to the contents.
+    pub fn is_settled(&self) -> bool {
+        self.writers.load(Ordering::Acquire) == 0
+    }
+
+    /// Another number once the contents may have changed under those who hold the buffer.
+    pub fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn may_change(&self) {
+        let mut kept = self.value.lock();
+        self.version.fetch_add(1, Ordering::AcqRel);
+        self.uses.store(0, Ordering::Relaxed);
+        *kept = None;
+    }
+}
+
+/// Says, as long as it lives, that somebody outside may write to a buffer.
+pub struct Exposed(Arc<Buffer>);
+
+impl Exposed {
+    /// From now on the buffer's contents may change.
+    pub fn new(buffer: &Arc<Buffer>) -> Exposed {
+        buffer.expose();
+        Exposed(Arc::clone(buffer))
+    }
+}
+
+impl Drop for Exposed {
+    fn drop(&mut self) {
+        // First forgotten, then counted down: what is kept in between is not.
+        self.0.derived.may_change();
+        self.0.derived.writers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -126,6 +169,12 @@ impl Buffer {
     /// What backends have derived from the contents.
     pub fn derived(&self) -> &Derived {
         &self.derived
+    }
+
+    /// Says that somebody outside may write to the contents from now on, for good.
+    pub fn expose(&self) {
+        self.derived.writers.fetch_add(1, Ordering::AcqRel);
+        self.derived.may_change();
     }
 
     /// Forgets what was derived from the contents, which are about to change.
@@ -377,6 +426,29 @@ mod tests {
         }
         let p = Buffer::new(5 << 20).unwrap().as_ptr();
         assert_eq!(Buffer::new(5 << 20).unwrap().as_ptr(), p, "a freed buffer of the same size is reused");
+    }
+
+    #[test]
+    fn nothing_is_kept_while_contents_may_change() {
+        let b = Arc::new(Buffer::new(64).unwrap());
+        let kept = || b.derived().get::<u8>().map(|v| *v);
+        b.derived().keep(1u8);
+        assert_eq!((kept(), b.derived().get::<i8>()), (Some(1), None));
+        let version = b.derived().version();
+        let two = [Exposed::new(&b), Exposed::new(&b)];
+        assert_eq!(kept(), None);
+        b.derived().keep(2u8);
+        let [first, second] = two;
+        drop(first);
+        b.derived().keep(3u8);
+        assert_eq!(kept(), None);
+        drop(second);
+        assert!(b.derived().version() != version && b.derived().is_settled());
+        b.derived().keep(4u8);
+        assert_eq!(kept(), Some(4));
+        b.expose();
+        b.derived().keep(5u8);
+        assert_eq!(kept(), None);
     }
 
     #[test]

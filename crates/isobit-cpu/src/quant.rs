@@ -67,7 +67,7 @@ pub fn quantized_matmul(cpu: &dyn Backend, p: &QuantizedMatmul, inputs: Inputs, 
         let w = w.at(at(&inputs[1]), at(&inputs[2]), inputs.get(3).map(at));
         let (x, to) = (x.at(at(&inputs[0])), to.at(at(&out)));
         if kernel {
-            products.push(w.product(x, to, x.rows, None, kept.and_then(|b| b.get(0, &w.w, x.rows)))?);
+            products.push(w.product(x, to, x.rows, None, kept.as_ref().and_then(|b| b.get(0, &w.w, x.rows)))?);
         } else {
             w.multiply_dense(x, to, x.rows)?;
         }
@@ -145,8 +145,9 @@ const PACK_AT: u32 = 2;
 struct Blocks {
     matrices: Vec<Kept>,
     codes: (usize, isize, isize, usize, usize, quant::Format),
-    /// Scales and biases stay as they are as long as these handles are held.
-    scales: Vec<Tensor>,
+    /// Scales and biases stay as they are as long as these handles are held, unless somebody outside writes to them: then
+    /// their versions are others.
+    scales: Vec<(Tensor, u32)>,
 }
 
 /// One matrix's blocks, and how often it was used before they were made.
@@ -158,19 +159,28 @@ struct Kept {
 
 impl Blocks {
     /// The blocks that are kept for a stack of `count` matrices like `m`, used with that many rows.
-    fn of<'a>(m: &Matrix, w: &'a [Tensor], count: usize, rows: usize) -> Option<&'a Blocks> {
+    fn of(m: &Matrix, w: &[Tensor], count: usize, rows: usize) -> Option<Arc<Blocks>> {
         let step = if w[0].ndim() > 2 { w[0].strides()[0] } else { 0 };
         let identity = (w[0].offset(), step, m.w.code_stride, m.n, m.k, m.w.format);
-        let derived = w[0].buffer().derived();
-        if derived.get::<Blocks>().is_none() {
-            if rows > THIN || m.n * m.k < WORTH {
-                return None;
+        let (derived, scales) = (w[0].buffer().derived(), &w[1..]);
+        let version = |s: &Tensor| s.buffer().derived().version();
+        let found = || derived.get::<Blocks>().filter(|b| b.scales.iter().all(|(s, v)| version(s) == *v));
+        let found = match found() {
+            Some(blocks) => blocks,
+            None => {
+                // Scales in the buffer of the codes would keep themselves.
+                let keepable =
+                    |s: &Tensor| s.buffer().derived().is_settled() && !Arc::ptr_eq(s.buffer(), w[0].buffer());
+                if rows > THIN || m.n * m.k < WORTH || !scales.iter().all(keepable) {
+                    return None;
+                }
+                let scales = scales.iter().map(|s| (s.clone(), version(s))).collect();
+                let matrices = (0..count).map(|_| Kept::default()).collect();
+                derived.keep(Blocks { matrices, codes: identity, scales });
+                found()?
             }
-            let matrices = (0..count).map(|_| Kept::default()).collect();
-            derived.keep(Blocks { matrices, codes: identity, scales: w[1..].to_vec() });
-        }
-        let found = derived.get::<Blocks>()?;
-        let same = |(a, b): (&Tensor, &Tensor)| {
+        };
+        let same = |((a, _), b): (&(Tensor, u32), &Tensor)| {
             Arc::ptr_eq(a.buffer(), b.buffer())
                 && a.offset() == b.offset()
                 && a.strides() == b.strides()
@@ -178,8 +188,8 @@ impl Blocks {
         };
         let fits = found.codes == identity
             && found.matrices.len() == count
-            && found.scales.len() == w.len() - 1
-            && found.scales.iter().zip(&w[1..]).all(same);
+            && found.scales.len() == scales.len()
+            && found.scales.iter().zip(scales).all(same);
         fits.then_some(found)
     }
 
@@ -468,13 +478,14 @@ pub fn gather_qmm(cpu: &dyn Backend, p: &GatherQmm, inputs: Inputs, outs: &[Spec
             })?;
         } else {
             let (order, places) = by_matrix((&lhs, &rhs), (rows, x.strides()[0]), (to, matrix.n));
+            let alike = || order.chunk_by(|&a, &b| rhs[a] == rhs[b]);
+            let fewest = alike().map(|pairs| pairs.len() * rows.rows).min().unwrap_or(0);
+            let blocks = Blocks::of(&matrix, w, w[0].shape()[0], fewest);
             let mut products = Vec::new();
-            let mut blocks = None;
             let mut first = 0;
-            for pairs in order.chunk_by(|&a, &b| rhs[a] == rhs[b]) {
+            for pairs in alike() {
                 let (i, m) = (rhs[pairs[0]], pairs.len() * rows.rows);
-                blocks = blocks.or_else(|| Blocks::of(&matrix, w, w[0].shape()[0], m));
-                let kept = blocks.and_then(|b| b.get(i, &at(i).w, m));
+                let kept = blocks.as_ref().and_then(|b| b.get(i, &at(i).w, m));
                 products.push(at(i).product(rows, to, m, Some(&places[first..first + m]), kept)?);
                 first += m;
             }

@@ -59,7 +59,7 @@ fn both_operands_quantized() -> Result<()> {
                 let q = ops::quantize(&w, f, gw)?;
                 let dense = ops::dequantize(&q.codes, &q.scales, None, f, gw, Some(Dtype::F32))?;
                 let whole = ops::qqmm(&all, &q.codes, Some(&q.scales), f, gx, gw)?.to_bytes()?;
-                for m in [0usize, 1, 2, 8, 33, 130] {
+                for m in [0usize, 1, 2, 3, 8, 31, 32, 33, 64, 65, 130] {
                     let x = ops::slice(&all, &[0], &[m as isize], &[1])?;
                     let place = format!("{mode:?} {dtype} {m} rows, global scales: {scaled}");
                     let y = ops::qqmm(&x, &q.codes, Some(&q.scales), f, gx, gw)?;

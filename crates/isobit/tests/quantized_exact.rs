@@ -1,5 +1,5 @@
 //! Quantized products against float64, for every format, side, dtype and number of rows: no further off than the rounding
-//! errors of a sum in float32 allow.
+//! errors of a sum in float32 allow. Gathered products have the bits of the plain ones, and a row those of the row among 130.
 
 use isobit::quant::{Format, Mode};
 use isobit::{Array, Dtype, Result, ops, random};
@@ -112,22 +112,46 @@ fn sizes(f: Format, transpose: bool, round: usize) -> (usize, usize) {
 
 #[test]
 fn every_product() -> Result<()> {
-    let mut round = 0;
-    for f in formats() {
+    for (round, f) in formats().into_iter().enumerate() {
         for transpose in [true, false] {
-            for dtype in DTYPES {
-                let (k, n) = sizes(f, transpose, round);
-                round += 1;
+            for (d, dtype) in DTYPES.into_iter().enumerate() {
+                // Every dtype and width meets all sizes.
+                let (k, n) = sizes(f, transpose, round + round / 6 + d);
                 let (rows, columns) = if transpose { (n, k) } else { (k, n) };
                 let m = Matrix::new(&normal(&[rows, columns], 7, dtype), f)?;
                 let all = normal(&[130, k], 8, dtype);
                 let want: Vec<(f64, f64)> = floats(&all).chunks(k).flat_map(|x| m.times(x, transpose)).collect();
+                let part =
+                    |from: usize, to: usize| ops::slice(&all, &[from as isize, 0], &[to as isize, k as isize], &[1, 1]);
+                let (codes, scales, biases) = (&m.q.codes, &m.q.scales, m.q.biases.as_ref());
+                let place = format!("{f:?} {dtype} transpose {transpose}, {k} by {n}");
+                let whole = ops::quantized_matmul(&all, codes, scales, biases, transpose, f)?;
+                within(&whole, &want, k, &place);
+                let whole = whole.to_bytes()?;
+                let row = n * dtype.size();
+                // The matrix twice, for three pairs in no order.
+                let twice = |a: &Array| ops::stack(&[a.clone(), a.clone()], 0);
+                let (both, both_scales) = (twice(codes)?, twice(scales)?);
+                let both_biases = biases.map(twice).transpose()?;
+                let index = |i: [u32; 3]| Array::from_slice(&i, &[3]);
+                let (lhs, rhs) = (index([0, 1, 0])?, index([1, 0, 0])?);
                 for rows in ROWS {
-                    let x = ops::slice(&all, &[0], &[rows as isize], &[1])?;
-                    let y = ops::quantized_matmul(&x, &m.q.codes, &m.q.scales, m.q.biases.as_ref(), transpose, f)?;
-                    let place = format!("{f:?} {dtype} transpose {transpose}, {rows} rows, {k} by {n}");
+                    let x = part(0, rows)?;
+                    let y = ops::quantized_matmul(&x, codes, scales, biases, transpose, f)?;
                     assert_eq!((y.shape(), y.dtype()), (&[rows, n][..], dtype), "{place}");
-                    within(&y, &want[..rows * n], k, &place);
+                    assert!(
+                        y.to_bytes()? == whole[..rows * row],
+                        "{place}: {rows} rows have other bits than among 130"
+                    );
+                    let x = ops::stack(&[x, part(130 - rows, 130)?], 0)?;
+                    let (l, r) = (Some(&lhs), Some(&rhs));
+                    let y = ops::gather_qmm(&x, &both, &both_scales, both_biases.as_ref(), l, r, transpose, f)?;
+                    assert_eq!((y.shape(), y.dtype()), (&[3, rows, n][..], dtype), "{place}");
+                    let (first, last) = (&whole[..rows * row], &whole[(130 - rows) * row..]);
+                    assert!(
+                        y.to_bytes()? == [first, last, first].concat(),
+                        "{place}: {rows} gathered rows have other bits"
+                    );
                 }
             }
         }
@@ -143,10 +167,12 @@ fn gathered_products() -> Result<()> {
         (&[-1, 1, 0], &[1, -3, 1]),
         (&[], &[]),
     ];
-    for f in formats().into_iter().filter(|f| f.mode() != Mode::Affine || (f.bits() + f.group_size() / 32) % 3 == 0) {
+    // A third of the affine formats: the others have these bits too (`every_product`).
+    let some = formats().into_iter().filter(|f| f.mode() != Mode::Affine || (f.bits() + f.group_size() / 32) % 3 == 0);
+    for (round, f) in some.enumerate() {
         for transpose in [true, false] {
             for (i, dtype) in DTYPES.into_iter().enumerate() {
-                let (k, n) = sizes(f, transpose, i);
+                let (k, n) = sizes(f, transpose, round + i);
                 let (rows, columns) = if transpose { (n, k) } else { (k, n) };
                 let experts =
                     (0..3).map(|e| Matrix::new(&normal(&[rows, columns], e, dtype), f)).collect::<Result<Vec<_>>>()?;
@@ -201,10 +227,9 @@ fn gathered_products() -> Result<()> {
 #[test]
 fn gathered_dense_products() -> Result<()> {
     for dtype in DTYPES {
-        let (k, n) = (77, 19);
-        let b = normal(&[3, k, n], 2, dtype);
-        let bs = floats(&b);
-        for m in [0usize, 1, 2, 33] {
+        for (m, (k, n)) in ROWS.into_iter().flat_map(|m| [(m, (77, 19)), (m, (13, 3))]) {
+            let b = normal(&[3, k, n], 2, dtype);
+            let bs = floats(&b);
             let a = normal(&[4, m, k], 1, dtype);
             let list = [(3usize, 2usize), (0, 0), (3, 1), (1, 1), (1, 1)];
             let index = |part: &dyn Fn(&(usize, usize)) -> usize| {

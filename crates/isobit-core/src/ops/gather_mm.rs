@@ -117,7 +117,12 @@ pub(crate) fn merged(x: &Array) -> Result<Array> {
 /// Indices into stacks of `count`, one stack per element of the batch (`index`'s first axis), as indices into all of them
 /// one behind the other.
 pub(crate) fn in_merged(index: &Array, count: usize) -> Result<Array> {
-    // Normalise before shifting: negative indices count from the end of their own stack, others are clamped to it.
+    // Normalise before shifting: negative indices count from the end of their own stack, others are clamped to it (uint64
+    // before they become signed).
+    let index = match index.dtype() {
+        Dtype::U64 => &super::minimum(index, &Array::scalar(count as i64, Dtype::U64))?,
+        _ => index,
+    };
     let wide = super::astype(index, Dtype::I64)?;
     let n = Array::scalar(count as i64, Dtype::I64);
     let zero = Array::scalar(0, Dtype::I64);

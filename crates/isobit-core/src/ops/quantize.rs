@@ -168,7 +168,8 @@ pub(crate) fn check_global_scale(op: &'static str, format: Format, global: Optio
     }
 }
 
-/// `ceil(log2(x)) + 127` as uint8 for `x > 0`, at least 0; 127 for 0. From the bits, hence exact.
+/// `ceil(log2(x)) + 127` as uint8 for `x > 0`, at least 0; 127 for 0, 255 (NaN) for what is not finite. From the bits, hence
+/// exact.
 fn ceil_e8m0(x: &Array) -> Result<Array> {
     let bits = super::view(x, Dtype::U32)?;
     let c = |n: u32| Array::scalar(n, Dtype::U32);
@@ -178,6 +179,7 @@ fn ceil_e8m0(x: &Array) -> Result<Array> {
     let subnormal = super::equal(&exponent, &c(0))?;
     let above = super::greater(&mantissa, &super::where_(&subnormal, &c(0x40_0000), &c(0))?)?;
     let e = super::add(&exponent, &super::astype(&above, Dtype::U32)?)?;
+    let e = super::minimum(&e, &c(255))?;
     super::astype(&super::where_(&super::equal(&bits, &c(0))?, &c(127), &e)?, Dtype::U8)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::array::PyArray;
 use crate::error::Failure;
+use isobit::alloc::Exposed;
 use isobit::host::foreign::{Foreign, Kind};
 use isobit::{Array, Dtype, Tensor};
 use pyo3::exceptions::PyBufferError;
@@ -64,6 +65,7 @@ pub fn import(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>) -> PyResult<Option<A
 /// What a view of an array keeps alive, with its shape and strides in Python's form.
 struct Held {
     tensor: Tensor,
+    _writable: Option<Exposed>,
     shape: Vec<ffi::Py_ssize_t>,
     strides: Vec<ffi::Py_ssize_t>,
 }
@@ -108,6 +110,7 @@ pub unsafe fn fill(owner: Bound<'_, PyAny>, a: Array, view: *mut ffi::Py_buffer,
     let mut held = Box::new(Held {
         shape: tensor.shape().iter().map(|&n| n as isize).collect(),
         strides: tensor.strides().iter().map(|&s| s * size).collect(),
+        _writable: writable.then(|| Exposed::new(tensor.buffer())),
         tensor,
     });
     // SAFETY: the view is Python's to fill; what it points to lives in `held` until it is released.

@@ -1,6 +1,7 @@
 //! DLPack, both ways (the C structures of dlpack.h 1.0).
 
 use crate::error::{Failure, Res};
+use isobit::alloc::Exposed;
 use isobit::host::foreign::{Foreign, Kind};
 use isobit::{Array, Dtype, Tensor};
 use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
@@ -52,6 +53,7 @@ struct ManagedVersioned {
 
 /// What an exported tensor keeps alive.
 struct Held {
+    _writable: Option<Exposed>,
     _tensor: Tensor,
     shape: Vec<i64>,
     strides: Vec<i64>,
@@ -158,13 +160,18 @@ pub fn import(obj: &Bound<'_, PyAny>, dtype: Option<Dtype>, copy: Option<bool>) 
     // SAFETY: the offset lies in the tensor's memory.
     let data = unsafe { t.data.cast::<u8>().add(t.byte_offset as usize) };
     let foreign = Foreign { data, kind, itemsize, shape: &shape, strides: &strides };
+    let read_only = taken.is_read_only();
     let share = match copy {
         Some(copy) => !copy,
-        None => taken.is_read_only() && foreign.is_adoptable(dtype),
+        None => read_only && foreign.is_adoptable(dtype),
     };
     // SAFETY: the exporter answers for the memory as long as the tensor is not freed, and nobody writes to it.
     let a = unsafe { if share { foreign.adopt(dtype, Box::new(taken)) } else { foreign.to_array_as_laid_out(dtype) } };
-    Ok(a.map_err(Failure::Core)?)
+    let a = a.map_err(Failure::Core)?;
+    if share && !read_only {
+        a.tensor().map_err(Failure::Core)?.buffer().expose();
+    }
+    Ok(a)
 }
 
 /// A capsule with an evaluated array's memory, or a copy of it.
@@ -190,6 +197,7 @@ pub fn export<'py>(
     let mut held = Box::new(Held {
         shape: tensor.shape().iter().map(|&n| n as i64).collect(),
         strides: tensor.strides().iter().map(|&s| s as i64).collect(),
+        _writable: (!read_only).then(|| Exposed::new(tensor.buffer())),
         _tensor: tensor,
     });
     let tensor = DlTensor {
