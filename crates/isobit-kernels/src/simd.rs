@@ -82,6 +82,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
         self.from_array_i(a)
     }
+    /// `base | byte << (8 place)` with the 16 bytes at `p`, a byte to each lane; byte `place` of `base` is 0.
+    #[inline(always)]
+    unsafe fn over_bytes(self, base: Self::I, p: *const u8, place: u32) -> Self::I {
+        // SAFETY: the caller's promise.
+        self.or(base, self.shl(unsafe { self.load_u8(p) }, 8 * place))
+    }
     /// Reads 16 half-precision numbers, widened exactly.
     unsafe fn load_f16(self, p: *const u16) -> Self::F;
     /// Writes 16 half-precision numbers, rounded once to nearest even; a NaN stays a (quiet) NaN.
@@ -229,6 +235,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
         let right = self.and(self.sub_i(self.splat_i(0), n), self.splat_i(31));
         self.or(self.shl_v(a, n), self.shr_v(a, right))
     }
+    /// Byte `byte` of each lane of `a` put into byte `place` of `base`, which is 0; the other bytes are those of `base`.
+    #[inline(always)]
+    fn over_byte(self, base: Self::I, a: Self::I, byte: u32, place: u32) -> Self::I {
+        let moved = if byte >= place { self.shr(a, 8 * (byte - place)) } else { self.shl(a, 8 * (place - byte)) };
+        self.or(base, self.and(moved, self.splat_i(0xff << (8 * place))))
+    }
     /// Reads `n` integers, 2, 4, 8 or 16, which come again and again in the lanes.
     ///
     /// # Safety
@@ -273,17 +285,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     fn in_order(self, a: Self::F) -> Self::F {
         a
-    }
-    /// The 32 half-words of `table`, two by two: the halves of lane `i` are those that the halves of `n[i]` name, each below 32.
-    #[inline(always)]
-    fn lookup_halves(self, table: Self::I, n: Self::I) -> Self::I {
-        let (table, one) = (self.from_bits(table), self.splat_i(1));
-        let low = self.to_bits(self.lookup16(table, self.shr(n, 1)));
-        let low = self.shr_v(low, self.shl(self.and(n, one), 4));
-        let n = self.shr(n, 16);
-        let high = self.to_bits(self.lookup16(table, self.shr(n, 1)));
-        let high = self.shr_v(high, self.shl(self.and(n, one), 4));
-        self.or(self.and(low, self.splat_i(0xffff)), self.shl(high, 16))
     }
     /// `a == b`.
     fn eq_i(self, a: Self::I, b: Self::I) -> Self::M;

@@ -45,7 +45,7 @@ pub(crate) unsafe fn copy_transposed<S: Simd, const PAIRS: bool>(
     unsafe {
         #[cfg(target_arch = "x86_64")]
         if S::LEVEL == crate::isa::Level::Avx512 {
-            return x86::tile512::<PAIRS>(from, stride, to, pitch);
+            return x86::tile512::<PAIRS>(from, stride, to, pitch, 4);
         }
         #[cfg(target_arch = "x86_64")]
         if S::LEVEL == crate::isa::Level::Avx2 {
@@ -75,8 +75,8 @@ pub(crate) unsafe fn copy_transposed<S: Simd, const PAIRS: bool>(
     }
 }
 
-/// [`copy_transposed`] without pairs for any number of columns that four divides, on the level that has a way for it. Says
-/// whether this is that level; otherwise nothing is done.
+/// [`copy_transposed`] without pairs for any number of columns that four divides, on the levels that have a way for it. Says
+/// whether this is one; otherwise nothing is done.
 ///
 /// # Safety
 /// As for [`copy_transposed`] with so many columns.
@@ -99,6 +99,12 @@ pub(crate) unsafe fn copy_columns<S: Simd>(
         }
         return true;
     }
+    #[cfg(target_arch = "x86_64")]
+    if S::LEVEL == crate::isa::Level::Avx512 {
+        // SAFETY: the caller's promise; the level is the proof of the instructions.
+        unsafe { x86::tile512::<false>(from, stride, to, pitch, columns / 4) };
+        return true;
+    }
     let _ = (from, stride, to, pitch, columns);
     false
 }
@@ -110,15 +116,21 @@ mod x86 {
     /// Columns `4 q .. 4 q + 4` of 16 rows at a time.
     ///
     /// # Safety
-    /// As [`super::copy_transposed`], on a machine with AVX-512 F.
+    /// As [`super::copy_transposed`], on a machine with AVX-512 F, for the first `4 quarters` columns.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub unsafe fn tile512<const PAIRS: bool>(from: *const u8, stride: isize, to: *mut f32, pitch: usize) {
+    pub unsafe fn tile512<const PAIRS: bool>(
+        from: *const u8,
+        stride: isize,
+        to: *mut f32,
+        pitch: usize,
+        quarters: usize,
+    ) {
         let row = |j: usize| from.wrapping_offset(j as isize * stride);
         for j in 16..32 {
             _mm_prefetch::<_MM_HINT_T0>(row(j).cast());
         }
-        for q in 0..4 {
+        for q in 0..quarters {
             // SAFETY: the caller's promise.
             unsafe {
                 macro_rules! gather {

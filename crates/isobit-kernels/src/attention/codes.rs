@@ -8,8 +8,10 @@
 //!    decoded once for all rows that share it.
 //! 2. Otherwise a block of keys becomes 64 columns of f32 and a block of values 64 rows ([`floats`]), which all rows use.
 //!
-//! Scales and biases of a block are widened together, before ([`words`]).
+//! Scales and biases of a block are widened together, before ([`words`]). Codes of other widths than four and eight bits become
+//! bytes first ([`bytes`]), a block at a time.
 
+mod bytes;
 pub(super) mod direct;
 mod floats;
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod words;
 
 use super::ahead::Ahead;
 use super::source::{Checked, Source};
-use super::{AttentionElement, AttentionInputs, BLOCK, Operand};
+use super::{AttentionElement, AttentionInputs, Operand};
 use crate::isa::Level;
 use crate::quant::{Codes as Meaning, Format, Scales};
 use crate::simd::dispatch_at;
@@ -103,13 +105,12 @@ impl Checked for QuantizedOperand<'_> {
     }
 }
 
-/// Runs a kernel that takes the codes' width as a constant, 0 being any.
+/// Runs a kernel that takes the codes' width as a constant: 4, or 8 for those that are bytes or become bytes first.
 macro_rules! with_bits {
     ($bits:expr, $level:expr, $kernel:ident $fields:tt) => {
         match $bits {
             4 => dispatch_at($level, $kernel::<4> $fields),
-            8 => dispatch_at($level, $kernel::<8> $fields),
-            _ => dispatch_at($level, $kernel::<0> $fields),
+            _ => dispatch_at($level, $kernel::<8> $fields),
         }
     };
 }
@@ -120,7 +121,8 @@ impl Source for QuantizedOperand<'_> {
 
     fn room(&self, dim: usize) -> usize {
         let groups = self.groups(dim);
-        (self.words(dim) * BLOCK + 3 * self::words::room(groups)).max(direct::sums_room(groups))
+        let bits = self.format.bits;
+        words::keys_room(bits, dim, groups).max(direct::sums_room(bits, dim, groups))
     }
 
     fn lines(&self, [b, h, i]: [usize; 3], rows: usize, dim: usize) -> Ahead {
@@ -192,5 +194,19 @@ impl Codes<'_> {
 
     fn kind(&self) -> Scales {
         self.from.format.scales
+    }
+
+    fn bits(&self) -> usize {
+        self.from.format.bits
+    }
+
+    /// Writes all codes as bytes, rows `dim` apart.
+    ///
+    /// # Safety
+    /// There is room for [`bytes::SLACK`] more of them than there are.
+    unsafe fn expand(&self, level: Level, to: *mut u8) {
+        let rows = (self.words(0).cast(), 4 * self.from.codes.strides[2]);
+        // SAFETY: rows are there; the caller's promise.
+        unsafe { bytes::expand(level, self.bits(), rows, 0..self.rows, self.dim, to) }
     }
 }

@@ -417,6 +417,43 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    unsafe fn over_bytes(self, base: I2, p: *const u8, place: u32) -> I2 {
+        // SAFETY: the caller's promise; `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Every quarter has all bytes, and takes four of them.
+            let all = _mm256_broadcastsi128_si256(_mm_loadu_si128(p.cast()));
+            let n = |first: i32| {
+                let lanes = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(first));
+                // Bytes that stay zero have the highest bit set.
+                let place = _mm_cvtsi32_si128(8 * place as i32);
+                let other = _mm256_sll_epi32(_mm256_set1_epi32(0xff), place);
+                let other = _mm256_andnot_si256(other, _mm256_set1_epi32(0x8080_8080_u32 as i32));
+                _mm256_or_si256(_mm256_sll_epi32(lanes, place), other)
+            };
+            I2(
+                _mm256_or_si256(base.0, _mm256_shuffle_epi8(all, n(0))),
+                _mm256_or_si256(base.1, _mm256_shuffle_epi8(all, n(8))),
+            )
+        }
+    }
+    #[inline(always)]
+    fn over_byte(self, base: I2, a: I2, byte: u32, place: u32) -> I2 {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            let first = _mm256_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12);
+            let byte = _mm256_add_epi32(first, _mm256_set1_epi32(byte as i32));
+            // Bytes that stay zero have the highest bit set.
+            let place = _mm_cvtsi32_si128(8 * place as i32);
+            let other = _mm256_sll_epi32(_mm256_set1_epi32(0xff), place);
+            let other = _mm256_andnot_si256(other, _mm256_set1_epi32(0x8080_8080_u32 as i32));
+            let n = _mm256_or_si256(_mm256_sll_epi32(byte, place), other);
+            I2(
+                _mm256_or_si256(base.0, _mm256_shuffle_epi8(a.0, n)),
+                _mm256_or_si256(base.1, _mm256_shuffle_epi8(a.1, n)),
+            )
+        }
+    }
+    #[inline(always)]
     fn shuffle_bytes(self, table: I2, n: I2) -> I2 {
         // SAFETY: `self` is the proof that the machine has the instructions.
         unsafe { I2(_mm256_shuffle_epi8(table.0, n.0), _mm256_shuffle_epi8(table.1, n.1)) }

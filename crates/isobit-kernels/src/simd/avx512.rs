@@ -149,7 +149,6 @@ impl Simd for Avx512 {
         rotl_v(a: __m512i, n: __m512i) -> __m512i = _mm512_rolv_epi32(a, n);
         lookup16(table: __m512, n: __m512i) -> __m512 = _mm512_permutexvar_ps(n, table);
         shuffle_bytes(table: __m512i, n: __m512i) -> __m512i = _mm512_shuffle_epi8(table, n);
-        lookup_halves(table: __m512i, n: __m512i) -> __m512i = _mm512_permutexvar_epi16(n, table);
         eq_i(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpeq_epi32_mask(a, b);
         gt_i(a: __m512i, b: __m512i) -> __mmask16 = _mm512_cmpgt_epi32_mask(a, b);
         to_i32(a: __m512) -> __m512i =
@@ -202,6 +201,27 @@ impl Simd for Avx512 {
                 4 => _mm512_broadcast_i32x4(_mm_loadu_si128(p.cast())),
                 _ => _mm512_set1_epi64(p.cast::<i64>().read_unaligned()),
             }
+        }
+    }
+    #[inline(always)]
+    unsafe fn over_bytes(self, base: __m512i, p: *const u8, place: u32) -> __m512i {
+        // SAFETY: the caller's promise; `self` is the proof that the machine has the instructions.
+        unsafe {
+            // Every quarter has all bytes, and takes four of them.
+            let all = _mm512_broadcast_i32x4(_mm_loadu_si128(p.cast()));
+            let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let n = _mm512_sll_epi32(lanes, _mm_cvtsi32_si128(8 * place as i32));
+            _mm512_mask_shuffle_epi8(base, 0x1111_1111_1111_1111 << place, all, n)
+        }
+    }
+    #[inline(always)]
+    fn over_byte(self, base: __m512i, a: __m512i, byte: u32, place: u32) -> __m512i {
+        // SAFETY: `self` is the proof that the machine has the instructions.
+        unsafe {
+            let first = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 4, 8, 12));
+            let byte = _mm512_add_epi32(first, _mm512_set1_epi32(byte as i32));
+            let n = _mm512_sll_epi32(byte, _mm_cvtsi32_si128(8 * place as i32));
+            _mm512_mask_shuffle_epi8(base, 0x1111_1111_1111_1111 << place, a, n)
         }
     }
     #[inline(always)]

@@ -129,7 +129,14 @@ impl Kernel for Everything {
             s.shuffle_bytes(ia, s.and(ib, s.splat_i(0x8f8f_8f8f_u32 as i32))),
             // SAFETY: the array has 64 bytes.
             unsafe { s.load_u8(self.0.as_ptr().cast::<u8>().add(9)) },
-            s.lookup_halves(ia, s.and(ib, s.splat_i(0x1f_001f))),
+            // SAFETY: the array has 64 bytes.
+            unsafe { s.over_bytes(s.splat_i(0x4700_0000), self.0.as_ptr().cast::<u8>().add(5), 1) },
+            // SAFETY: the array has 64 bytes.
+            unsafe { s.over_bytes(s.splat_i(0x4300_1234), self.0.as_ptr().cast::<u8>().add(48), 2) },
+            s.over_byte(s.splat_i(0x4700_0021), ia, 0, 1),
+            s.over_byte(s.splat_i(0x4700_0000), ib, 1, 1),
+            s.over_byte(s.splat_i(0x4300_0000), ia, 2, 2),
+            s.over_byte(s.splat_i(0x4300_0001), ib, 3, 2),
             s.to_i32(small),
             s.trunc_i32(small),
             s.select_i(s.gt_i(ia, ib), ia, ib),

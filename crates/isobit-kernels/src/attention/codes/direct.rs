@@ -6,15 +6,16 @@
 //! ```
 //!
 //! With 4 bits a value's words are lanes as they lie, so accumulators hold elements in another order ([`Layout`]) until a span
-//! ends; with 8 bits sixteen elements are a vector of bytes, with other widths a [`Run`]. With AVX2 they are [`Sixteen`] of 4 or
-//! 8 bits in order: turning the lanes of words by numbers of their own takes three instructions there. A code becomes a float by being put into the mantissa of a power
+//! ends; with other widths sixteen elements are a vector of bytes. With AVX2 they are [`Sixteen`] of 4 bits in order: turning the
+//! lanes of words by numbers of their own takes three instructions there. A code becomes a float by being put into the mantissa of a power
 //! of two ([`Places`]), and that an element by one fused operation where scales and biases allow it ([`Way`]).
 //!
-//! `BITS` is the width, or 0 for any. Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the last ones are zeros, and what
+//! `BITS` is 4, or 8 for all codes that are bytes, or have become bytes. Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the last ones are zeros, and what
 //! becomes of them is not looked at. So queries, weights and accumulators have [`padded`] rows.
 
 use super::Codes;
-use super::words::{Keys, Places, Run, Sixteen, Way, base, by_row, element, room, way_of};
+use super::bytes::Bytes;
+use super::words::{Keys, Places, Sixteen, Way, base, by_row, bytes_room, element, room, way_of};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::attention::block::State;
@@ -39,6 +40,12 @@ pub(in crate::attention) struct Layout {
 /// Whether words are lanes.
 fn by_words(level: Level, bits: usize) -> bool {
     bits == 4 && level != Level::Avx2
+}
+
+/// Whether numbers of a group are [`quads`].
+#[inline(always)]
+fn in_quads<S: Simd>(bits: usize) -> bool {
+    by_words(S::LEVEL, bits)
 }
 
 /// Words of a chunk of `vectors` vectors.
@@ -93,9 +100,17 @@ pub(in crate::attention) fn interleave(level: Level, rows: usize, dim: usize, fr
     let mut t = 0;
     while t < rows {
         let (r, n) = tile(level, rows - t);
-        for (d, to) in to[t * dim..][..r * dim].chunks_exact_mut(r).enumerate() {
-            for (row, to) in to.iter_mut().enumerate() {
-                *to = if row < n { from[(t + row) * dim + d] } else { 0.0 };
+        let to = &mut to[t * dim..][..r * dim];
+        if r == 1 {
+            to.copy_from_slice(&from[t * dim..][..dim]);
+        } else {
+            for row in 0..r {
+                let to = to[row.min(r * dim)..].iter_mut().step_by(r);
+                if row < n {
+                    to.zip(&from[(t + row) * dim..][..dim]).for_each(|(to, &x)| *to = x);
+                } else {
+                    to.for_each(|to| *to = 0.0);
+                }
             }
         }
         t += n;
@@ -103,8 +118,8 @@ pub(in crate::attention) fn interleave(level: Level, rows: usize, dim: usize, fr
 }
 
 /// Elements of working memory for [`Sums`].
-pub(super) fn sums_room(groups: usize) -> usize {
-    6 * room(groups)
+pub(super) fn sums_room(bits: usize, dim: usize, groups: usize) -> usize {
+    6 * room(groups) + bytes_room(bits, dim)
 }
 
 /// The scores of some rows with a block of keys, and their softmax.
@@ -144,7 +159,8 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
                     1 => self.scores::<S, 1, 2>(s, keys, t, used),
                     2 if wide => self.scores::<S, 2, 4>(s, keys, t, used),
                     2 => self.scores::<S, 2, 1>(s, keys, t, used),
-                    4 if wide => self.scores::<S, 4, 4>(s, keys, t, used),
+                    4 if wide && BITS == 4 => self.scores::<S, 4, 4>(s, keys, t, used),
+                    4 if wide => self.scores::<S, 4, 2>(s, keys, t, used),
                     4 => self.scores::<S, 4, 1>(s, keys, t, used),
                     6 if wide => self.scores::<S, 6, 2>(s, keys, t, used),
                     _ if wide => self.scores::<S, 8, 2>(s, keys, t, used),
@@ -207,6 +223,9 @@ impl<const BITS: usize> Scores<'_, BITS> {
     }
 }
 
+/// The first row's codes, in words of four bits or bytes, and bytes from row to row.
+type From = (*const u8, isize);
+
 /// The weighted sums of a block of values for some rows.
 pub(in crate::attention) struct Sums<'a, const BITS: usize> {
     pub codes: Codes<'a>,
@@ -225,42 +244,41 @@ pub(in crate::attention) struct Sums<'a, const BITS: usize> {
 /// `N` vectors of each of `C` chunks of values, from vector `first` of the chunk `chunk` on, of one row after another. With
 /// `FULL` these are all vectors of a chunk.
 struct Value<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: bool> {
-    /// The row's words (from the first chunk's on, if words are lanes), and the stride.
-    from: *const u32,
+    /// The row's bytes from the first chunk's on, and the stride.
+    from: *const u8,
     stride: isize,
-    /// The scale of the row's first chunk and what comes with it, four numbers, those of the other chunks behind, the stride.
+    /// The scale of the row's first chunk, how far behind is what comes with it, and those of the other chunks, the stride.
     numbers: *const f32,
+    with: usize,
     behind: [usize; C],
     number_stride: usize,
-    /// With AVX2 scales and what is added are apart ([`sixteen_adds`]), the latter this far behind; and the group's number.
-    adds: usize,
+    /// With AVX2 and 4 bits all is counted from the first number ([`sixteen_adds`]), by the group's.
     group: usize,
     /// Words as lanes: words of a chunk, and how far each lane is turned.
     each: usize,
     turn: S::I,
     places: Places<S>,
-    /// If words are no lanes: all words of a row, the first element, and elements of a chunk.
-    run: Run<S>,
-    sixteen: Sixteen<S, BITS>,
-    words: usize,
-    first: usize,
+    /// If words are no lanes: how bytes become numbers, and those of a chunk.
+    bytes: Bytes<S>,
+    /// With AVX2 and 4 bits.
+    sixteen: Sixteen<S>,
     step: usize,
-    bits: usize,
 }
 
 impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: bool> Value<S, BITS, C, N, FULL> {
-    /// That of row `j`, with [`quads`] at `numbers`.
+    /// That of row `j`, with [`quads`] at `numbers`, or for bytes scales there and what comes with them in the [`room`] behind.
     #[inline(always)]
     fn new(
         s: S,
         codes: &Codes,
         layout: &Layout,
         (chunk, first): (usize, usize),
+        (from, stride): From,
         numbers: *const f32,
         j: usize,
     ) -> Self {
-        let (bits, vectors, group) = (codes.from.format.bits, layout.vectors, codes.group());
-        let each = words_of(bits, vectors);
+        let (vectors, group) = (layout.vectors, codes.group());
+        let each = words_of(BITS, vectors);
         let avx2 = S::LEVEL == Level::Avx2;
         let mut turn = [0i32; LANES];
         if BITS == 4 {
@@ -268,30 +286,28 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
                 *turn = (8 + 32 - 4 * (lane / each * vectors + first) as i32) & 31;
             }
         }
-        let stride = codes.from.codes.strides[2];
         let start = match BITS {
-            4 | 8 if avx2 => (chunk * vectors + first) * words_of(BITS, 1),
-            4 => chunk * each,
-            _ => 0,
+            4 if avx2 => (chunk * vectors + first) * LANES / 2,
+            4 => 4 * chunk * each,
+            _ => (chunk * vectors + first) * LANES,
         };
         let group_of = |c: usize| (chunk + c) * vectors * LANES / group;
+        let by_group = avx2 && BITS == 4;
+        let (size, with) = if in_quads::<S>(BITS) { (4, 1) } else { (1, room(codes.groups())) };
         Value {
-            from: codes.words(0).wrapping_add(start).wrapping_offset(j as isize * stride),
+            from: from.wrapping_add(start).wrapping_offset(j as isize * stride),
             stride,
-            numbers: if avx2 { numbers } else { numbers.wrapping_add(4 * (j * codes.groups() + group_of(0))) },
-            behind: std::array::from_fn(|c| 4 * (group_of(c) - group_of(0))),
-            number_stride: if avx2 { codes.groups() } else { 4 * codes.groups() },
-            adds: room(codes.groups()),
+            numbers: if by_group { numbers } else { numbers.wrapping_add(size * (j * codes.groups() + group_of(0))) },
+            with,
+            behind: std::array::from_fn(|c| size * (group_of(c) - group_of(0))),
+            number_stride: size * codes.groups(),
             group: j * codes.groups() + group_of(0),
             each,
             turn: s.from_array_i(turn),
-            places: Places::new(s, bits),
-            run: Run::new(s, bits),
+            places: Places::new(s, 4),
+            bytes: Bytes::new(s, codes.bits()),
             sixteen: Sixteen::new(s),
-            words: codes.from.words(codes.dim),
-            first: (chunk * vectors + first) * LANES,
             step: vectors * LANES,
-            bits,
         }
     }
 
@@ -299,7 +315,7 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
     #[inline(always)]
     fn go_on(&mut self) {
         self.from = self.from.wrapping_offset(self.stride);
-        if S::LEVEL == Level::Avx2 {
+        if S::LEVEL == Level::Avx2 && BITS == 4 {
             self.group += self.number_stride;
         } else {
             self.numbers = self.numbers.wrapping_add(self.number_stride);
@@ -313,17 +329,13 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
     #[inline(always)]
     unsafe fn get<const EXACT: bool>(&self, s: S) -> [[S::F; N]; C] {
         let mut x = [[s.splat(0.0); N]; C];
-        if S::LEVEL == Level::Avx2 && (BITS == 4 || BITS == 8) {
+        if S::LEVEL == Level::Avx2 && BITS == 4 {
             // SAFETY: the caller's promise.
             unsafe {
-                let (scale, adds) = (s.splat(*self.numbers.add(self.group)), self.numbers.add(self.adds));
-                let add = if BITS == 4 {
-                    s.from_bits(s.load_i_repeated(adds.add(2 * self.group).cast(), 2))
-                } else {
-                    s.splat(*adds.add(self.group))
-                };
+                let (scale, adds) = (s.splat(*self.numbers.add(self.group)), self.numbers.add(self.with));
+                let add = s.from_bits(s.load_i_repeated(adds.add(2 * self.group).cast(), 2));
                 for v in 0..N {
-                    let number = self.sixteen.at(s, self.from.add(v * words_of(BITS, 1)));
+                    let number = self.sixteen.at(s, self.from.add(v * LANES / 2).cast());
                     x[0][v] = self.sixteen.element::<EXACT>(s, number, scale, add);
                 }
             }
@@ -333,32 +345,21 @@ impl<S: Simd, const BITS: usize, const C: usize, const N: usize, const FULL: boo
         // SAFETY: the caller's promise.
         unsafe {
             for c in 0..C {
-                let numbers = match c {
-                    0 if S::LEVEL == Level::Avx2 => self.numbers.add(self.group),
-                    0 => self.numbers,
-                    _ => self.numbers.add(self.behind[c]),
-                };
+                let numbers = if c == 0 { self.numbers } else { self.numbers.add(self.behind[c]) };
                 let scale = s.splat(*numbers);
                 let mut held = s.splat_i(0);
                 if BITS == 4 {
-                    held = s.rotl_v(s.load_i_repeated(self.from.add(c * each).cast(), each), self.turn);
+                    held = s.rotl_v(s.load_i_repeated(self.from.add(4 * c * each).cast(), each), self.turn);
                 }
                 let (down, up) = (s.shr(held, 12), s.shl(held, 8));
                 for v in 0..N {
-                    let d = self.first + c * self.step + v * LANES;
                     let p = if BITS == 4 { [0, 1, 2, 0, 1, 2, 0, 1][v] } else { 0 };
                     let turned = [held, held, held, down, down, down, up, up][v];
                     let (number, base) = match BITS {
                         4 => (self.places.number(s, turned, p), base(BITS, p)),
-                        8 => (s.from_i32(s.load_u8(self.from.cast::<u8>().add(d))), 0.0),
-                        _ => (self.run.at(s, self.from, self.words, d), base(self.bits, p)),
+                        _ => (self.bytes.at(s, self.from.add(c * self.step + v * LANES)), self.bytes.base),
                     };
-                    let add = if S::LEVEL == Level::Avx2 {
-                        let bias = s.splat(*numbers.add(5 * self.adds));
-                        if EXACT { s.fnma(scale, s.splat(base), bias) } else { bias }
-                    } else {
-                        s.splat(*numbers.add(if EXACT { 1 + p } else { 1 }))
-                    };
+                    let add = s.splat(*numbers.add(if EXACT { self.with + p } else { self.with }));
                     x[c][v] = element::<S, EXACT>(s, number, base, scale, add);
                 }
             }
@@ -374,28 +375,44 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
         let (codes, layout, rows) = (self.codes, self.layout, self.state.keep.len());
         let (format, each) = (codes.from.format, room(codes.groups()));
         self.state.check();
-        assert!(self.room.len() >= sums_room(codes.groups()) && codes.rows <= BLOCK);
+        assert!(self.room.len() >= sums_room(format.bits, codes.dim, codes.groups()) && codes.rows <= BLOCK);
         assert!(layout.width == codes.dim && layout.chunks * layout.vectors * LANES == codes.dim);
         assert!(self.acc.len() >= padded(rows) * layout.width && self.state.p.len() >= padded(rows) * BLOCK);
         assert!(!leaves_floats(S::LEVEL, 4) || self.floats.len() >= codes.rows * layout.width);
         assert!(self.state.keep.iter().all(|k| 64 - k.leading_zeros() as usize <= codes.rows));
+        let mut from = (codes.words(0).cast::<u8>(), 4 * codes.from.codes.strides[2]);
         // SAFETY: there is the room.
         let way = unsafe {
             let to = self.room.as_mut_ptr();
-            let avx2 = S::LEVEL == Level::Avx2;
-            let scales = if avx2 { to } else { to.add(4 * each) };
-            let biases = if avx2 && BITS == 8 { to.add(each) } else { to.add(5 * each) };
+            let (scales, biases) = match BITS {
+                4 if S::LEVEL == Level::Avx2 => (to, to.add(5 * each)),
+                4 => (to.add(4 * each), to.add(5 * each)),
+                _ => (to, to.add(each)),
+            };
             by_row(s, &codes, &codes.from.scales, scales, 1.0);
             by_row(s, &codes, &codes.from.biases, biases, 0.0);
             let used = (codes.rows * codes.groups()).next_multiple_of(LANES);
             let way = way_of(s, &codes, scales, biases, used);
-            if avx2 && (BITS == 4 || BITS == 8) {
-                match way {
-                    Way::Exact => sixteen_adds::<S, BITS, true>(s, (scales, biases), used, scales.add(each)),
-                    Way::Steps => sixteen_adds::<S, BITS, false>(s, (scales, biases), used, scales.add(each)),
+            match (BITS, way) {
+                (4, Way::Exact) if S::LEVEL == Level::Avx2 => {
+                    sixteen_adds::<S, true>(s, (scales, biases), used, to.add(each));
                 }
-            } else if !avx2 {
-                quads(s, format.bits, way, (scales, biases), used, to);
+                (4, Way::Steps) if S::LEVEL == Level::Avx2 => {
+                    sixteen_adds::<S, false>(s, (scales, biases), used, to.add(each));
+                }
+                (4, _) => quads(s, way, (scales, biases), used, to),
+                (_, Way::Exact) => {
+                    let under = s.splat(base(format.bits, 0));
+                    for i in (0..used).step_by(LANES) {
+                        s.store(biases.add(i), s.fnma(s.load(scales.add(i)), under, s.load(biases.add(i))));
+                    }
+                }
+                _ => {}
+            }
+            if ![4, 8].contains(&format.bits) {
+                let bytes = to.add(6 * each).cast::<u8>();
+                codes.expand(S::LEVEL, bytes);
+                from = (bytes, codes.dim as isize);
             }
             way
         };
@@ -406,11 +423,11 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
             unsafe {
                 match r {
                     _ if self.state.keep[t..t + n].iter().all(|&k| k == 0) => {}
-                    1 => self.tile::<S, 1>(s, way, t, n),
-                    2 => self.tile::<S, 2>(s, way, t, n),
-                    4 => self.tile::<S, 4>(s, way, t, n),
-                    6 if S::LEVEL == Level::Avx512 => self.tile::<S, 6>(s, way, t, n),
-                    _ if S::LEVEL == Level::Avx512 => self.tile::<S, 8>(s, way, t, n),
+                    1 => self.tile::<S, 1>(s, way, from, t, n),
+                    2 => self.tile::<S, 2>(s, way, from, t, n),
+                    4 => self.tile::<S, 4>(s, way, from, t, n),
+                    6 if S::LEVEL == Level::Avx512 => self.tile::<S, 6>(s, way, from, t, n),
+                    _ if S::LEVEL == Level::Avx512 => self.tile::<S, 8>(s, way, from, t, n),
                     _ => {}
                 }
             }
@@ -419,29 +436,21 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
     }
 }
 
-/// Scales and what comes with them, four numbers for each group of each row: for [`Way::Exact`] what is added to a product with
+/// Scales of codes of four bits and what comes with them, four numbers for each group of each row: for [`Way::Exact`] what is added to a product with
 /// a number over a power of two, for three of these, otherwise the bias.
 ///
 /// # Safety
 /// There are `used` scales and biases, a multiple of sixteen, and at `to` is room for four times as many numbers.
 #[inline(always)]
-unsafe fn quads<S: Simd>(
-    s: S,
-    bits: usize,
-    way: Way,
-    (scales, biases): (*const f32, *const f32),
-    used: usize,
-    to: *mut f32,
-) {
+unsafe fn quads<S: Simd>(s: S, way: Way, (scales, biases): (*const f32, *const f32), used: usize, to: *mut f32) {
     for i in (0..used).step_by(LANES) {
         // SAFETY: the caller's promise.
         unsafe {
             let (scale, bias) = (s.load(scales.add(i)), s.load(biases.add(i)));
             let mut add = [bias; 3];
-            // Codes of a byte are floats before.
-            if way == Way::Exact && bits != 8 {
+            if way == Way::Exact {
                 for (p, add) in add.iter_mut().enumerate() {
-                    *add = s.fnma(scale, s.splat(base(bits, p)), bias);
+                    *add = s.fnma(scale, s.splat(base(4, p)), bias);
                 }
             }
             let (a, b) = (s.interleave(scale, add[1]), s.interleave(add[0], add[2]));
@@ -453,31 +462,26 @@ unsafe fn quads<S: Simd>(
     }
 }
 
-/// What [`Sixteen::element`] adds, for each group of each row: with 4 bits two numbers, those of even and of odd lanes. May be
-/// where the biases are if it is one.
+/// What [`Sixteen::element`] adds, for each group of each row: two numbers, those of even and of odd lanes.
 ///
 /// # Safety
-/// There are `used` scales and biases, a multiple of sixteen, and at `to` is room for as many numbers.
+/// There are `used` scales and biases, a multiple of sixteen, and at `to` is room for twice as many numbers.
 #[inline(always)]
-unsafe fn sixteen_adds<S: Simd, const BITS: usize, const EXACT: bool>(
+unsafe fn sixteen_adds<S: Simd, const EXACT: bool>(
     s: S,
     (scales, biases): (*const f32, *const f32),
     used: usize,
     to: *mut f32,
 ) {
-    let sixteen = Sixteen::<S, BITS>::new(s);
+    let sixteen = Sixteen::<S>::new(s);
     for i in (0..used).step_by(LANES) {
         // SAFETY: the caller's promise.
         unsafe {
             let (scale, bias) = (s.load(scales.add(i)), s.load(biases.add(i)));
             let [even, odd] = sixteen.adds::<EXACT>(s, scale, bias);
-            if BITS == 4 {
-                let pairs = s.interleave(even, odd);
-                s.store(to.add(2 * i), pairs.0);
-                s.store(to.add(2 * i + LANES), pairs.1);
-            } else {
-                s.store(to.add(i), even);
-            }
+            let pairs = s.interleave(even, odd);
+            s.store(to.add(2 * i), pairs.0);
+            s.store(to.add(2 * i + LANES), pairs.1);
         }
     }
 }
@@ -488,12 +492,12 @@ impl<const BITS: usize> Sums<'_, BITS> {
     /// # Safety
     /// The room is as it was read; weights and accumulators have all rows of the tile.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize>(&mut self, s: S, way: Way, t: usize, n: usize) {
+    unsafe fn tile<S: Simd, const R: usize>(&mut self, s: S, way: Way, from: From, t: usize, n: usize) {
         // SAFETY: the caller's promise.
         unsafe {
             match way {
-                Way::Exact => self.parts::<S, R, true>(s, t, n),
-                Way::Steps => self.parts::<S, R, false>(s, t, n),
+                Way::Exact => self.parts::<S, R, true>(s, from, t, n),
+                Way::Steps => self.parts::<S, R, false>(s, from, t, n),
             }
         }
     }
@@ -504,7 +508,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
     /// # Safety
     /// As for [`Sums::tile`].
     #[inline(always)]
-    unsafe fn parts<S: Simd, const R: usize, const EXACT: bool>(&mut self, s: S, t: usize, n: usize) {
+    unsafe fn parts<S: Simd, const R: usize, const EXACT: bool>(&mut self, s: S, from: From, t: usize, n: usize) {
         let most = if S::LEVEL == Level::Avx512 {
             [8, 8, 8, 4, 4, 2, 2, 2, 2][R]
         } else {
@@ -519,18 +523,18 @@ impl<const BITS: usize> Sums<'_, BITS> {
             // SAFETY: the caller's promise.
             unsafe {
                 chunk += match vectors {
-                    4 if several && most >= 8 && left >= 2 => self.part::<S, R, 2, 4, true, EXACT>(s, at, t, n),
-                    4 if several && most >= 8 => self.part::<S, R, 1, 4, true, EXACT>(s, at, t, n),
-                    2 if several && most >= 8 && left >= 4 => self.part::<S, R, 4, 2, true, EXACT>(s, at, t, n),
-                    2 if several && most >= 4 && left >= 2 => self.part::<S, R, 2, 2, true, EXACT>(s, at, t, n),
+                    4 if several && most >= 8 && left >= 2 => self.part::<S, R, 2, 4, true, EXACT>(s, from, at, t, n),
+                    4 if several && most >= 8 => self.part::<S, R, 1, 4, true, EXACT>(s, from, at, t, n),
+                    2 if several && most >= 8 && left >= 4 => self.part::<S, R, 4, 2, true, EXACT>(s, from, at, t, n),
+                    2 if several && most >= 4 && left >= 2 => self.part::<S, R, 2, 2, true, EXACT>(s, from, at, t, n),
                     _ => {
                         let together = most.min(4).min(vectors);
                         for first in (0..vectors).step_by(together) {
                             let at = (chunk, first);
                             match together {
-                                4 if most >= 4 => self.part::<S, R, 1, 4, false, EXACT>(s, at, t, n),
-                                2 if most >= 2 => self.part::<S, R, 1, 2, false, EXACT>(s, at, t, n),
-                                _ => self.part::<S, R, 1, 1, false, EXACT>(s, at, t, n),
+                                4 if most >= 4 => self.part::<S, R, 1, 4, false, EXACT>(s, from, at, t, n),
+                                2 if most >= 2 => self.part::<S, R, 1, 2, false, EXACT>(s, from, at, t, n),
+                                _ => self.part::<S, R, 1, 1, false, EXACT>(s, from, at, t, n),
                             };
                         }
                         1
@@ -548,6 +552,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
     unsafe fn part<S: Simd, const R: usize, const C: usize, const N: usize, const FULL: bool, const EXACT: bool>(
         &mut self,
         s: S,
+        from: From,
         (chunk, first): (usize, usize),
         t: usize,
         n: usize,
@@ -579,7 +584,7 @@ impl<const BITS: usize> Sums<'_, BITS> {
             // Only of use if all terms come in a run.
             let mut floats = self.floats.as_mut_ptr().wrapping_add(j * width + (chunk * vectors + first) * LANES);
             let mut value =
-                Value::<S, BITS, C, N, FULL>::new(s, &self.codes, self.layout, place, self.room.as_ptr(), j);
+                Value::<S, BITS, C, N, FULL>::new(s, &self.codes, self.layout, place, from, self.room.as_ptr(), j);
             while j < end {
                 let stop = (j + (!(all >> j)).trailing_zeros() as usize).min(end);
                 while j < stop {

@@ -1,7 +1,8 @@
 //! Codes as floats in memory, for blocks that many rows use.
 
 use super::Codes;
-use super::words::{Keys, Run, Sixteen, Way, base, by_row, element, room, way_of};
+use super::bytes::Bytes;
+use super::words::{Keys, Sixteen, Way, by_row, bytes_room, element, room, way_of};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::isa::Level;
@@ -76,8 +77,9 @@ impl Kernel for Rows<'_> {
         let (dim, groups) = (codes.dim, codes.groups());
         assert!(to.len() >= codes.rows * padded && padded >= dim && dim.is_multiple_of(16));
         let each = room(groups);
-        assert!(free.len() >= 2 * each && codes.rows <= BLOCK);
-        let (scales, biases) = free.split_at_mut(each);
+        assert!(free.len() >= 2 * each + bytes_room(codes.bits(), dim) && codes.rows <= BLOCK);
+        let (scales, rest) = free.split_at_mut(each);
+        let (biases, bytes) = rest.split_at_mut(each);
         // SAFETY: both have the room.
         let way = unsafe {
             by_row(s, &codes, &codes.from.scales, scales.as_mut_ptr(), 1.0);
@@ -88,24 +90,27 @@ impl Kernel for Rows<'_> {
         unsafe {
             let to = to.as_mut_ptr();
             let numbers = (scales.as_ptr(), biases.as_ptr());
-            let avx2 = S::LEVEL == Level::Avx2;
-            match (codes.from.format.bits, way) {
-                (4, Way::Exact) => rows_of_sixteens::<S, 4, true>(s, &codes, numbers, padded, to),
-                (4, Way::Steps) => rows_of_sixteens::<S, 4, false>(s, &codes, numbers, padded, to),
-                (8, Way::Exact) if avx2 => rows_of_sixteens::<S, 8, true>(s, &codes, numbers, padded, to),
-                (_, Way::Exact) => rows_of::<S, true>(s, &codes, scales, biases, padded, to),
-                (_, Way::Steps) => rows_of::<S, false>(s, &codes, scales, biases, padded, to),
+            let mut from = (codes.words(0).cast::<u8>(), 4 * codes.from.codes.strides[2]);
+            if ![4, 8].contains(&codes.bits()) {
+                codes.expand(S::LEVEL, bytes.as_mut_ptr().cast());
+                from = (bytes.as_ptr().cast(), dim as isize);
+            }
+            match (codes.bits(), way) {
+                (4, Way::Exact) => rows_of_sixteens::<S, true>(s, &codes, numbers, padded, to),
+                (4, Way::Steps) => rows_of_sixteens::<S, false>(s, &codes, numbers, padded, to),
+                (_, Way::Exact) => rows_of::<S, true>(s, &codes, from, (scales, biases), padded, to),
+                (_, Way::Steps) => rows_of::<S, false>(s, &codes, from, (scales, biases), padded, to),
             }
         }
     }
 }
 
-/// [`Rows`] of 4 or 8 bits in one of the ways.
+/// [`Rows`] of 4 bits in one of the ways.
 ///
 /// # Safety
 /// As for [`rows_of`].
 #[inline(always)]
-unsafe fn rows_of_sixteens<S: Simd, const BITS: usize, const EXACT: bool>(
+unsafe fn rows_of_sixteens<S: Simd, const EXACT: bool>(
     s: S,
     codes: &Codes,
     (scales, biases): (*const f32, *const f32),
@@ -113,7 +118,7 @@ unsafe fn rows_of_sixteens<S: Simd, const BITS: usize, const EXACT: bool>(
     to: *mut f32,
 ) {
     let (dim, group, groups) = (codes.dim, codes.group(), codes.groups());
-    let (sixteen, words) = (Sixteen::<S, BITS>::new(s), 16 * BITS / 32);
+    let (sixteen, words) = (Sixteen::<S>::new(s), 2);
     for row in 0..codes.rows {
         // SAFETY (all below): a row has whole groups of codes, scales and biases; the caller's promise.
         let (mut from, mut to) = (codes.words(row), to.wrapping_add(row * padded));
@@ -145,7 +150,7 @@ unsafe fn rows_of_sixteens<S: Simd, const BITS: usize, const EXACT: bool>(
     }
 }
 
-/// [`Rows`] in one of the ways.
+/// [`Rows`] in one of the ways, from rows of bytes.
 ///
 /// # Safety
 /// `to` has room for the rows; the way is one for these scales and biases.
@@ -153,28 +158,23 @@ unsafe fn rows_of_sixteens<S: Simd, const BITS: usize, const EXACT: bool>(
 unsafe fn rows_of<S: Simd, const EXACT: bool>(
     s: S,
     codes: &Codes,
-    scales: &[f32],
-    biases: &[f32],
+    (from, stride): (*const u8, isize),
+    (scales, biases): (&[f32], &[f32]),
     padded: usize,
     to: *mut f32,
 ) {
-    let (dim, group, groups, bits) = (codes.dim, codes.group(), codes.groups(), codes.from.format.bits);
-    let (words, run) = (codes.from.words(dim), Run::new(s, bits));
-    let under = if bits == 8 { 0.0 } else { base(bits, 0) };
+    let (dim, group, groups) = (codes.dim, codes.group(), codes.groups());
+    let bytes = Bytes::new(s, codes.bits());
     for row in 0..codes.rows {
-        let from = codes.words(row);
+        let from = from.wrapping_offset(row as isize * stride);
         for g in 0..groups {
             let (scale, bias) = (scales[row * groups + g], biases[row * groups + g]);
-            let (scale, add) = (s.splat(scale), s.splat(if EXACT { bias - scale * under } else { bias }));
+            let (scale, add) = (s.splat(scale), s.splat(if EXACT { bias - scale * bytes.base } else { bias }));
             for d in (g * group..(g + 1) * group).step_by(16) {
-                // SAFETY: the row has `words` words; the caller's promise.
+                // SAFETY: the row has `dim` bytes; the caller's promise.
                 unsafe {
-                    let number = if bits == 8 {
-                        s.from_i32(s.load_u8(from.cast::<u8>().add(d)))
-                    } else {
-                        run.at(s, from, words, d)
-                    };
-                    s.store(to.add(row * padded + d), element::<S, EXACT>(s, number, under, scale, add));
+                    let number = bytes.at(s, from.add(d));
+                    s.store(to.add(row * padded + d), element::<S, EXACT>(s, number, bytes.base, scale, add));
                 }
             }
         }

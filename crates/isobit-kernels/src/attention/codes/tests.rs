@@ -216,6 +216,30 @@ fn every_tile_of_rows_and_every_width_of_values() {
 }
 
 #[test]
+fn every_width_group_and_head() {
+    let _guard = test_settings::lock();
+    let mut seed = 0;
+    for bits in [2, 3, 4, 5, 6, 8] {
+        for (group, dim) in [(16, 80), (32, 64), (64, 64), (32, 96), (32, 128), (64, 128), (128, 128)]
+            .into_iter()
+            .filter(|f| f.0 * bits % 32 == 0)
+        {
+            for (scales, numbers) in [
+                (Scales::Bf16, Numbers::Quantized),
+                (Scales::F16, Numbers::Quantized),
+                (Scales::F32, Numbers::Quantized),
+                (Scales::Bf16, Numbers::Wild),
+            ] {
+                seed += 1;
+                let rows = [1, 4, 8, 11, 2, 6][seed % 6];
+                let case = Case::new(1, [1, 1], [rows, 67 + seed % 70], [dim, dim]);
+                check_with::<f32>(&case, (bits, group), scales, seed / 6 % 2, numbers);
+            }
+        }
+    }
+}
+
+#[test]
 fn scales_of_any_size() {
     let _guard = test_settings::lock();
     for (format, dims) in [((4, 64), [64, 64]), ((4, 32), [64, 32]), ((8, 32), [64, 96]), ((3, 32), [32, 64])] {

@@ -1,6 +1,7 @@
-//! What a block of codes is read as: words by column, scales and biases in f32 by row or by column.
+//! What a block of codes is read as: words (of codes of four bits, or of bytes) by column, scales and biases in f32 by row or by column.
 
 use super::Codes;
+use super::bytes::{Bytes, SLACK, place};
 use crate::attention::BLOCK;
 use crate::attention::Operand;
 use crate::attention::ahead::Ahead;
@@ -19,27 +20,37 @@ pub(super) fn room(groups: usize) -> usize {
 /// `to[w][j]` = word `w` of row `j`, rows 64 apart, zeros behind the last row. Asks for the lines `ahead` meanwhile.
 ///
 /// # Safety
-/// `to` has 64 elements for every word.
+/// `to` has 64 elements for every word; the rows have as many words, and lie `stride` words apart.
 #[inline(always)]
-pub(super) unsafe fn columns<S: Simd>(s: S, codes: &Codes, to: *mut f32, ahead: &mut Ahead) {
-    let words = codes.from.words(codes.dim);
+unsafe fn columns<S: Simd>(
+    s: S,
+    (from, stride): (*const u32, isize),
+    rows: usize,
+    words: usize,
+    to: *mut f32,
+    ahead: &mut Ahead,
+) {
+    let words_of = |row: usize| from.wrapping_offset(row as isize * stride);
     let lines = ahead.count().div_ceil(BLOCK / 16 * words.div_ceil(16).max(1));
     for first in (0..BLOCK).step_by(16) {
-        let n = codes.rows.saturating_sub(first).min(16);
+        let n = rows.saturating_sub(first).min(16);
         for word in (0..words).step_by(16) {
             let m = (words - word).min(16);
-            // SAFETY: rows below `codes.rows` have `words` words; the caller's promise.
+            // SAFETY: rows below `rows` have `words` words; the caller's promise.
             unsafe {
                 let to = to.add(word * BLOCK + first);
-                let step = codes.from.codes.strides[2] * size_of::<u32>() as isize;
-                let from = codes.words(first).wrapping_add(word).cast();
-                if n == 16 && m < 16 && m.is_multiple_of(4) && copy_columns(s, (from, step), to, BLOCK, m) {
+                let step = stride * size_of::<u32>() as isize;
+                let at = words_of(first).wrapping_add(word).cast();
+                // Dense rows of eight are turned in wide registers.
+                let dense = words == 8 && stride == 8 && S::LEVEL == Level::Avx512;
+                let quarters = n == 16 && m < 16 && m.is_multiple_of(4) && !dense;
+                if quarters && copy_columns(s, (at, step), to, BLOCK, m) {
                     // Done.
                 } else if n == 16 && m == 16 {
-                    copy_transposed::<S, false>(s, from, step, to, BLOCK);
-                } else if m == 8 && words == 8 && n == 16 && codes.from.codes.strides[2] == 8 {
+                    copy_transposed::<S, false>(s, at, step, to, BLOCK);
+                } else if m == 8 && words == 8 && n == 16 && stride == 8 {
                     // Dense rows of eight: each round moves the lowest bit of a word's place to the top.
-                    let from = codes.words(first).cast::<f32>();
+                    let from = words_of(first).cast::<f32>();
                     let mut x = [s.splat(0.0); 8];
                     for (i, x) in x.iter_mut().enumerate() {
                         *x = s.load(from.add(16 * i));
@@ -55,8 +66,8 @@ pub(super) unsafe fn columns<S: Simd>(s: S, codes: &Codes, to: *mut f32, ahead: 
                     }
                 } else if m <= 8 {
                     // Rows `j` and `j + 8` alternate in a vector; three rounds instead of four, of half as many vectors.
-                    let (from, step) = (codes.words(first).wrapping_add(word), codes.from.codes.strides[2]);
-                    let row = |j: usize| from.wrapping_offset(j as isize * step).cast::<f32>();
+                    let from = words_of(first).wrapping_add(word);
+                    let row = |j: usize| from.wrapping_offset(j as isize * stride).cast::<f32>();
                     let mut x = [s.splat(0.0); 8];
                     for (j, x) in x.iter_mut().enumerate() {
                         let pair = if n == 16 {
@@ -76,11 +87,11 @@ pub(super) unsafe fn columns<S: Simd>(s: S, codes: &Codes, to: *mut f32, ahead: 
                         s.store(to.add(i * BLOCK), column);
                     }
                 } else {
-                    let mut rows = [s.splat(0.0); 16];
-                    for (j, row) in rows.iter_mut().enumerate().take(n) {
-                        *row = s.load_n(codes.words(first + j).add(word).cast(), m, 0.0);
+                    let mut x = [s.splat(0.0); 16];
+                    for (j, row) in x.iter_mut().enumerate().take(n) {
+                        *row = s.load_n(words_of(first + j).add(word).cast(), m, 0.0);
                     }
-                    for (i, column) in transpose16(s, rows).into_iter().enumerate().take(m) {
+                    for (i, column) in transpose16(s, x).into_iter().enumerate().take(m) {
                         s.store(to.add(i * BLOCK), column);
                     }
                 }
@@ -168,9 +179,19 @@ pub(super) unsafe fn by_column<S: Simd>(
         }
         by_row(s, codes, part, a, rest);
         if !groups.is_power_of_two() {
+            // Lane by lane from the vector that has it.
+            let lanes = s.from_array_i(std::array::from_fn(|lane| (lane * groups) as i32));
             for g in 0..groups {
-                for j in 0..BLOCK {
-                    b.add(g * BLOCK + j).write(a.add(j * groups + g).read());
+                let at = s.add_i(lanes, s.splat_i(g as i32));
+                let (mut x, vector) = ([s.splat(0.0); BLOCK / 16], s.shr(at, 4));
+                for v in 0..groups {
+                    let here = s.eq_i(vector, s.splat_i(v as i32));
+                    for (i, x) in x.iter_mut().enumerate() {
+                        *x = s.select(here, s.lookup16(s.load(a.add(16 * (i * groups + v))), at), *x);
+                    }
+                }
+                for (i, x) in x.into_iter().enumerate() {
+                    s.store(b.add(g * BLOCK + 16 * i), x);
                 }
             }
             return b;
@@ -199,12 +220,11 @@ pub(super) struct Places<S: Simd> {
     top: [S::I; 3],
 }
 
-/// The bit from which on a code lies, three of them where a word is not shifted for every code.
+/// The bit from which on a code lies: one of three for codes of four bits in words, that of a byte ([`Bytes`]) for others.
 pub(super) const fn places(bits: usize) -> [usize; 3] {
     match bits {
         4 => [8, 12, 16],
-        8 => [7, 15, 15],
-        _ => [23 - bits, 23 - bits, 23 - bits],
+        _ => [8 * place(bits) as usize; 3],
     }
 }
 
@@ -256,7 +276,7 @@ pub(super) unsafe fn way<S: Simd>(s: S, format: Format, scales: *const f32, bias
         Scales::F16 => 11,
         _ => 24,
     };
-    let [lowest, _, highest] = if byte_places::<S>(format.bits) { [8; 3] } else { places(format.bits) };
+    let [lowest, _, highest] = places(format.bits);
     let power = |n: i32| s.splat(f32::from_bits(((127 + n) << 23) as u32));
     let (least, most) = (power(significant - lowest as i32), power(46 - highest as i32 - significant));
     let (low, high) = (s.splat(1e-24), s.splat(1e24));
@@ -286,8 +306,7 @@ pub(super) unsafe fn way_of<S: Simd>(s: S, codes: &Codes, scales: *const f32, bi
             let [a, b] = [&codes.from.scales, &codes.from.biases];
             if used >= 16 && a.strides[2] == stride && b.strides[2] == stride {
                 let [a, b] = [a, b].map(|part| part.row(codes.at[0], codes.at[1], codes.at[2]).cast());
-                let [lowest, _, highest] =
-                    if byte_places::<S>(codes.from.format.bits) { [8; 3] } else { places(codes.from.format.bits) };
+                let [lowest, _, highest] = places(codes.bits());
                 let range = [8 - lowest as i16, 38 - highest as i16];
                 return if x86::exact(a, b, used, range) { Way::Exact } else { Way::Steps };
             }
@@ -338,7 +357,22 @@ mod x86 {
     }
 }
 
-/// A block of keys in room of its own: words, scales and biases by column.
+/// Elements that the words of a block need by column.
+fn columns_room(bits: usize, dim: usize) -> usize {
+    if bits == 4 { dim / 8 * BLOCK } else { dim / 4 * BLOCK }
+}
+
+/// Elements that the bytes of a block need.
+pub(super) fn bytes_room(bits: usize, dim: usize) -> usize {
+    if bits == 4 || bits == 8 { 0 } else { (dim * BLOCK + SLACK) / 4 }
+}
+
+/// Elements of working memory for [`Keys`].
+pub(super) fn keys_room(bits: usize, dim: usize, groups: usize) -> usize {
+    columns_room(bits, dim) + 3 * room(groups) + bytes_room(bits, dim)
+}
+
+/// A block of keys in room of its own: words, scales and biases by column. Words are of codes of four bits or of bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
     words: *const f32,
@@ -354,12 +388,18 @@ impl Keys {
     /// Reads the block. Asks for the lines `ahead` meanwhile.
     #[inline(always)]
     pub fn read<S: Simd>(s: S, codes: &Codes, room: &mut [f32], ahead: &mut Ahead) -> Keys {
-        let (n, each) = (codes.from.words(codes.dim) * BLOCK, self::room(codes.groups()));
-        assert!(room.len() >= n + 3 * each && codes.rows <= BLOCK);
+        let (n, each) = (columns_room(codes.bits(), codes.dim), self::room(codes.groups()));
+        assert!(room.len() >= keys_room(codes.bits(), codes.dim, codes.groups()) && codes.rows <= BLOCK);
         let (words, mut lines) = (room.as_mut_ptr(), *ahead);
-        // SAFETY: there is room for words, scales and biases, and a place beside them.
+        // SAFETY: there is room for words, scales and biases, and a place beside them, and for bytes.
         unsafe {
-            columns(s, codes, words, &mut lines);
+            let (mut from, mut count) = ((codes.words(0), codes.from.codes.strides[2]), codes.from.words(codes.dim));
+            if ![4, 8].contains(&codes.bits()) {
+                let bytes = words.add(n + 3 * each).cast::<u8>();
+                codes.expand(S::LEVEL, bytes);
+                (from, count) = ((bytes.cast_const().cast(), codes.dim as isize / 4), codes.dim / 4);
+            }
+            columns(s, from, codes.rows, count, words, &mut lines);
             *ahead = lines;
             let (a, b, c) = (words.add(n), words.add(n + each), words.add(n + 2 * each));
             let scales = by_column(s, codes, &codes.from.scales, a, b, 1.0);
@@ -371,8 +411,8 @@ impl Keys {
         }
     }
 
-    /// Calls `f` with the elements `d` of `16 V` rows from row `first` on, `d` ascending. `BITS` is the codes' width, or 0 for
-    /// any.
+    /// Calls `f` with the elements `d` of `16 V` rows from row `first` on, `d` ascending. `BITS` is 4, or 8 for codes that are
+    /// bytes.
     ///
     /// # Safety
     /// The room is as it was read; `first` is a multiple of 16, and `first + 16 V` at most 64.
@@ -403,24 +443,20 @@ impl Keys {
         first: usize,
         mut f: impl FnMut(usize, [S::F; V]),
     ) {
-        let bits = if BITS > 0 { BITS } else { self.bits };
-        let places = Places::new(s, bits);
-        let byte_places = byte_places::<S>(BITS);
+        let (bits, places, bytes) = (self.bits, Places::new(s, 4), Bytes::new(s, self.bits));
         for g in 0..self.groups {
             let (mut scale, mut bias, mut offset) = ([s.splat(0.0); V], [s.splat(0.0); V], [[s.splat(0.0); V]; 3]);
             for v in 0..V {
                 let at = g * BLOCK + first + 16 * v;
                 // SAFETY: the group has 64 scales and biases.
                 (scale[v], bias[v]) = unsafe { (s.load(self.scales.add(at)), s.load(self.biases.add(at))) };
-                for p in 0..[1, 1, 1, 1, 3, 1, 1, 1, 2][BITS] {
-                    let base = if byte_places { BYTE_BASE } else { base(bits, p) };
-                    offset[p][v] = s.fnma(scale[v], s.splat(base), bias[v]);
+                for p in 0..if BITS == 4 { 3 } else { 1 } {
+                    offset[p][v] = s.fnma(scale[v], s.splat(base(bits, p)), bias[v]);
                 }
             }
             let (mut d, end) = (g * self.group, (g + 1) * self.group);
             while d < end {
-                let (word, shift) = (d * bits / 32, d * bits % 32);
-                let from = self.words.wrapping_add(word * BLOCK + first);
+                let from = self.words.wrapping_add(d * BITS / 32 * BLOCK + first);
                 let mut held = [s.splat_i(0); V];
                 for v in 0..V {
                     // SAFETY: the groups have these words.
@@ -433,8 +469,7 @@ impl Keys {
                         for $v in 0..V {
                             let number = $number;
                             let add = if EXACT { offset[$p][$v] } else { bias[$v] };
-                            let base = if byte_places { BYTE_BASE } else { base(bits, $p) };
-                            x[$v] = element::<S, EXACT>(s, number, base, scale[$v], add);
+                            x[$v] = element::<S, EXACT>(s, number, base(bits, $p), scale[$v], add);
                         }
                         f(d + $c, x);
                     }};
@@ -456,73 +491,16 @@ impl Keys {
                     code!(6, 1, |v| places.number(s, turned[v], 1));
                     code!(7, 2, |v| places.number(s, turned[v], 2));
                     d += 8;
-                } else if byte_places {
-                    code!(0, 0, |v| byte(s, held[v], 0));
-                    code!(1, 0, |v| byte(s, held[v], 1));
-                    code!(2, 0, |v| byte(s, held[v], 2));
-                    code!(3, 0, |v| byte(s, held[v], 3));
-                    d += 4;
-                } else if BITS == 8 {
-                    let mut turned = held;
-                    for v in 0..V {
-                        turned[v] = s.shl(held[v], 7);
-                    }
-                    code!(0, 0, |v| places.number(s, turned[v], 0));
-                    code!(1, 1, |v| places.number(s, turned[v], 1));
-                    for v in 0..V {
-                        turned[v] = s.shr(held[v], 9);
-                    }
-                    code!(2, 0, |v| places.number(s, turned[v], 0));
-                    code!(3, 1, |v| places.number(s, turned[v], 1));
-                    d += 4;
                 } else {
-                    // One code, which may go on in the next word.
-                    let at = self::places(bits)[0];
-                    if shift + bits > 32 {
-                        for v in 0..V {
-                            // SAFETY: a code that goes on in the next word ends inside the group.
-                            let next = unsafe { s.load_i(from.add(BLOCK + 16 * v).cast()) };
-                            let low = s.shr_v(held[v], all_lanes(s, shift));
-                            held[v] = s.or(low, s.shl_v(next, all_lanes(s, 32 - shift)));
-                            held[v] = s.shl_v(held[v], all_lanes(s, at));
-                        }
-                    } else if shift > at {
-                        for v in 0..V {
-                            held[v] = s.shr_v(held[v], all_lanes(s, shift - at));
-                        }
-                    } else {
-                        for v in 0..V {
-                            held[v] = s.shl_v(held[v], all_lanes(s, at - shift));
-                        }
-                    }
-                    code!(0, 0, |v| places.number(s, held[v], 0));
-                    d += 1;
+                    code!(0, 0, |v| bytes.of_words(s, held[v], 0));
+                    code!(1, 0, |v| bytes.of_words(s, held[v], 1));
+                    code!(2, 0, |v| bytes.of_words(s, held[v], 2));
+                    code!(3, 0, |v| bytes.of_words(s, held[v], 3));
+                    d += 4;
                 }
             }
         }
     }
-}
-
-/// Whether all codes of these widths are put over [`BYTE_BASE`]: where a shuffle brings a byte of a word to any place, which is
-/// one step as a shift is, but on other ports than fused steps.
-#[inline(always)]
-fn byte_places<S: Simd>(bits: usize) -> bool {
-    bits == 8 && S::LEVEL == Level::Avx2
-}
-
-/// The power of two over which [`byte`] has codes, between those of [`places`].
-const BYTE_BASE: f32 = 32768.0;
-
-/// Byte `k` of each lane over [`BYTE_BASE`].
-#[inline(always)]
-fn byte<S: Simd>(s: S, held: S::I, k: i32) -> S::F {
-    let (mut from, mut i) = ([0i32; 16], 0);
-    while i < 16 {
-        from[i as usize] = 0x8080_0080_u32 as i32 | (i % 4 * 4 + k) << 8;
-        i += 1;
-    }
-    let moved = if k == 1 { s.and(held, s.splat_i(0xff00)) } else { s.shuffle_bytes(held, s.from_array_i(from)) };
-    s.from_bits(s.or(moved, s.splat_i(BYTE_BASE.to_bits() as i32)))
 }
 
 /// The elements of which these are the numbers over `base`: `EXACT` adds offsets, otherwise biases are added.
@@ -531,29 +509,12 @@ pub(super) fn element<S: Simd, const EXACT: bool>(s: S, number: S::F, base: f32,
     if EXACT { s.fma(number, scale, add) } else { s.add(s.mul(s.sub(number, s.splat(base)), scale), add) }
 }
 
-/// A number below 32 in all lanes, from memory: a shift by lanes that a compiler knows to be equal becomes a slower one.
-#[inline(always)]
-fn all_lanes<S: Simd>(s: S, n: usize) -> S::I {
-    static NUMBERS: [[i32; 16]; 32] = {
-        let mut all = [[0; 16]; 32];
-        let mut n = 0;
-        while n < 32 {
-            all[n] = [n as i32; 16];
-            n += 1;
-        }
-        all
-    };
-    // SAFETY: sixteen numbers.
-    unsafe { s.load_i(NUMBERS[n % 32].as_ptr()) }
-}
-
-/// Sixteen codes of 4 or 8 bits of a row after one another as floats, by shuffles of the bytes that all lanes hold.
+/// Sixteen codes of 4 bits of a row after one another as floats, by shuffles of the bytes that all lanes hold.
 ///
-/// With 8 bits a shuffle puts every lane's byte where the mantissa of a power of two has it. With 4 bits every other word is
-/// made the top bytes of two powers first, so that a shuffle brings both: one power for codes in lower halves of bytes and one
-/// for upper halves, of which a mask leaves the code.
+/// Every other word is made the top bytes of two powers first, so that a shuffle brings both: one power for codes in lower halves
+/// of bytes and one for upper halves, of which a mask leaves the code.
 #[derive(Clone, Copy)]
-pub(super) struct Sixteen<S: Simd, const BITS: usize> {
+pub(super) struct Sixteen<S: Simd> {
     bytes: S::I,
     words: S::M,
     tops: S::I,
@@ -562,28 +523,23 @@ pub(super) struct Sixteen<S: Simd, const BITS: usize> {
     pub under: S::F,
 }
 
-impl<S: Simd, const BITS: usize> Sixteen<S, BITS> {
+impl<S: Simd> Sixteen<S> {
     /// Bytes, tops and mask; constants, so that a compiler sees which halves are alike.
     const LANES: [[i32; 16]; 3] = {
         let (top, mut lanes, mut i) = (Self::UNDER, [[0; 16]; 3], 0);
         while i < 16 {
             let lane = i as i32;
-            if BITS == 4 {
-                lanes[0][i] = 0x0080_0080 | (lane / 2) << 8 | (8 + lane % 2) << 24;
-                lanes[1][i] = (top[0].to_bits() >> 24 | top[1].to_bits() >> 24 << 8) as i32;
-                lanes[2][i] = if i % 2 == 0 { 0x0f00 } else { 0xf000 } | 0xff << 24;
-            } else {
-                lanes[0][i] = 0x8080_0080_u32 as i32 | lane << 8;
-                lanes[1][i] = top[0].to_bits() as i32;
-            }
+            lanes[0][i] = 0x0080_0080 | (lane / 2) << 8 | (8 + lane % 2) << 24;
+            lanes[1][i] = (top[0].to_bits() >> 24 | top[1].to_bits() >> 24 << 8) as i32;
+            lanes[2][i] = if i % 2 == 0 { 0x0f00 } else { 0xf000 } | 0xff << 24;
             i += 1;
         }
         lanes
     };
     const UNDER: [f32; 16] = {
-        let (mut under, mut i) = ([BYTE_BASE; 16], 0);
+        let (mut under, mut i) = ([32768.0; 16], 0);
         while i < 16 {
-            if BITS == 4 && i % 2 == 1 {
+            if i % 2 == 1 {
                 under[i] = 2048.0;
             }
             i += 1;
@@ -606,12 +562,8 @@ impl<S: Simd, const BITS: usize> Sixteen<S, BITS> {
     pub unsafe fn at(&self, s: S, from: *const u32) -> S::F {
         // SAFETY: the caller's promise.
         s.from_bits(unsafe {
-            if BITS == 4 {
-                let held = s.select_i(self.words, s.load_i_repeated(from.cast(), 2), self.tops);
-                s.and(s.shuffle_bytes(held, self.bytes), self.mask)
-            } else {
-                s.or(s.shuffle_bytes(s.load_i_repeated(from.cast(), 4), self.bytes), self.tops)
-            }
+            let held = s.select_i(self.words, s.load_i_repeated(from.cast(), 2), self.tops);
+            s.and(s.shuffle_bytes(held, self.bytes), self.mask)
         })
     }
 
@@ -632,42 +584,5 @@ impl<S: Simd, const BITS: usize> Sixteen<S, BITS> {
     #[inline(always)]
     pub fn add<const EXACT: bool>(&self, s: S, scale: S::F, bias: S::F) -> S::F {
         if EXACT { s.fnma(scale, self.under, bias) } else { bias }
-    }
-}
-
-/// Sixteen codes of a row after one another as floats, of any width: a permutation of half-words brings every lane the 32 bits
-/// from the half-word on in which its code begins.
-#[derive(Clone, Copy)]
-pub(super) struct Run<S: Simd> {
-    bits: usize,
-    place: S::I,
-    turn: S::I,
-    places: Places<S>,
-}
-
-impl<S: Simd> Run<S> {
-    #[inline(always)]
-    pub fn new(s: S, bits: usize) -> Self {
-        let (mut place, mut turn) = ([0i32; 16], [0i32; 16]);
-        for i in 0..16 {
-            let half = i * bits / 16;
-            place[i] = (half | (half + 1) << 16) as i32;
-            turn[i] = ((places(bits)[0] + 32 - i * bits % 16) % 32) as i32;
-        }
-        Run { bits, place: s.from_array_i(place), turn: s.from_array_i(turn), places: Places::new(s, bits) }
-    }
-
-    /// Codes `d .. d + 16` of the row at `from`, over the power of two of place 0.
-    ///
-    /// # Safety
-    /// The row has `words` words, and as many codes.
-    #[inline(always)]
-    pub unsafe fn at(&self, s: S, from: *const u32, words: usize, d: usize) -> S::F {
-        let word = d * self.bits / 32;
-        // SAFETY: the caller's promise.
-        let held = unsafe { s.load_i_n(from.add(word).cast(), (words - word).min(16), 0) };
-        // Sixteen codes of an odd width may begin in the middle of a word.
-        let place = s.add_i(self.place, s.splat_i((d * self.bits / 16 % 2 * 0x1_0001) as i32));
-        self.places.number(s, s.rotl_v(s.lookup_halves(held, place), self.turn), 0)
     }
 }
