@@ -81,10 +81,15 @@ pub(in crate::attention) fn padded(rows: usize) -> usize {
     rows.next_power_of_two()
 }
 
-/// Rows of the next tile and how many of them are there, with `left` rows left.
+/// Rows of the next tile and how many of them are there, with `left` rows left. Without vector registers large tiles only make
+/// code.
 #[inline(always)]
 fn tile(level: Level, left: usize) -> (usize, usize) {
-    let n = left.min(if level == Level::Avx512 { 8 } else { 4 });
+    let n = left.min(match level {
+        Level::Avx512 => 8,
+        Level::Scalar => 2,
+        _ => 4,
+    });
     ([1, 2, 4, 4, 6, 6, 8, 8][n - 1], n)
 }
 
@@ -145,7 +150,7 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
         assert!(self.q.len() >= padded(rows) * self.codes.dim && self.state.p.len() >= padded(rows) * BLOCK);
         let keys = Keys::read(s, &self.codes, self.room, &mut self.ahead);
         assert!(!leaves_floats(S::LEVEL, 4) || self.floats.len() >= self.codes.dim * BLOCK);
-        let wide = S::LEVEL == Level::Avx512;
+        let (wide, scalar) = (S::LEVEL == Level::Avx512, S::LEVEL == Level::Scalar);
         let mut t = 0;
         while t < rows {
             let (r, n) = tile(S::LEVEL, rows - t);
@@ -156,12 +161,13 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
                 match r {
                     _ if used == 0 => {}
                     1 if wide => self.scores::<S, 1, 4>(s, keys, t, used),
-                    1 => self.scores::<S, 1, 2>(s, keys, t, used),
+                    1 if !scalar => self.scores::<S, 1, 2>(s, keys, t, used),
+                    1 => self.scores::<S, 1, 1>(s, keys, t, used),
                     2 if wide => self.scores::<S, 2, 4>(s, keys, t, used),
                     2 => self.scores::<S, 2, 1>(s, keys, t, used),
                     4 if wide && BITS == 4 => self.scores::<S, 4, 4>(s, keys, t, used),
                     4 if wide => self.scores::<S, 4, 2>(s, keys, t, used),
-                    4 => self.scores::<S, 4, 1>(s, keys, t, used),
+                    4 if !scalar => self.scores::<S, 4, 1>(s, keys, t, used),
                     6 if wide => self.scores::<S, 6, 2>(s, keys, t, used),
                     _ if wide => self.scores::<S, 8, 2>(s, keys, t, used),
                     _ => {}
@@ -169,7 +175,7 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
                 let (mut t, end) = (t, if used > 0 { t + n } else { t });
                 while t < end {
                     match end - t {
-                        4.. => self.state.softmax::<S, 4>(s, t),
+                        4.. if !scalar => self.state.softmax::<S, 4>(s, t),
                         2.. => self.state.softmax::<S, 2>(s, t),
                         _ => self.state.softmax::<S, 1>(s, t),
                     }
@@ -425,7 +431,7 @@ impl<const BITS: usize> Kernel for Sums<'_, BITS> {
                     _ if self.state.keep[t..t + n].iter().all(|&k| k == 0) => {}
                     1 => self.tile::<S, 1>(s, way, from, t, n),
                     2 => self.tile::<S, 2>(s, way, from, t, n),
-                    4 => self.tile::<S, 4>(s, way, from, t, n),
+                    4 if S::LEVEL != Level::Scalar => self.tile::<S, 4>(s, way, from, t, n),
                     6 if S::LEVEL == Level::Avx512 => self.tile::<S, 6>(s, way, from, t, n),
                     _ if S::LEVEL == Level::Avx512 => self.tile::<S, 8>(s, way, from, t, n),
                     _ => {}
@@ -509,10 +515,10 @@ impl<const BITS: usize> Sums<'_, BITS> {
     /// As for [`Sums::tile`].
     #[inline(always)]
     unsafe fn parts<S: Simd, const R: usize, const EXACT: bool>(&mut self, s: S, from: From, t: usize, n: usize) {
-        let most = if S::LEVEL == Level::Avx512 {
-            [8, 8, 8, 4, 4, 2, 2, 2, 2][R]
-        } else {
-            [2, 2, if BITS == 8 { 2 } else { 1 }, 1, 1, 1, 1, 1, 1][R]
+        let most = match S::LEVEL {
+            Level::Avx512 => [8, 8, 8, 4, 4, 2, 2, 2, 2][R],
+            Level::Scalar => 1,
+            _ => [2, 2, if BITS == 8 { 2 } else { 1 }, 1, 1, 1, 1, 1, 1][R],
         };
         // Fewer at a time in the way that caches of half precision do not take: every size is code.
         let (several, most) = if EXACT { (R <= 4, most) } else { (false, most.min(2)) };
