@@ -111,6 +111,7 @@ _SPECIAL = {
     **{(name, "inputs"): _ARRAY for name in """binary_cross_entropy gaussian_nll_loss hinge_loss huber_loss kl_div_loss log_cosh_loss
        nll_loss""".split()},
     **{(name, parameter): f"{_ARRAY} | None" for name in "instance_norm group_norm batch_norm".split() for parameter in ("weight", "bias")},
+    **{("quantized_scaled_dot_product_attention", name): "Sequence[_ArrayLike]" for name in ("keys", "values")},
     ("asarray", "a"): "Any", ("from_dlpack", "x"): "Any",
     ("eye", "m"): "int | None",
     **{(name, "upper"): "bool" for name in ("tri_inv", "cholesky", "cholesky_inv", "solve_triangular")},

@@ -1,5 +1,7 @@
 """Quantization and quantized products from Python."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,157 @@ def test_strict_mode():
         mx.eval(strict)
     assert not mx.numerical_strict_mode()
     assert mx.array_equal(strict, mx.quantized_matmul(x, *mx.quantize(x)))
+
+
+def test_writing_through_views_reaches_kept_matrices():
+    """A matrix that is used again and again is kept in another layout: what NumPy writes to it must be seen."""
+    x = mx.random.normal((3, 256), key=mx.random.key(0))
+    first, second = ([mx.contiguous(a) for a in mx.quantize(mx.random.normal((512, 256), key=mx.random.key(i)))] for i in (1, 2))
+    dense = mx.random.normal((256, 512), key=mx.random.key(3))
+
+    def product(q):
+        y = [mx.quantized_matmul(x, *q) for _ in range(5)]
+        mx.eval(y)
+        assert all(mx.array_equal(y[0], other) for other in y)
+        return y[-1]
+
+    want = product(second)
+    for of, view in [(0, np.asarray), (1, np.from_dlpack), (2, lambda a: np.asarray(memoryview(a)))]:
+        q = [a + mx.array(0, a.dtype) for a in first]
+        product(q)
+        v = view(q[of])
+        product(q)
+        v[:] = np.array(second[of])
+        expect = product([second[i] if i == of else a for i, a in enumerate(first)])
+        assert mx.array_equal(product(q), expect)
+        v[:] = np.array(first[of])
+        assert mx.array_equal(product(q), product(first))
+        v[:] = np.array(second[of])
+        del v
+        assert mx.array_equal(product(q), expect)
+    # Assignment, and a buffer of the freed matrix's size.
+    for i, a in enumerate(second):
+        q[i][:] = a
+    assert mx.array_equal(product(q), want)
+    for _ in range(4):
+        mx.eval(x[:, :1] @ dense[:1], x @ dense)
+    view = np.asarray(dense)
+    view[:] = 1
+    assert mx.allclose(x @ dense, x.sum(1, keepdims=True), atol=1e-3)
+    del view
+    assert mx.allclose(x @ dense, x.sum(1, keepdims=True), atol=1e-3)
+
+
+def test_parts_of_one_buffer():
+    """Codes, scales and biases in one buffer do not keep it alive for good."""
+    parts = [a.view(mx.uint32).flatten() for a in mx.quantize(mx.random.normal((512, 256), key=mx.random.key(1)))]
+    x = mx.random.normal((1, 256), key=mx.random.key(0))
+    sizes = np.cumsum([a.size for a in parts]).tolist()
+
+    def use():
+        flat = mx.concatenate(parts)
+        mx.eval(flat)
+        codes, scales, biases = (flat[a:b] for a, b in zip([0, *sizes], sizes))
+        scales, biases = (a.view(mx.float32).reshape(512, 4) for a in (scales, biases))
+        y = [mx.quantized_matmul(x, codes.reshape(512, 32), scales, biases) for _ in range(5)]
+        mx.eval(y)
+        return y[-1]
+
+    want = mx.quantized_matmul(x, *mx.quantize(mx.random.normal((512, 256), key=mx.random.key(1))))
+    assert mx.array_equal(use(), want)
+    before = mx.get_active_memory()
+    for _ in range(20):
+        use()
+    assert mx.get_active_memory() < before + 4 * 4 * sizes[-1]
+
+
+def test_threads_share_a_matrix():
+    q = mx.quantize(mx.random.normal((300, 512), key=mx.random.key(1)))
+    x = mx.random.normal((24, 512), key=mx.random.key(2))
+    want = np.array(mx.quantized_matmul(x, *(a + mx.array(0, a.dtype) for a in q)))
+    wrong = []
+
+    def work(seed):
+        rows = np.random.default_rng(seed).integers(0, 24, 30).tolist()
+        for i in rows:
+            if not np.array_equal(np.array(mx.quantized_matmul(x[i : i + 1 + i % 3], *q)), want[i : i + 1 + i % 3]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize("mode", ["affine", "mxfp4", "mxfp8", "nvfp4"])
+def test_shapeless_programs_take_other_sizes(mode):
+    def draw(seed, *shape):
+        return mx.random.normal(shape, key=mx.random.key(seed))
+
+    def loss(x, *q):
+        return (mx.quantized_matmul(x, *q, mode=mode) ** 2).sum()
+
+    functions = {
+        "quantize": lambda x, w, i, *q: mx.quantize(w, mode=mode),
+        "dequantize": lambda x, w, i, *q: mx.dequantize(*q, mode=mode),
+        "quantized_matmul": lambda x, w, i, *q: mx.quantized_matmul(x, *q, mode=mode),
+        "gradient": lambda x, w, i, *q: mx.grad(loss)(x, *q),
+        "gather_qmm": lambda x, w, i, *q: mx.gather_qmm(x[:, None], *(a[None] for a in q), lhs_indices=i, rhs_indices=0 * i, mode=mode),
+        "gather_mm": lambda x, w, i, *q: mx.gather_mm(x[:, None], w.T[None], lhs_indices=i, rhs_indices=0 * i),
+        "segmented_mm": lambda x, w, i, *q: mx.segmented_mm(x, w.T, i.reshape(-1, 2)),
+        "block_masked_mm": lambda x, w, i, *q: mx.block_masked_mm(x, w.T, 32, mask_rhs=w.T[::32, ::32]),
+    }
+    if mode != "affine":
+        functions["qqmm"] = lambda x, w, i, *q: mx.qqmm(x, w, mode=mode)
+    for name, f in functions.items():
+        compiled = mx.compile(f, shapeless=True)
+        for m, n, k in [(3, 40, 256), (1, 7, 128), (65, 70, 512), (2, 1, 64)]:
+            x, w = draw(m, m, k), draw(n, n, k)
+            args = (x, w, mx.arange(2 * m) % m, *mx.quantize(w, mode=mode))
+            got, want = compiled(*args), f(*args)
+            if isinstance(want, mx.array):
+                got, want = [got], [want]
+            for a, b in zip(got, want, strict=True):
+                assert a.shape == b.shape and a.dtype == b.dtype and mx.array_equal(a, b), (name, m, n, k)
+
+
+def test_vectors_and_negative_numbers():
+    a, b = mx.random.normal((5,), key=mx.random.key(1)), mx.random.normal((3, 5, 4), key=mx.random.key(2))
+    y = mx.gather_mm(a, b, rhs_indices=mx.array([2, 0]))
+    assert y.shape == (2, 4) and mx.array_equal(y, mx.stack([a @ b[2], a @ b[0]]))
+    assert mx.gather_mm(a[None], b[0, :, 0]).shape == (1,)
+    with pytest.raises(ValueError, match="at least one dimension"):
+        mx.gather_mm(mx.array(1.0), b)
+    x, q = mx.zeros((2, 64)), mx.quantize(mx.zeros((4, 64)))
+    for wrong in [dict(bits=-1), dict(bits=7), dict(group_size=-64), dict(group_size=0)]:
+        for f in [lambda **how: mx.quantized_matmul(x, *q, **how), lambda **how: mx.quantize(x, **how)]:
+            with pytest.raises(ValueError, match="expected"):
+                f(**wrong)
+    with pytest.raises(ValueError, match="-1"):
+        mx.block_masked_mm(x, x.T, -1)
+
+
+def test_attention_to_quantized_keys():
+    how = dict(group_size=32, bits=8)
+    draw = lambda seed, *shape: mx.random.normal(shape, key=mx.random.key(seed))
+    q, k, v = draw(1, 2, 4, 3, 64), draw(2, 2, 2, 40, 64), draw(3, 2, 2, 40, 32)
+    keys, values = mx.quantize(k, **how), mx.quantize(v, **how)
+    stored = [mx.dequantize(*a, **how) for a in (keys, values)]
+    sinks, add = draw(4, 4), draw(5, 2, 4, 3, 40)
+    for mask in [None, "causal", add, add > 0]:
+        for s in [None, sinks]:
+            want = mx.fast.scaled_dot_product_attention(q, *stored, scale=0.2, mask=mask, sinks=s)
+            got = mx.fast.quantized_scaled_dot_product_attention(q, keys, values, scale=0.2, mask=mask, sinks=s, **how)
+            assert mx.array_equal(got, want)
+    # The first keys of a longer buffer, and a loop for a batch.
+    short = [[a[:, :, :17] for a in part] for part in (keys, values)]
+    want = mx.fast.scaled_dot_product_attention(q, *(a[:, :, :17] for a in stored), scale=0.2)
+    assert mx.array_equal(mx.fast.quantized_scaled_dot_product_attention(q, *short, scale=0.2, **how), want)
+    each = mx.vmap(lambda q: mx.fast.quantized_scaled_dot_product_attention(q, keys, values, scale=0.2, **how))(mx.stack([q, -q]))
+    assert mx.array_equal(each[0], mx.fast.scaled_dot_product_attention(q, *stored, scale=0.2))
+    with pytest.raises(ValueError, match="keys as codes, scales and biases"):
+        mx.fast.quantized_scaled_dot_product_attention(q, keys[:1], values, scale=0.2, **how)
+    with pytest.raises(ValueError, match="affine"):
+        mx.fast.quantized_scaled_dot_product_attention(q, keys[:2], values[:2], scale=0.2, mode="mxfp4")

@@ -1,5 +1,5 @@
 //! `isobit bench`: times the kernels on this machine and prints them beside the machine's own limits, or answers a
-//! driver that times several programs in turn. With `--shape` it times a whole language model.
+//! driver that times several programs in turn. With `--shape` or `--model` it times a whole language model.
 
 mod gpt;
 mod profile;
@@ -8,11 +8,15 @@ mod rows;
 mod shape;
 
 use crate::activations::ActivationOptions;
+use crate::kv::CacheOptions;
 use crate::output::say;
+use crate::quantize::Mode;
+use isobit::quant::Format;
 use isobit::{Array, Dtype, Error, Result, ops};
 use isobit_nn::Activations;
 use rows::Row;
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -28,23 +32,31 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     calls: u32,
     /// Read `ROW CALLS` lines from standard input and answer each with one line of JSON (seconds per call)
-    #[arg(long, conflicts_with = "shape")]
+    #[arg(long)]
     worker: bool,
     /// Time a language model of this geometry with random weights instead of the rows
-    #[arg(long, conflicts_with = "filter")]
+    #[arg(long, group = "whole", conflicts_with_all = ["filter", "worker"])]
     shape: Option<shape::Shape>,
-    /// Bits of its weights: 2, 3, 4, 5, 6, 8, or 16 for bfloat16
-    #[arg(long, value_name = "N", requires = "shape", default_value = "4", value_parser = bits)]
-    bits: usize,
-    /// Tokens of its prompt
-    #[arg(long, value_name = "N", requires = "shape", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=32768))]
+    /// Time the language model in this directory instead of the rows
+    #[arg(long, value_name = "DIR", group = "whole", conflicts_with_all = ["filter", "worker"])]
+    model: Option<PathBuf>,
+    /// Bits of random weights: 2, 3, 4, 5, 6, 8, or 16 for bfloat16 (default: 4, in mode mxfp8 8)
+    #[arg(long, value_name = "N", requires = "shape", conflicts_with = "model", value_parser = bits)]
+    bits: Option<usize>,
+    /// What codes and scales of random weights mean
+    #[arg(long, requires = "shape", conflicts_with = "model", default_value = "affine")]
+    mode: Mode,
+    /// Tokens of the prompt
+    #[arg(long, value_name = "N", requires = "whole", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..=32768))]
     prompt: u32,
     /// Tokens that it generates
-    #[arg(long, value_name = "N", requires = "shape", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N", requires = "whole", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     tokens: u32,
     /// Also say where the time of a prompt and of a token goes, primitive by primitive (in a round of its own)
-    #[arg(long, requires = "shape")]
+    #[arg(long, requires = "whole")]
     profile: bool,
+    #[command(flatten)]
+    cache: CacheOptions,
     #[command(flatten)]
     activations: ActivationOptions,
 }
@@ -60,12 +72,12 @@ pub fn run(args: &Options) -> Result<ExitCode> {
     if let Some(n) = threads {
         isobit_kernels::par::set_threads(n.clamp(1, 1024) as usize);
     }
-    if let Some(shape) = args.shape {
+    if let Some(source) = source(args)? {
         let (prompt, tokens) = (args.prompt as usize, args.tokens as usize);
         // A call is a prompt and a text: far fewer of them are needed than of kernels.
         let rounds = args.calls.div_ceil(3) as usize;
-        let (activations, profile) = (args.activations.get(), args.profile);
-        let run = shape::Run { shape, bits: args.bits, activations, prompt, tokens, rounds, profile };
+        let (activations, cache, profile) = (args.activations.get(), args.cache, args.profile);
+        let run = shape::Run { source, cache, activations, prompt, tokens, rounds, profile };
         shape::run(&run, || Ok((isobit_kernels::limits::fma_gflops(), read_limit()?)))?
     } else if args.worker {
         worker(args.activations.get())?
@@ -73,6 +85,24 @@ pub fn run(args: &Options) -> Result<ExitCode> {
         table(args)?
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The whole model that is asked for, if one is.
+fn source(args: &Options) -> Result<Option<shape::Source>> {
+    if let Some(dir) = &args.model {
+        return Ok(Some(shape::Source::Directory(dir.clone())));
+    }
+    let Some(shape) = args.shape else {
+        return match args.cache.is_given() {
+            true => Err(Error::value("bench", "--kv-bits belongs to a whole model: expected --shape or --model")),
+            false => Ok(None),
+        };
+    };
+    let format = match (args.bits, args.mode) {
+        (Some(16), Mode::Affine) => None,
+        (bits, mode) => Some(Format::new(mode.mode(), None, bits)?),
+    };
+    Ok(Some(shape::Source::Random(shape, format)))
 }
 
 fn table(args: &Options) -> Result<()> {

@@ -6,7 +6,7 @@ use isobit::quant::{Format, Mode};
 use isobit_lm::Qwen3;
 
 /// How keys and values are stored.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone, Copy, Default)]
 pub struct CacheOptions {
     /// Store keys and values quantized, in 2, 3, 4, 5, 6 or 8 bits (results differ from those of a cache of floats)
     #[arg(long, value_name = "BITS", value_parser = choice(&[2, 3, 4, 5, 6, 8]))]
@@ -26,6 +26,11 @@ fn choice(list: &'static [u64]) -> impl Fn(&str) -> std::result::Result<u64, Str
 }
 
 impl CacheOptions {
+    /// Whether a quantized cache is asked for.
+    pub fn is_given(&self) -> bool {
+        self.kv_bits.is_some()
+    }
+
     /// Makes new caches of `model` what the options say.
     ///
     /// # Errors

@@ -38,8 +38,9 @@ pub struct Options {
     max_file_mb: u64,
 }
 
+/// What codes and scales mean, by name.
 #[derive(Clone, Copy, ValueEnum)]
-enum Mode {
+pub enum Mode {
     Affine,
     Mxfp4,
     Mxfp8,
@@ -47,7 +48,8 @@ enum Mode {
 }
 
 impl Mode {
-    fn mode(self) -> quant::Mode {
+    /// The mode of that name.
+    pub fn mode(self) -> quant::Mode {
         match self {
             Mode::Affine => quant::Mode::Affine,
             Mode::Mxfp4 => quant::Mode::Mxfp4,

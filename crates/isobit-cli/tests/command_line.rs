@@ -190,6 +190,29 @@ fn quantize_generate_verify() {
         let table = works(&[&["verify", "--model", &out, "--tokens", "9", "--batch", "2"], kv, &rounded].concat());
         assert!(table.contains("the same bits"), "{table}");
     }
+    // A mixture of experts of 4 bits as MLX publishes it.
+    let (mixture, published) =
+        (dir.join("mixture"), Path::new(env!("CARGO_MANIFEST_DIR")).join("../isobit-lm/tests/mlx-mixture"));
+    fs::create_dir(&mixture).unwrap();
+    for name in ["config.json", "model.safetensors", "model.safetensors.index.json"] {
+        fs::copy(published.join(name), Path::new(&mixture).join(name)).unwrap();
+    }
+    fs::copy(Path::new(&float).join("tokenizer.json"), Path::new(&mixture).join("tokenizer.json")).unwrap();
+    let of = |command: &[&str], more: &[&str]| works(&[command, &["--model", &mixture], more].concat());
+    assert!(of(&["generate", "--prompt", "fn op_1", "--max-tokens", "5"], &[]).starts_with("fn op_1"));
+    for more in [&[][..], &["--kv-bits", "3"]] {
+        assert!(of(&["verify", "--tokens", "9", "--batch", "2"], more).contains("the same bits"));
+    }
+    let table =
+        of(&["bench", "--prompt", "9", "--tokens", "2", "--calls", "1"], &["--kv-bits", "4", "--activations", "int8"]);
+    for word in [
+        "mixture with 6.74 bits per weight",
+        "eight bits, a cache of 4 bits",
+        "prefill          9",
+        "decode           2",
+    ] {
+        assert!(table.contains(word), "{word}: {table}");
+    }
     let message = fails(1, &["verify", "--model", &float, "--activations", "int8"]);
     assert!(message.contains("expected a model with quantized weights"), "{message}");
     let again = ["quantize", "--model", &float, "--out", &dir.join("q0")];
@@ -270,6 +293,10 @@ fn command_lines_that_make_no_sense() {
         (&["bench", "--shape", "qwen3-9b"], "qwen3-8b"),
         (&["bench", "--shape", "qwen3-0.6b", "--bits", "7"], "expected one of"),
         (&["bench", "--bits", "4"], "--shape"),
+        (&["bench", "--model", "x", "--shape", "qwen3-8b"], "--shape"),
+        (&["bench", "--model", "x", "--mode", "mxfp4"], "--mode"),
+        (&["bench", "--model", "x", "--worker"], "--worker"),
+        (&["bench", "--prompt", "9"], "--shape"),
         (&["bench", "--threads", "0"], "1..=1024"),
         (&["bench", "--threads", "100000"], "1..=1024"),
         (&["bench", "--calls", "18446744073709551615"], "--calls"),

@@ -1,13 +1,16 @@
 //! `mlx.core.fast`.
 
-use crate::args::{ArrayLike, MaskArg, StreamArg, optional};
+use crate::args::{ArrayLike, Count, MaskArg, StreamArg, optional};
 use crate::array::{Out, PyArray, out};
-use crate::ops::{docstring, functions};
+use crate::ops::{docstring, format, functions};
+use isobit::ops::Quantized;
 use isobit::ops::rope::Offset;
 use isobit::{Error, fast};
 use pyo3::prelude::*;
 
-functions! { cross_entropy rms_norm layer_norm rope scaled_dot_product_attention }
+functions! {
+    cross_entropy rms_norm layer_norm rope scaled_dot_product_attention quantized_scaled_dot_product_attention
+}
 
 #[doc = docstring!("cross_entropy")]
 #[pyfunction]
@@ -94,4 +97,42 @@ fn scaled_dot_product_attention(
     let _ = (force_fused, stream);
     let (q, k, v) = (q.array(), k.array(), v.array());
     out(fast::scaled_dot_product_attention(&q, &k, &v, scale, MaskArg::mask(&mask), optional(sinks).as_ref()))
+}
+
+/// Codes, scales and biases, as `quantize` gives them.
+fn quantized(name: &str, parts: Vec<ArrayLike>) -> isobit::Result<Quantized> {
+    let count = parts.len();
+    let mut parts = parts.into_iter().map(ArrayLike::array);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(codes), Some(scales), biases) if count < 4 => Ok(Quantized { codes, scales, biases }),
+        _ => Err(Error::value(
+            "quantized_scaled_dot_product_attention",
+            format!("expected {name} as codes, scales and biases, got {count} arrays"),
+        )),
+    }
+}
+
+// Of isobit alone: MLX dequantizes, or makes it of two quantized products.
+#[doc = docstring!("quantized_scaled_dot_product_attention")]
+#[pyfunction]
+#[pyo3(signature = (
+    q, keys, values, *, scale, mask=None, sinks=None, group_size=None, bits=None, mode="affine", stream=None
+))]
+#[allow(clippy::too_many_arguments)]
+fn quantized_scaled_dot_product_attention(
+    q: ArrayLike,
+    keys: Vec<ArrayLike>,
+    values: Vec<ArrayLike>,
+    scale: f32,
+    mask: Option<MaskArg>,
+    sinks: Option<ArrayLike>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
+    mode: &str,
+    stream: Option<StreamArg>,
+) -> Out {
+    let _ = stream;
+    let (keys, values) = (quantized("keys", keys)?, quantized("values", values)?);
+    let (format, mask, sinks) = (format(group_size, bits, mode)?, MaskArg::mask(&mask), optional(sinks));
+    out(fast::quantized_scaled_dot_product_attention(&q.array(), &keys, &values, format, scale, mask, sinks.as_ref()))
 }

@@ -1744,8 +1744,9 @@ def gather_mm(a: _ArrayLike, b: _ArrayLike, /, lhs_indices: _ArrayLike | None = 
     A product has the bits that `matmul` gives those two matrices.
 
     Shapes:
-    `a`: `[..., M, K]`, `b`: `[..., K, N]`; `lhs` and `rhs` broadcast together, to `[I...]`. Without `lhs` or `rhs` each
-    matrix of that operand is used once, in order. Result `[I..., M, N]`.
+    `a`: `[..., M, K]` (or `[K]`), `b`: `[..., K, N]` (or `[K]`); `lhs` and `rhs` broadcast together, to `[I...]`. Without
+    `lhs` or `rhs` each matrix of that operand is used once, in order. Result `[I..., M, N]`, without the axis that a vector
+    lacks.
 
     Dtypes:
     Floats, promoted; indices are integers. Negative ones count from the end, and one that is out of range is clamped.
@@ -1754,7 +1755,7 @@ def gather_mm(a: _ArrayLike, b: _ArrayLike, /, lhs_indices: _ArrayLike | None = 
     Of both operands; what one matrix gets from several pairs is added up in ascending order.
 
     Errors:
-    Operands of fewer than two axes, inner sizes that differ, indices that do not broadcast, other dtypes."""
+    Operands without axes, inner sizes that differ, indices that do not broadcast, other dtypes."""
 
 def gather_qmm(x: _ArrayLike, w: _ArrayLike, /, scales: _ArrayLike, biases: _ArrayLike | None = ..., lhs_indices: _ArrayLike | None = ..., rhs_indices: _ArrayLike | None = ..., transpose: bool = ..., group_size: int | None = ..., bits: int | None = ..., mode: str = ..., global_scale: _ArrayLike | None = ..., *, sorted_indices: bool = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
     """`x[lhs[i]] @ w[rhs[i]].T` (or `@ w[rhs[i]]`) for every index pair `i`, with a quantized `w`: the leading axes of `x` and
@@ -2548,7 +2549,9 @@ def quantize(w: _ArrayLike, /, group_size: int | None = ..., bits: int | None = 
 
     mxfp4 and mxfp8: the scale is the least power of two by which the group's largest magnitude comes to at most 6 or 448
     (1 for a group of zeros); nvfp4: the scale is that magnitude over 6 as E4M3. Codes are nearest values, of two equally
-    near E2M1 values the smaller, of two E4M3 values the even one.
+    near E2M1 values the smaller, of two E4M3 values the even one. A group with a number that is not finite has the scale NaN
+    with mxfp4 and mxfp8 and codes that stand for NaN with affine ones; E4M3 scales and codes have no place for it, and with
+    nvfp4 it is lost.
 
     `global_scale` (nvfp4 only) is one float32 number, the largest magnitude of the whole array: scales are then relative to
     it, `E4M3(largest / 6 * 2688 / global_scale)` with 2688 = 448 * 6, and must be read with the same number.

@@ -6,7 +6,7 @@ from typing import IO, Any, Protocol, final
 from typing_extensions import Buffer, disjoint_base
 
 from isobit.core import _ArrayLike, Device, DeviceType, Dtype, Stream, array
-__all__ = ['cross_entropy', 'rms_norm', 'layer_norm', 'rope', 'scaled_dot_product_attention']
+__all__ = ['cross_entropy', 'rms_norm', 'layer_norm', 'rope', 'scaled_dot_product_attention', 'quantized_scaled_dot_product_attention']
 
 def cross_entropy(logits: _ArrayLike, targets: _ArrayLike, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """`logsumexp(logits) - logits[target]` over the last axis.
@@ -38,6 +38,26 @@ def layer_norm(x: _ArrayLike, weight: _ArrayLike | None, bias: _ArrayLike | None
 
     Errors:
     A scalar `x`, a `weight` or `bias` of another shape, no floating dtype."""
+
+def quantized_scaled_dot_product_attention(q: _ArrayLike, keys: Sequence[_ArrayLike], values: Sequence[_ArrayLike], *, scale: float, mask: str | _ArrayLike | None = ..., sinks: _ArrayLike | None = ..., group_size: int | None = ..., bits: int | None = ..., mode: str = ..., stream: Stream | Device | DeviceType | None = ...) -> array:
+    """`scaled_dot_product_attention` to keys and values in an affine format, without
+    dequantizing them in memory.
+
+    The bits are those of attention in float32 to the dequantized keys and values, rounded to the queries' dtype once: a row
+    depends on its query and the keys that it sees alone, as with floats.
+
+    Shapes:
+    `q`: `[B, Hq, Lq, D]`, codes of the keys `[B, Hkv, Lk, D * bits / 32]`, their scales and biases
+    `[B, Hkv, Lk, D / group_size]`, those of the values likewise with `Dv`, `sinks`: `[Hq]`; result `[B, Hq, Lq, Dv]`.
+
+    Dtypes:
+    Queries, scales and biases are floats; computed in float32 (float64 queries: in float64). The result has the dtype of `q`.
+
+    Gradients:
+    With respect to `q`, scales and biases, a float mask and `sinks`.
+
+    Errors:
+    Shapes that do not fit together, a format that is not affine, no floating dtype."""
 
 def rms_norm(x: _ArrayLike, weight: _ArrayLike | None, eps: float, *, stream: Stream | Device | DeviceType | None = ...) -> array:
     """`x / sqrt(mean(x^2) + eps) * weight` over the last axis (Zhang and Sennrich, 2019).

@@ -1,15 +1,17 @@
-//! Prefill and decode of a whole model of a published geometry with random weights, beside what memory and arithmetic
-//! allow.
+//! Prefill and decode of a whole model, one from a directory or of a published geometry with random weights, beside what
+//! memory and arithmetic allow.
 //!
-//! Weights are drawn in the stored format: what matters here is how many bytes and operations there are. Text is random
-//! tokens; nothing is sampled.
+//! Random weights are drawn in the stored format: what matters here is how many bytes and operations there are. Text is
+//! random tokens; nothing is sampled.
 
 use super::profile::Profiler;
+use crate::kv::CacheOptions;
 use crate::output::say;
-use isobit::quant::{Format, Mode};
+use isobit::quant::Format;
 use isobit::{Array, Dtype, Error, Result, ops, random};
 use isobit_lm::{Config, Experts, Quantization, Qwen3, Recipe, Session};
-use isobit_nn::{Activations, Module, Path};
+use isobit_nn::{Activations, Module, Params, Path};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// Geometries that are known by name.
@@ -76,12 +78,31 @@ impl Shape {
     }
 }
 
+/// Whose weights.
+pub enum Source {
+    /// Random ones of a geometry, in a format or in bfloat16.
+    Random(Shape, Option<Format>),
+    /// Those of a model directory.
+    Directory(PathBuf),
+}
+
+impl Source {
+    fn name(&self) -> String {
+        match self {
+            Source::Random(shape, _) => {
+                clap::ValueEnum::to_possible_value(shape).map_or_else(String::new, |v| v.get_name().to_owned())
+            }
+            Source::Directory(dir) => dir.display().to_string(),
+        }
+    }
+}
+
 /// What to run.
 pub struct Run {
-    /// The geometry.
-    pub shape: Shape,
-    /// Bits of a weight; 16 is bfloat16.
-    pub bits: usize,
+    /// The weights.
+    pub source: Source,
+    /// How keys and values are stored.
+    pub cache: CacheOptions,
     /// How products with the weights take their inputs.
     pub activations: Activations,
     /// Tokens of the prompt.
@@ -104,19 +125,27 @@ struct Cost {
     head: f64,
 }
 
-/// Builds the model, times it and prints the table.
+/// Builds or reads the model, times it and prints the table.
 pub fn run(run: &Run, limits: impl FnOnce() -> Result<(f64, f64)>) -> Result<()> {
-    let mut model = lazy_model(run)?;
-    let weights = bytes(&model);
-    check_memory(&model, run, isobit::alloc::available_memory())?;
-    let cost = cost(&model);
     let start = Instant::now();
-    fill(&mut model)?;
+    let mut model = match &run.source {
+        Source::Random(shape, format) => lazy_model(*shape, *format)?,
+        Source::Directory(dir) => isobit_lm::load(dir)?.model,
+    };
+    model.set_activations(run.activations)?;
+    run.cache.apply(&mut model)?;
+    let weights = bytes(&model);
+    if let Source::Random(..) = run.source {
+        check_memory(&model, run, isobit::alloc::available_memory())?;
+        fill(&mut model)?;
+    }
+    let cost = cost(&model);
     say!(
-        "{} with {}-bit weights{}: {:.2} GB, made in {:.1} s; {} threads, {}",
-        clap::ValueEnum::to_possible_value(&run.shape).map_or_else(String::new, |v| v.get_name().to_owned()),
-        run.bits,
+        "{} with {:.2} bits per weight{}{}: {:.2} GB, made in {:.1} s; {} threads, {}",
+        run.source.name(),
+        bits_per_weight(&model),
         if run.activations == Activations::Int8 { ", activations rounded to eight bits" } else { "" },
+        model.cache_format().map_or_else(String::new, |f| format!(", a cache of {} bits", f.bits())),
         weights as f64 / 1e9,
         start.elapsed().as_secs_f64(),
         isobit_kernels::par::threads(),
@@ -190,15 +219,30 @@ fn profiled(model: &Qwen3, text: &[u32], tokens: usize) -> Result<()> {
 }
 
 /// The model in its format, with zeros that take no memory.
-fn lazy_model(run: &Run) -> Result<Qwen3> {
-    let mut model = Qwen3::zeros(run.shape.config(), Dtype::BF16)?;
-    if run.bits != 16 {
-        let format = Format::new(Mode::Affine, Some(64), Some(run.bits))?;
+fn lazy_model(shape: Shape, format: Option<Format>) -> Result<Qwen3> {
+    let mut model = Qwen3::zeros(shape.config(), Dtype::BF16)?;
+    if let Some(format) = format {
         let quantization: Quantization = Recipe::new(format).resolve(&model.quantizable_layers())?;
         model.quantize(&quantization)?;
     }
-    model.set_activations(run.activations)?;
     Ok(model)
+}
+
+/// Stored bits of a weight in a layer that can be quantized, scales and biases included.
+fn bits_per_weight(model: &Qwen3) -> f64 {
+    let params = model.parameters();
+    let (mut bits, mut weights) = (0, 0);
+    for (path, shape) in model.quantizable_layers() {
+        weights += shape.iter().product::<usize>();
+        bits += stored(&params, &path) * 8;
+    }
+    bits as f64 / weights.max(1) as f64
+}
+
+/// Bytes of a layer's matrix.
+fn stored(params: &Params, path: &str) -> usize {
+    let part = |name: &str| params.get(&format!("{path}.{name}")).map_or(0, Array::nbytes);
+    part("weight") + part("scales") + part("biases")
 }
 
 fn bytes(model: &Qwen3) -> usize {
@@ -228,9 +272,7 @@ fn cost(model: &Qwen3) -> Cost {
         let part = if shape.len() == 3 { share } else { 1.0 };
         let flops = 2.0 * part * shape.iter().product::<usize>() as f64;
         *(if is_table || path == "lm_head" { &mut cost.head } else { &mut cost.flops }) += flops;
-        for name in ["weight", "scales", "biases"] {
-            cost.bytes += part * params.get(&format!("{path}.{name}")).map_or(0.0, |a| a.nbytes() as f64);
-        }
+        cost.bytes += part * stored(&params, &path) as f64;
     }
     cost
 }
@@ -249,10 +291,10 @@ fn check_memory(model: &Qwen3, run: &Run, free: usize) -> Result<()> {
     if need > free {
         let gb = |n: usize| n as f64 / 1e9;
         let message = format!(
-            "this shape needs {:.1} GB ({:.1} GB of weights with {} bits, the rest to work in), but {:.1} GB are free",
+            "this shape needs {:.1} GB ({:.1} GB of weights with {:.1} bits, the rest to work in), but {:.1} GB are free",
             gb(need),
             gb(weights),
-            run.bits,
+            bits_per_weight(model),
             gb(free)
         );
         return Err(Error::value("bench", message));
@@ -297,10 +339,10 @@ fn drawn(name: &str, a: &Array, seed: u64) -> Result<Array> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isobit::quant::Mode;
 
-    fn of(shape: Shape, bits: usize) -> Run {
-        let activations = Activations::Exact;
-        Run { shape, bits, activations, prompt: 512, tokens: 32, rounds: 1, profile: false }
+    fn four() -> Option<Format> {
+        Some(Format::new(Mode::Affine, None, Some(4)).unwrap())
     }
 
     #[test]
@@ -308,24 +350,30 @@ mod tests {
         for (shape, millions, met) in
             [(Shape::Small, 596, 595), (Shape::Middle, 8190, 7568), (Shape::Sparse, 30_532, 3041)]
         {
-            let model = lazy_model(&of(shape, 16)).unwrap();
+            let model = lazy_model(shape, None).unwrap();
             assert_eq!(model.num_parameters() / 1_000_000, millions);
             let cost = cost(&model);
             // Matrices in bfloat16: two operations and two bytes for each element that a token meets.
             assert_eq!(((cost.flops + cost.head) / 2e6) as usize, met, "{shape:?}");
             assert_eq!(cost.bytes, cost.flops + cost.head);
+            assert_eq!(bits_per_weight(&model), 16.0);
         }
-        let four = lazy_model(&of(Shape::Middle, 4)).unwrap();
+        let four = lazy_model(Shape::Middle, four()).unwrap();
         let bits = bytes(&four) as f64 * 8.0 / 8.191e9;
-        assert!((bits - 4.5).abs() < 0.01, "{bits}");
+        assert!((bits - 4.5).abs() < 0.01 && bits_per_weight(&four) == 4.5, "{bits}");
+        let scaled = lazy_model(Shape::Sparse, Some(Format::new(Mode::Nvfp4, None, None).unwrap())).unwrap();
+        // Routers have 8 bits and a scale and a bias for each 64 weights.
+        assert!((bits_per_weight(&scaled) - 4.5).abs() < 0.01);
     }
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let run = of(Shape::Sparse, 4);
-        let model = lazy_model(&run).unwrap();
+        let source = Source::Random(Shape::Sparse, four());
+        let (activations, cache) = (Activations::Exact, CacheOptions::default());
+        let run = Run { source, cache, activations, prompt: 512, tokens: 32, rounds: 1, profile: false };
+        let model = lazy_model(Shape::Sparse, four()).unwrap();
         let e = check_memory(&model, &run, 16 << 30).unwrap_err().to_string();
-        assert!(e.contains("17.2 GB of weights with 4 bits") && e.contains("17.2 GB are free"), "{e}");
+        assert!(e.contains("17.2 GB of weights with 4.5 bits") && e.contains("17.2 GB are free"), "{e}");
         check_memory(&model, &run, 64 << 30).unwrap();
     }
 }

@@ -15,8 +15,9 @@ use std::ops::Range;
 /// A product has the bits that [`matmul`](crate::ops::matmul()) gives those two matrices.
 ///
 /// # Shapes
-/// `a`: `[..., M, K]`, `b`: `[..., K, N]`; `lhs` and `rhs` broadcast together, to `[I...]`. Without `lhs` or `rhs` each
-/// matrix of that operand is used once, in order. Result `[I..., M, N]`.
+/// `a`: `[..., M, K]` (or `[K]`), `b`: `[..., K, N]` (or `[K]`); `lhs` and `rhs` broadcast together, to `[I...]`. Without
+/// `lhs` or `rhs` each matrix of that operand is used once, in order. Result `[I..., M, N]`, without the axis that a vector
+/// lacks.
 ///
 /// # Dtypes
 /// Floats, promoted; indices are integers. Negative ones count from the end, and one that is out of range is clamped.
@@ -25,7 +26,7 @@ use std::ops::Range;
 /// Of both operands; what one matrix gets from several pairs is added up in ascending order.
 ///
 /// # Errors
-/// Operands of fewer than two axes, inner sizes that differ, indices that do not broadcast, other dtypes.
+/// Operands without axes, inner sizes that differ, indices that do not broadcast, other dtypes.
 ///
 /// # Examples
 /// ```
@@ -39,6 +40,12 @@ use std::ops::Range;
 /// ```
 pub fn gather_mm(a: &Array, b: &Array, lhs: Option<&Array>, rhs: Option<&Array>) -> Result<Array> {
     const OP: &str = "gather_mm";
+    if a.ndim() == 1 {
+        return super::squeeze(&gather_mm(&super::expand_dims(a, 0)?, b, lhs, rhs)?, -2);
+    }
+    if b.ndim() == 1 {
+        return super::squeeze(&gather_mm(a, &super::expand_dims(b, 1)?, lhs, rhs)?, -1);
+    }
     let (a, b) = super::matmul::promoted(OP, a, b)?;
     let (lhs, rhs) = pairs(OP, &a, &b, lhs, rhs)?;
     apply(GatherMm, &[&stacked(&a)?, &stacked(&b)?, &lhs, &rhs])

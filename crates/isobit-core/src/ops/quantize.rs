@@ -26,7 +26,9 @@ pub struct Quantized {
 ///
 /// mxfp4 and mxfp8: the scale is the least power of two by which the group's largest magnitude comes to at most 6 or 448
 /// (1 for a group of zeros); nvfp4: the scale is that magnitude over 6 as E4M3. Codes are nearest values, of two equally
-/// near E2M1 values the smaller, of two E4M3 values the even one.
+/// near E2M1 values the smaller, of two E4M3 values the even one. A group with a number that is not finite has the scale NaN
+/// with mxfp4 and mxfp8 and codes that stand for NaN with affine ones; E4M3 scales and codes have no place for it, and with
+/// nvfp4 it is lost.
 ///
 /// `global_scale` (nvfp4 only) is one float32 number, the largest magnitude of the whole array: scales are then relative to
 /// it, `E4M3(largest / 6 * 2688 / global_scale)` with 2688 = 448 * 6, and must be read with the same number.

@@ -1,6 +1,6 @@
 //! Layers as functions of their parameters.
 
-use crate::args::{ArrayLike, DtypeArg, MaskArg, optional};
+use crate::args::{ArrayLike, Count, DtypeArg, MaskArg, optional};
 use crate::array::{Out, PyArray, out};
 use crate::error::{Failure, Res, stash};
 use crate::ops::{docstring, format, functions};
@@ -44,8 +44,8 @@ fn quantized_linear(
     scales: ArrayLike,
     biases: Option<ArrayLike>,
     bias: Option<ArrayLike>,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     activations: &str,
 ) -> Out {
@@ -69,8 +69,8 @@ fn quantized_embedding(
     scales: ArrayLike,
     biases: Option<ArrayLike>,
     x: ArrayLike,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
 ) -> Out {
     let (codes, scales, biases) = (weight.array(), scales.array(), optional(biases));

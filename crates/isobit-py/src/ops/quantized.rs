@@ -1,11 +1,11 @@
 //! Quantization, and products with quantized and with gathered matrices.
 
 use super::{docstring, functions, tuple};
-use crate::args::{ArrayLike, DtypeArg, StreamArg, optional};
+use crate::args::{ArrayLike, Count, DtypeArg, StreamArg, optional};
 use crate::array::{Out, out};
 use crate::error::Res;
 use isobit::quant::{Format, Mode};
-use isobit::{Dtype, ops};
+use isobit::{Dtype, Error, ops};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -15,8 +15,8 @@ functions! {
 }
 
 /// The format that the arguments name.
-pub fn format(group_size: Option<usize>, bits: Option<usize>, mode: &str) -> isobit::Result<Format> {
-    Format::new(mode.parse::<Mode>()?, group_size, bits)
+pub fn format(group_size: Option<Count>, bits: Option<Count>, mode: &str) -> isobit::Result<Format> {
+    Format::new(mode.parse::<Mode>()?, group_size.map(|n| n.0), bits.map(|n| n.0))
 }
 
 #[doc = docstring!("quantize")]
@@ -25,8 +25,8 @@ pub fn format(group_size: Option<usize>, bits: Option<usize>, mode: &str) -> iso
 fn quantize<'py>(
     py: Python<'py>,
     w: ArrayLike,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     global_scale: Option<ArrayLike>,
     stream: Option<StreamArg>,
@@ -46,8 +46,8 @@ fn dequantize(
     w: ArrayLike,
     scales: ArrayLike,
     biases: Option<ArrayLike>,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     global_scale: Option<ArrayLike>,
     dtype: Option<DtypeArg>,
@@ -71,8 +71,8 @@ fn quantized_matmul(
     scales: ArrayLike,
     biases: Option<ArrayLike>,
     transpose: bool,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     stream: Option<StreamArg>,
 ) -> Out {
@@ -91,8 +91,8 @@ fn quantized_matmul_int8(
     w: ArrayLike,
     scales: ArrayLike,
     biases: Option<ArrayLike>,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     stream: Option<StreamArg>,
 ) -> Out {
@@ -131,8 +131,8 @@ fn gather_qmm(
     lhs_indices: Option<ArrayLike>,
     rhs_indices: Option<ArrayLike>,
     transpose: bool,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     global_scale: Option<ArrayLike>,
     sorted_indices: bool,
@@ -162,8 +162,8 @@ fn gather_qmm_int8(
     biases: Option<ArrayLike>,
     lhs_indices: Option<ArrayLike>,
     rhs_indices: Option<ArrayLike>,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     stream: Option<StreamArg>,
 ) -> Out {
@@ -183,8 +183,8 @@ fn qqmm(
     x: ArrayLike,
     w: ArrayLike,
     scales: Option<ArrayLike>,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     global_scale_x: Option<ArrayLike>,
     global_scale_w: Option<ArrayLike>,
@@ -209,8 +209,8 @@ fn gather_qqmm(
     scales: Option<ArrayLike>,
     lhs_indices: Option<ArrayLike>,
     rhs_indices: Option<ArrayLike>,
-    group_size: Option<usize>,
-    bits: Option<usize>,
+    group_size: Option<Count>,
+    bits: Option<Count>,
     mode: &str,
     global_scale_x: Option<ArrayLike>,
     global_scale_w: Option<ArrayLike>,
@@ -236,15 +236,18 @@ fn gather_qqmm(
 fn block_masked_mm(
     a: ArrayLike,
     b: ArrayLike,
-    block_size: usize,
+    block_size: isize,
     mask_out: Option<ArrayLike>,
     mask_lhs: Option<ArrayLike>,
     mask_rhs: Option<ArrayLike>,
     stream: Option<StreamArg>,
 ) -> Out {
     let _ = stream;
+    let block = usize::try_from(block_size).map_err(|_| {
+        Error::value("block_masked_mm", format!("expected blocks of at least one element, got {block_size}"))
+    })?;
     let (o, l, r) = (optional(mask_out), optional(mask_lhs), optional(mask_rhs));
-    out(ops::block_masked_mm(&a.array(), &b.array(), block_size, o.as_ref(), l.as_ref(), r.as_ref()))
+    out(ops::block_masked_mm(&a.array(), &b.array(), block, o.as_ref(), l.as_ref(), r.as_ref()))
 }
 
 #[doc = docstring!("segmented_mm")]
