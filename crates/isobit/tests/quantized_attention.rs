@@ -76,7 +76,10 @@ impl Case {
             dtype: pick(rng, &[Dtype::F32, Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::BF16, Dtype::F64]),
             batch: 1 + rng.below(2),
             heads: [kv * group, kv],
-            lens: [pick(rng, &[1, 1, 2, 3, 4, 5, 8, 9, 17]), pick(rng, &[1, 3, 16, 63, 64, 65, 130, 200, 513, 600])],
+            lens: [
+                pick(rng, &[1, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 33, 64, 97, 130]),
+                pick(rng, &[1, 3, 16, 63, 64, 65, 130, 200, 513, 600]),
+            ],
             dims: [dim(rng), dim(rng)],
             kind: pick(rng, &[Kind::None, Kind::Causal, Kind::Keep, Kind::Add]),
             sinks: rng.below(3) == 0,
