@@ -20,10 +20,10 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Bits of a weight: 2, 3, 4, 5, 6 or 8 (default: 4, in mode mxfp8 8)
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     bits: Option<usize>,
     /// Weights that share a scale (default: 64, in the other modes their own number)
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     group_size: Option<usize>,
     /// What codes and scales mean
     #[arg(long, value_name = "MODE", default_value = "affine")]

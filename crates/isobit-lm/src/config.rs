@@ -99,6 +99,25 @@ impl Config {
         Ok(config)
     }
 
+    /// Reads `generation_config.json`: the end tokens that it names count, not those of `config.json`, as in transformers and
+    /// mlx-lm. Chat models end a turn and a text with different ones, and only this file names both.
+    ///
+    /// # Errors
+    /// Text that is not JSON; end tokens that are no tokens of the vocabulary.
+    pub(crate) fn read_generation(&mut self, text: &str) -> Result<()> {
+        let fail = |m: String| Error::value("config", format!("generation_config.json: {m}"));
+        let value: Value = serde_json::from_str(text).map_err(|e| fail(format!("not JSON: {e}")))?;
+        let Value::Object(map) = value else { return Err(fail("expected an object".to_owned())) };
+        let ids = Fields(&map).tokens("eos_token_id").map_err(|e| fail(e.message().replace("config.json: ", "")))?;
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocab_size) {
+            return Err(fail(format!("eos_token_id: expected less than {}, got {id}", self.vocab_size)));
+        }
+        if !ids.is_empty() {
+            self.eos_token_ids = ids;
+        }
+        Ok(())
+    }
+
     /// Checks that the numbers fit together.
     ///
     /// # Errors
@@ -303,7 +322,11 @@ impl Fields<'_> {
             },
             (None, None) => return Err(Error::value("config", "config.json: missing field `architectures`")),
         };
-        for (name, expected) in [("hidden_act", json!("silu")), ("use_sliding_window", json!(false))] {
+        // Activations that MLX would quantize give other scores.
+        let no = json!(false);
+        for (name, expected) in
+            [("hidden_act", json!("silu")), ("use_sliding_window", no.clone()), ("quantize_activations", no)]
+        {
             if let Some(v) = self.given(name).filter(|v| **v != expected) {
                 return Self::wrong(name, &expected.to_string(), v);
             }
@@ -355,6 +378,11 @@ mod tests {
             ("\"num_key_value_heads\": 8", "\"num_key_value_heads\": 7", "expected a divisor of 16, got 7"),
             ("\"head_dim\": 128", "\"head_dim\": 127", "expected an even number, got 127"),
             ("\"silu\"", "\"gelu\"", "hidden_act: expected \"silu\", got \"gelu\""),
+            (
+                "\"sliding_window\": null",
+                "\"quantize_activations\": true",
+                "quantize_activations: expected false, got true",
+            ),
             ("\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\"}", "rope_scaling.rope_type"),
             ("\"eos_token_id\": 151645", "\"eos_token_id\": 999999", "eos_token_id: expected less than 151936"),
             ("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": 1", "expected true or false, got 1"),
@@ -364,6 +392,26 @@ mod tests {
             assert!(e.contains(want), "{to}: {e}");
         }
         assert!(Config::parse("[]").unwrap_err().to_string().contains("expected an object"));
+    }
+
+    #[test]
+    fn the_end_tokens_of_generation_config_count() {
+        let mut c = Config::parse(PUBLISHED).unwrap();
+        c.read_generation(r#"{"temperature": 0.6}"#).unwrap();
+        c.read_generation(r#"{"eos_token_id": null}"#).unwrap();
+        assert_eq!(c.eos_token_ids, [151645]);
+        c.read_generation(r#"{"eos_token_id": [151645, 151643], "pad_token_id": 151643}"#).unwrap();
+        assert_eq!(c.eos_token_ids, [151645, 151643]);
+        for (text, want) in [
+            ("{", "generation_config.json: not JSON"),
+            ("3", "generation_config.json: expected an object"),
+            (r#"{"eos_token_id": "x"}"#, "generation_config.json: eos_token_id: expected token numbers, got \"x\""),
+            (r#"{"eos_token_id": [151936]}"#, "eos_token_id: expected less than 151936, got 151936"),
+        ] {
+            let e = c.read_generation(text).unwrap_err().to_string();
+            assert!(e.contains(want), "{text}: {e}");
+        }
+        assert_eq!(c.eos_token_ids, [151645, 151643]);
     }
 
     /// The published file of an MLX conversion of Qwen3-30B-A3B.
@@ -408,6 +456,7 @@ mod tests {
             ("{\"group_size\": 64, \"bits\": 8}", "{\"group_size\": 7, \"bits\": 8}", "model.layers.0.mlp.gate"),
             ("\"lm_head\": false", "\"mode\": \"mxfp5\"", "mxfp5"),
             ("\"lm_head\": false", "\"lm_head\": 3", "lm_head: expected"),
+            ("\"lm_head\": false", "\"lm_head\": {\"bits\": 4, \"global_scale\": true}", "lm_head.global_scale: "),
             ("\"quantization\": {", "\"quantization\": {\"quant_method\": \"awq\", ", "quantization.quant_method"),
             ("\"num_experts\": 128,", "", "missing field `num_experts`"),
             ("\"num_experts_per_tok\": 8", "\"num_experts_per_tok\": 129", "expected at most 128, got 129"),

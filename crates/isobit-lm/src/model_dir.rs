@@ -3,7 +3,7 @@
 
 use crate::atomic_file;
 use crate::config::Config;
-use crate::quantization::Quantization;
+use crate::quantization::{Quantization, stored_format};
 use crate::qwen3::Qwen3;
 use crate::tokenizer::Tokenizer;
 use isobit::{Array, Dtype, Error, Result, io, ops};
@@ -52,8 +52,11 @@ pub fn load(dir: &Path) -> Result<LanguageModel> {
     if !dir.is_dir() {
         return Err(Error::io("load", format!("{}: not a directory", dir.display())));
     }
-    let path = dir.join("config.json");
-    let config = Config::parse(&read_text(&path)?).map_err(in_file(dir))?;
+    let mut config = Config::parse(&read_text(&dir.join("config.json"))?).map_err(in_file(dir))?;
+    let generation = dir.join("generation_config.json");
+    if generation.exists() {
+        config.read_generation(&read_text(&generation)?).map_err(in_file(dir))?;
+    }
     let tokenizer = Tokenizer::open(&dir.join("tokenizer.json"))?;
     let weights = load_weights(dir)?;
     assemble(config, tokenizer, weights).map_err(in_file(dir))
@@ -120,11 +123,31 @@ fn check_depth(config: &Config, weights: &Params) -> Result<()> {
     }
 }
 
-/// As MLX decides it: a layer that config.json does not name is quantized if there are scales for it.
+/// As MLX decides it: a layer that config.json does not name is quantized if there are scales for it, in the format that
+/// its tensors have, and names of layers that there are not say nothing. Tensors that are in no format stay with that of
+/// config.json, which the error then names.
 fn stored_quantized(mut q: Quantization, model: &Qwen3, weights: &Params) -> Quantization {
-    for (path, _) in model.quantizable_layers() {
-        if !q.layers.contains_key(&path) && !weights.contains_key(&format!("{path}.scales")) {
-            q.layers.insert(path, None);
+    let layers = model.quantizable_layers();
+    q.layers.retain(|name, _| layers.iter().any(|(path, _)| path == name));
+    for (path, shape) in layers {
+        if q.layers.contains_key(&path) {
+            continue;
+        }
+        let [codes, scales, biases] = PARTS.map(|part| weights.get(&format!("{path}.{part}")));
+        let last = |shape: &[usize]| shape.last().copied().unwrap_or(0);
+        let format = match (codes, scales) {
+            (_, None) => None,
+            (Some(codes), Some(scales))
+                if scales.dtype().is_float() == biases.is_some()
+                    && biases.is_none_or(|b| b.shape() == scales.shape()) =>
+            {
+                let stored = stored_format(last(&shape), last(codes.shape()), last(scales.shape()), biases.is_some());
+                Some(stored.unwrap_or(q.format))
+            }
+            _ => Some(q.format),
+        };
+        if format != Some(q.format) {
+            q.layers.insert(path, format);
         }
     }
     q
@@ -171,8 +194,7 @@ const PARTS: [&str; 3] = ["weight", "scales", "biases"];
 pub(crate) fn load_weights(dir: &Path) -> Result<Params> {
     let index = dir.join("model.safetensors.index.json");
     if !index.exists() {
-        let path = dir.join("model.safetensors");
-        return Ok(io::load_safetensors(&path)?.0);
+        return load_files(dir);
     }
     let value: Value = serde_json::from_str(&read_text(&index)?)
         .map_err(|e| Error::value("load", format!("{}: not JSON: {e}", index.display())))?;
@@ -202,6 +224,37 @@ pub(crate) fn load_weights(dir: &Path) -> Result<Params> {
         }
         if let Some(name) = shard.keys().next() {
             return Err(Error::value("load", format!("{}: {name} is not in the index", path.display())));
+        }
+    }
+    Ok(weights)
+}
+
+/// The weights of a directory without an index: those of `model.safetensors`, or of all files whose names begin and end as
+/// this one's, as MLX reads them.
+fn load_files(dir: &Path) -> Result<Params> {
+    let whole = dir.join("model.safetensors");
+    let mut files = Vec::new();
+    if !whole.exists() {
+        let failed = |e: std::io::Error| Error::io("load", format!("{}: {e}", dir.display()));
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("model") && name.ends_with(".safetensors") {
+                files.push(dir.join(&*name));
+            }
+        }
+        files.sort();
+    }
+    if files.is_empty() {
+        files.push(whole);
+    }
+    let mut weights = Params::new();
+    for path in files {
+        for (name, a) in io::load_safetensors(&path)?.0 {
+            if weights.insert(name.clone(), a).is_some() {
+                let message = format!("{}: {name} is in an earlier file too", path.display());
+                return Err(Error::value("load", message));
+            }
         }
     }
     Ok(weights)

@@ -76,6 +76,10 @@ fn object<'a>(name: &str, v: &'a Value) -> Result<&'a Map<String, Value>> {
 
 fn format(layer: &str, fields: &Map<String, Value>) -> Result<Format> {
     let named = |field: &str| if layer.is_empty() { field.to_owned() } else { format!("{layer}.{field}") };
+    // What else a layer may have (a `global_scale`) changes its numbers.
+    if let Some((field, v)) = fields.iter().find(|(f, _)| !layer.is_empty() && !FORMAT_FIELDS.contains(&f.as_str())) {
+        return Err(wrong(&named(field), format!("expected group_size, bits and mode alone, got {field}: {v}")));
+    }
     let number = |field: &str| match fields.get(field).filter(|v| !v.is_null()) {
         None => Ok(None),
         Some(v) => match v.as_u64() {
@@ -93,6 +97,15 @@ fn format(layer: &str, fields: &Map<String, Value>) -> Result<Format> {
         let field = if Format::new(mode, group, None).is_err() { "group_size" } else { "bits" };
         wrong(&named(field), e.message())
     })
+}
+
+/// The format of a stored layer, read off its tensors as MLX does it: rows of `inputs` numbers in `codes` words with
+/// `groups` scales. `biased`: scales are floats and there are biases; not: scales are bytes and there are none.
+pub(crate) fn stored_format(inputs: usize, codes: usize, groups: usize, biased: bool) -> Option<Format> {
+    let group = inputs.checked_div(groups).filter(|g| g * groups == inputs)?;
+    let bits = (codes * 32).checked_div(inputs).filter(|b| b * inputs == codes * 32)?;
+    let modes: &[Mode] = if biased { &[Mode::Affine] } else { &[Mode::Mxfp4, Mode::Mxfp8, Mode::Nvfp4] };
+    modes.iter().find_map(|&mode| Format::new(mode, Some(group), Some(bits)).ok())
 }
 
 /// What to quantize, and how.
@@ -256,6 +269,24 @@ mod tests {
         assert_eq!(bits("model.embed_tokens"), Some((4, 32, Mode::Mxfp4)));
         assert_eq!(bits("model.layers.0.mlp.gate"), Some((8, 64, Mode::Affine)));
         assert_eq!(Quantization::from_json(&q.to_json()).unwrap(), q);
+    }
+
+    #[test]
+    fn formats_are_read_off_tensors() {
+        for mode in [Mode::Affine, Mode::Mxfp4, Mode::Mxfp8, Mode::Nvfp4] {
+            for group in [16, 32, 64, 128] {
+                for bits in [2, 3, 4, 5, 6, 8] {
+                    let Ok(f) = Format::new(mode, Some(group), Some(bits)) else { continue };
+                    assert_eq!(stored_format(384, 384 * bits / 32, 384 / group, mode == Mode::Affine), Some(f));
+                }
+            }
+        }
+        for (codes, groups, biased) in
+            [(49, 6, true), (48, 5, true), (48, 6, false), (0, 6, true), (48, 0, true), (384, 6, true)]
+        {
+            assert_eq!(stored_format(384, codes, groups, biased), None, "{codes} {groups} {biased}");
+        }
+        assert_eq!(stored_format(0, 0, 0, true), None);
     }
 
     #[test]

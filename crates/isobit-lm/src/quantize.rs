@@ -44,9 +44,9 @@ pub struct Quantized {
 /// tensor). `progress` is told how many of how many tensors are done.
 ///
 /// # Errors
-/// A model that [`crate::load`] would not load or that is quantized already; layers that groups do not divide; weights
+/// Weights that [`crate::load`] would not load or that are quantized already; layers that groups do not divide; weights
 /// that are not finite; a directory `to` that exists and is not empty; a file that cannot be written. Then there is no
-/// directory `to`.
+/// directory `to`, nor any above it that was not there before.
 pub fn quantize_dir(
     from: &Path,
     to: &Path,
@@ -87,6 +87,7 @@ pub fn quantize_dir(
         place.file_name().unwrap_or_default().to_string_lossy(),
         std::process::id()
     ));
+    let missing: Vec<&Path> = place.ancestors().skip(1).take_while(|dir| !dir.exists()).collect();
     let mut written = Writer { dir: temporary.clone(), files: Vec::new(), done: 0, total: params.len() };
     let result = written
         .weights(params, &names, finite, after, &mut progress)
@@ -94,8 +95,9 @@ pub fn quantize_dir(
         .and_then(|()| written.file("config.json", format!("{config_json:#}\n").as_bytes()))
         .and_then(|()| put_in_place(&temporary, &place));
     if let Err(e) = result {
-        // The first error is the one to report.
+        // The first error is the one to report; directories above that others have put something into stay.
         let _ = fs::remove_dir_all(&temporary);
+        missing.into_iter().for_each(|dir| drop(fs::remove_dir(dir)));
         return Err(e);
     }
     let quantized = layers.iter().filter(|(path, _)| quantization.format_of(path).is_some()).count();

@@ -75,6 +75,13 @@ fn shards_are_put_together() {
     let second = dir.path().join("model-00002-of-00002.safetensors");
     let index = dir.path().join("model.safetensors.index.json");
     let text = fs::read_to_string(&index).unwrap();
+    // Without the index all files count, and none may repeat what another has.
+    fs::remove_file(&index).unwrap();
+    assert_eq!(bits(&load(dir.path()).unwrap().model.parameters()), bits(&tiny::model(false).parameters()));
+    let third = dir.path().join("model-00003-of-00003.safetensors");
+    fs::copy(&second, &third).unwrap();
+    assert!(error(dir.path()).contains("model-00003-of-00003.safetensors: model.embed_tokens.weight is in an earlier"));
+    fs::remove_file(&third).unwrap();
     fs::write(
         &index,
         text.replace("\"model.norm.weight\": \"model-00001", "\"model.norm.weight\": \"model-00002")
@@ -111,6 +118,19 @@ fn missing_and_truncated_files_are_named() {
         assert!(error(dir.path()).contains(name));
     }
     assert!(error(Path::new("/nowhere/at/all")).contains("not a directory"));
+}
+
+#[test]
+fn end_tokens_of_generation_config_count() {
+    let dir = saved();
+    let path = dir.path().join("generation_config.json");
+    fs::write(&path, "{\"eos_token_id\": [7, 0], \"do_sample\": true}").unwrap();
+    assert_eq!(load(dir.path()).unwrap().model.config().eos_token_ids, [7, 0]);
+    for (text, want) in [("{\"eos_token_id\": 320}", "expected less than 320, got 320"), ("{", "not JSON")] {
+        fs::write(&path, text).unwrap();
+        let e = error(dir.path());
+        assert!(e.contains("generation_config.json") && e.contains(want), "{e}");
+    }
 }
 
 #[test]
