@@ -38,3 +38,13 @@ pub fn everywhere(mut f: impl FnMut(&str) -> Checked) -> Checked {
     }
     Ok(())
 }
+
+/// Runs `f` at every available level with the threads that there are; `f` is told which.
+pub fn every_level(mut f: impl FnMut(&str) -> Checked) -> Checked {
+    let _restore = Settings::save();
+    for level in isa::available() {
+        isa::set_level(level);
+        f(level.name())?;
+    }
+    Ok(())
+}

@@ -378,8 +378,8 @@ fn check_grad_of_vmap(kind: Kind, xs: &[Data], whole: &[Array], mapped: u32, pla
     }
 }
 
-/// Every number of rows, at every level and with any number of threads, with every kind of quantized matrix, on either
-/// side.
+/// Every number of rows, at every level and with any number of threads, with every width and kind of codes, on either side
+/// (`quantized_rows.rs` has every format with every dtype on both).
 #[test]
 fn rows_of_quantized_products() {
     use isobit::quant::{Format, Mode};

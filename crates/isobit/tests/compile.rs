@@ -1,5 +1,6 @@
 //! Recorded functions: the bits of the function itself, run once.
 
+use isobit::quant::{Format, Mode};
 use isobit::transforms::{Trace, vjp, vmap};
 use isobit::{Array, Dtype, Result, dot, ops, random};
 use std::cell::Cell;
@@ -167,4 +168,154 @@ fn derivatives_of_a_recording_have_the_bits_of_the_functions() {
         moved += usize::from(bits(&one) != bits(&two));
     }
     assert!(moved > 10, "{moved}");
+}
+
+/// Quantization and every product with quantized, gathered, masked or segmented operands: a recording serves the sizes that it
+/// was made for, with the bits of the function and of its gradient, says so, and refuses others.
+#[test]
+fn recordings_of_quantized_products() {
+    for (mode, group, bits_of) in
+        [(Mode::Affine, 32, 5), (Mode::Mxfp4, 32, 4), (Mode::Mxfp8, 32, 8), (Mode::Nvfp4, 16, 4)]
+    {
+        let f = Format::new(mode, Some(group), Some(bits_of)).unwrap();
+        // Arguments: x [m, k], w [n, k], pairs [2, p].
+        let parts = |w: &Array| ops::quantize(w, f, None);
+        let rows = |x: &Array| ops::expand_dims(x, 1);
+        let one = |w: &Array| ops::expand_dims(w, 0);
+        let stacked = |w: &Array| {
+            let q = parts(w)?;
+            Ok::<_, isobit::Error>((one(&q.codes)?, one(&q.scales)?, q.biases.as_ref().map(one).transpose()?))
+        };
+        let of_pair = |a: &[Array], i: usize| ops::take_index(&a[2], i, 0);
+        type Function<'a> = Box<dyn Fn(&[Array]) -> Result<Array> + 'a>;
+        let mut all: Vec<(&str, Function<'_>)> = vec![
+            ("quantize", Box::new(|a| Ok(parts(&a[1])?.scales))),
+            (
+                "dequantize",
+                Box::new(|a| {
+                    let q = parts(&a[1])?;
+                    ops::dequantize(&q.codes, &q.scales, q.biases.as_ref(), f, None, None)
+                }),
+            ),
+            (
+                "quantized_matmul",
+                Box::new(|a| {
+                    let q = parts(&a[1])?;
+                    ops::quantized_matmul(&a[0], &q.codes, &q.scales, q.biases.as_ref(), true, f)
+                }),
+            ),
+            (
+                "gather_qmm",
+                Box::new(|a| {
+                    let (c, s, b) = stacked(&a[1])?;
+                    let (l, r) = (of_pair(a, 0)?, of_pair(a, 1)?);
+                    ops::gather_qmm(&rows(&a[0])?, &c, &s, b.as_ref(), Some(&l), Some(&r), true, f)
+                }),
+            ),
+            (
+                "gather_mm",
+                Box::new(|a| {
+                    let w = one(&ops::swapaxes(&a[1], 0, 1)?)?;
+                    ops::gather_mm(&rows(&a[0])?, &w, Some(&of_pair(a, 0)?), Some(&of_pair(a, 1)?))
+                }),
+            ),
+            (
+                "segmented_mm",
+                Box::new(|a| ops::segmented_mm(&a[0], &ops::swapaxes(&a[1], 0, 1)?, &ops::swapaxes(&a[2], 0, 1)?)),
+            ),
+            (
+                "block_masked_mm",
+                Box::new(|a| {
+                    let w = ops::swapaxes(&a[1], 0, 1)?;
+                    let mask = ops::slice(&w, &[0, 0], &[isize::MAX, isize::MAX], &[8, 8])?;
+                    ops::block_masked_mm(&a[0], &w, 8, None, None, Some(&mask))
+                }),
+            ),
+        ];
+        if f.has_int8() {
+            all.push((
+                "quantized_matmul_int8",
+                Box::new(|a| {
+                    let q = parts(&a[1])?;
+                    ops::quantized_matmul_int8(&a[0], &q.codes, &q.scales, q.biases.as_ref(), f)
+                }),
+            ));
+            all.push((
+                "gather_qmm_int8",
+                Box::new(|a| {
+                    let (c, s, b) = stacked(&a[1])?;
+                    let (l, r) = (of_pair(a, 0)?, of_pair(a, 1)?);
+                    ops::gather_qmm_int8(&rows(&a[0])?, &c, &s, b.as_ref(), Some(&l), Some(&r), f)
+                }),
+            ));
+        }
+        if mode != Mode::Affine {
+            all.push(("qqmm", Box::new(|a| ops::qqmm(&a[0], &a[1], None, f, None, None))));
+            all.push((
+                "qqmm of codes",
+                Box::new(|a| {
+                    let q = parts(&a[1])?;
+                    ops::qqmm(&a[0], &q.codes, Some(&q.scales), f, None, None)
+                }),
+            ));
+            all.push((
+                "gather_qqmm",
+                Box::new(|a| {
+                    let (l, r) = (of_pair(a, 0)?, of_pair(a, 1)?);
+                    ops::gather_qqmm(&rows(&a[0])?, &one(&a[1])?, None, Some(&l), Some(&r), f, None, None)
+                }),
+            ));
+            all.push((
+                "gather_qqmm of codes",
+                Box::new(|a| {
+                    let (c, s, _) = stacked(&a[1])?;
+                    let (l, r) = (of_pair(a, 0)?, of_pair(a, 1)?);
+                    ops::gather_qqmm(&rows(&a[0])?, &c, Some(&s), Some(&l), Some(&r), f, None, None)
+                }),
+            ));
+        }
+        for (name, product) in all {
+            let whole = |a: &[Array]| Ok(vec![product(a)?]);
+            let with_gradient = |a: &[Array]| {
+                let y = product(a)?;
+                if !y.dtype().is_inexact() {
+                    return Ok(vec![y]);
+                }
+                let f = |t: &[Array]| Ok(vec![product(&[&t[0], &t[1], &a[2]].map(Array::clone))?]);
+                let (y, g) = vjp(f, &a[..2], &[ops::ones_like(&y)?])?;
+                Ok([y, g].concat())
+            };
+            let mut earlier: Vec<Trace> = Vec::new();
+            for (m, n, groups) in [(3, 40, 4), (1, 7, 2), (33, 9, 3)] {
+                let args = |seed| {
+                    let pairs = Array::from_slice(&[0i32, m as i32 - 1, 0, 0], &[2, 2]).unwrap();
+                    [numbers(seed, &[m, groups * group]), numbers(seed + 1, &[n, groups * group]), pairs]
+                };
+                let place = format!("{name} {mode:?} {m} {n} {groups}");
+                for trace in &earlier {
+                    assert!(trace.call(&args(0)).is_err(), "{place}");
+                }
+                let trace = Trace::record(with_gradient, &args(0)).unwrap();
+                assert!(trace.lasts() && !trace.any_shape(), "{place}");
+                for seed in [0, 5] {
+                    let want = with_gradient(&args(seed)).unwrap();
+                    assert_eq!(bits(&trace.call(&args(seed)).unwrap()), bits(&want), "{place}");
+                    let plain = Trace::record(whole, &args(seed)).unwrap();
+                    assert_eq!(bits(&plain.call(&args(seed)).unwrap()), bits(&want[..1]), "{place}");
+                    // The gradient of the recording.
+                    if want.len() > 1 {
+                        let pairs = &args(seed)[2];
+                        let f = |t: &[Array]| plain.call(&[&t[0], &t[1], pairs].map(Array::clone));
+                        let (_, g) = vjp(f, &args(seed)[..2], &[ops::ones_like(&want[0]).unwrap()]).unwrap();
+                        assert_eq!(bits(&g), bits(&want[1..]), "{place}: gradient");
+                    }
+                    let stacked: Vec<Array> =
+                        args(seed).iter().map(|a| ops::stack(&[a.clone(), a.clone()], 0).unwrap()).collect();
+                    let batch = vmap(|a: &[Array]| plain.call(a))(&stacked).unwrap();
+                    assert_eq!(bits(&batch)[0], bits(&want)[0].repeat(2), "{place}: batch");
+                }
+                earlier.push(trace);
+            }
+        }
+    }
 }

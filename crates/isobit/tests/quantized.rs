@@ -483,6 +483,32 @@ fn int8_activations_are_a_mode_of_their_own() -> Result<()> {
     Ok(())
 }
 
+/// Float16: each code times its gradient is beyond the largest number, the group's sum is not.
+#[test]
+fn gradients_of_scales_do_not_overflow_on_the_way() -> Result<()> {
+    let f = format(Mode::Affine, 32, 8);
+    let codes = ops::full(&[1, 1, 8], f64::from(u32::MAX), Dtype::U32)?;
+    let (scales, biases) = (ops::zeros(&[1, 1, 1], Dtype::F16)?, ops::zeros(&[1, 1, 1], Dtype::F16)?);
+    let x: Vec<f32> = (0..32).map(|i| [300.0, -300.0][i % 2] + f32::from(u8::from(i == 0))).collect();
+    let x = ops::astype(&Array::from_slice(&x, &[1, 1, 32])?, Dtype::F16)?;
+    let at = Array::scalar(0i32, Dtype::I32);
+    for gathered in [false, true] {
+        let product = |p: &[Array]| {
+            let (s, b) = (&p[0], Some(&biases));
+            let y = if gathered {
+                ops::gather_qmm(&x, &codes, s, b, Some(&at), Some(&at), true, f)?
+            } else {
+                ops::quantized_matmul(&x, &codes, s, b, true, f)?
+            };
+            ops::sum(&y, .., false)
+        };
+        let slope = transforms::grad(product, [0])(std::slice::from_ref(&scales))?;
+        assert_eq!((slope[0].dtype(), slope[0].shape()), (Dtype::F16, scales.shape()));
+        assert_eq!(ops::astype(&slope[0], Dtype::F32)?.to_vec::<f32>()?, [255.0], "gathered: {gathered}");
+    }
+    Ok(())
+}
+
 /// Stacks with several leading axes, indices that broadcast, of any integer dtype, stride-0 views and sliced weights: the bits
 /// of the pairs one by one.
 #[test]

@@ -74,6 +74,14 @@ fn both_operands_quantized() -> Result<()> {
                         within(&y, &exact(&floats(&left), &floats(&dense), k), k, &place);
                     }
                 }
+                // Nothing to add up, with leading axes.
+                let none = normal(&[2, 3, 0], 1, dtype);
+                let narrow = ops::slice(&w, &[0, 0], &[n as isize, 0], &[1, 1])?;
+                let p = ops::quantize(&narrow, f, gw)?;
+                for (w, s) in [(&narrow, None), (&p.codes, Some(&p.scales))] {
+                    let y = ops::qqmm(&none, w, s, f, gx, gw)?;
+                    assert_eq!((y.shape(), y.to_bytes()?), (&[2, 3, n][..], vec![0; 6 * n * dtype.size()]));
+                }
                 // A row, and leading axes.
                 let row = ops::take_index(&all, 3, 0)?;
                 let one = ops::qqmm(&row, &q.codes, Some(&q.scales), f, gx, gw)?;
@@ -132,7 +140,7 @@ fn global_scales_per_matrix() -> Result<()> {
         let global = ops::stack(&scales, 0)?;
         let x = normal(&[4, 2, k], 5, dtype);
         let rhs = Array::from_slice(&[1u32, 2, 0, 1], &[4])?;
-        let y = ops::gather_qmm_scaled(&x, &codes, &e4m3, None, Some(&rhs), true, f, &global)?;
+        let y = ops::gather_qmm_scaled(&x, &codes, &e4m3, None, None, Some(&rhs), true, f, &global)?;
         let gx = largest(&x)?;
         let both = ops::gather_qqmm(&x, &codes, Some(&e4m3), None, Some(&rhs), f, Some(&gx), Some(&global))?;
         let all = ops::stack(&w, 0)?;
@@ -150,7 +158,12 @@ fn global_scales_per_matrix() -> Result<()> {
             within(&ops::take_index(&both, i, 0)?, &want, k, &format!("{dtype} pair {i}, both quantized"));
         }
         let wrong = ops::ones(&[2], Dtype::F32)?;
-        assert!(ops::gather_qmm_scaled(&x, &codes, &e4m3, None, Some(&rhs), true, f, &wrong).is_err());
+        assert!(ops::gather_qmm_scaled(&x, &codes, &e4m3, None, None, Some(&rhs), true, f, &wrong).is_err());
+        // Biases are not dropped.
+        let biases = ops::zeros(e4m3.shape(), dtype)?;
+        let e =
+            ops::gather_qmm_scaled(&x, &codes, &e4m3, Some(&biases), None, Some(&rhs), true, f, &global).unwrap_err();
+        assert!(e.to_string().contains("has no biases"), "{e}");
     }
     Ok(())
 }

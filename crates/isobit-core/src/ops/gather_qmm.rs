@@ -120,12 +120,13 @@ pub fn gather_qmm_int8(
 /// The product is taken in float32 and rounded to the dtype of `x` once, after the global scale has come in.
 ///
 /// # Errors
-/// Those of `gather_qmm`; another format, a global scale of another shape or dtype.
+/// Those of `gather_qmm`; another format (those with biases among them), a global scale of another shape or dtype.
 #[allow(clippy::too_many_arguments)] // MLX's signature
 pub fn gather_qmm_scaled(
     x: &Array,
     codes: &Array,
     scales: &Array,
+    biases: Option<&Array>,
     lhs: Option<&Array>,
     rhs: Option<&Array>,
     transpose: bool,
@@ -133,7 +134,7 @@ pub fn gather_qmm_scaled(
     global_scale: &Array,
 ) -> Result<Array> {
     const OP: &str = "gather_qmm";
-    super::quantize::check(OP, codes, scales, None, format)?;
+    super::quantize::check(OP, codes, scales, biases, format)?;
     check_global_scales(OP, format, &codes.shape()[..codes.ndim() - 2], global_scale)?;
     if !x.dtype().is_float() {
         return Err(Error::dtype(OP, format!("expected a floating dtype, got {}", x.dtype())));

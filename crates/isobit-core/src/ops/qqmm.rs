@@ -68,7 +68,8 @@ pub fn qqmm(
     if w.ndim() == 2 && x.ndim() > 2 {
         // One tall product; rows do not depend on one another.
         let mut shape = super::broadcast::signed(x.shape());
-        let flat = super::reshape(x, &[-1, shape[x.ndim() - 1]])?;
+        let rows: usize = x.shape()[..x.ndim() - 1].iter().product();
+        let flat = super::reshape(x, &[rows as isize, shape[x.ndim() - 1]])?;
         let out = qqmm(&flat, w, scales, format, global_scale_x, global_scale_w)?;
         shape[x.ndim() - 1] = out.shape()[1] as isize;
         return super::reshape(&out, &shape);

@@ -183,15 +183,20 @@ pub(crate) fn matrix_size(format: Format, transpose: bool, codes: &Spec) -> (usi
 
 /// The derivative with respect to scales (or to biases) of a quantized product: what each of its elements multiplies,
 /// `p[n, k] = sum over m of ct[m, n] * x[m, k]` (transposed if the matrix is), summed over groups with the codes (or
-/// alone). `p` comes in as the dense gradient of the matrix.
+/// alone). `p` comes in as the dense gradient of the matrix. Products with codes are taken and added up in float32 at least:
+/// in float16 they overflow where their sum does not.
 pub(crate) fn group_gradient(p: &Array, codes: Option<&Array>, format: Format) -> Result<Array> {
+    let (dtype, wide) = (p.dtype(), p.dtype().promote(Dtype::F32));
     let p = match codes {
-        Some(c) => super::multiply(p, &super::astype(&super::unpack_bits(c, format.bits())?, p.dtype())?)?,
+        Some(c) => {
+            let codes = super::astype(&super::unpack_bits(c, format.bits())?, wide)?;
+            super::multiply(&super::astype(p, wide)?, &codes)?
+        }
         None => p.clone(),
     };
     let width = p.shape()[p.ndim() - 1] / format.group_size();
     let groups = super::unflatten(&p, -1, &[width as isize, format.group_size() as isize])?;
-    super::sum(&groups, -1isize, false)
+    super::astype(&super::sum(&groups, -1isize, false)?, dtype)
 }
 
 impl QuantizedMatmul {

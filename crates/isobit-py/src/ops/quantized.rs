@@ -144,7 +144,7 @@ fn gather_qmm(
     let (lhs, rhs, f) = (lhs.as_ref(), rhs.as_ref(), format(group_size, bits, mode)?);
     match optional(global_scale) {
         None => out(ops::gather_qmm(&x, &w, &scales, biases.as_ref(), lhs, rhs, transpose, f)),
-        Some(g) => out(ops::gather_qmm_scaled(&x, &w, &scales, lhs, rhs, transpose, f, &g)),
+        Some(g) => out(ops::gather_qmm_scaled(&x, &w, &scales, biases.as_ref(), lhs, rhs, transpose, f, &g)),
     }
 }
 
