@@ -71,11 +71,9 @@ def _main(args):
 
     if args[:1] == ["--coverage"]:
         present, missing = coverage()
-        for name in missing:
-            print("missing", name)
-        for name in present:
-            print("present", name)
-        print(f"{len(present)} of {len(present) + len(missing)} names")
+        lines = [f"missing {name}" for name in missing] + [f"present {name}" for name in present]
+        # In one piece, so that a pipe to `head` stays quiet.
+        print("\n".join([*lines, f"{len(present)} of {len(present) + len(missing)} names"]))
         return
     if args[:1] == ["-m"] and len(args) > 1:
         sys.argv = args[1:]

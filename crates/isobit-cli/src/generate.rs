@@ -5,7 +5,8 @@ use crate::{activations, kv, shipped};
 use clap::Args;
 use isobit::{Error, Result};
 use isobit_lm::{Generation, Generator, Sampling};
-use std::io::Write;
+use std::borrow::Cow;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,8 +16,8 @@ pub struct Options {
     /// Model directory (config.json, tokenizer.json, model.safetensors or shards); without it the shipped small model
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Text to continue
-    #[arg(long, value_name = "TEXT")]
+    /// Text to continue, as it is; - takes standard input, all of it
+    #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     prompt: String,
     /// At most this many new tokens
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
@@ -53,6 +54,17 @@ fn probability(s: &str) -> std::result::Result<f32, String> {
     }
 }
 
+/// The prompt itself.
+fn prompt(given: &str) -> Result<Cow<'_, str>> {
+    if given != "-" {
+        return Ok(Cow::Borrowed(given));
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().lock().read_to_string(&mut text);
+    read.map_err(|e| Error::io("generate", format!("standard input: {e}")))?;
+    Ok(Cow::Owned(text))
+}
+
 /// Streams the continuation to standard output and the speed to standard error.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut model = shipped::load(options.model.as_deref())?;
@@ -60,6 +72,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     model.model.set_activations(options.activations.get())?;
     let sampling = Sampling { temperature: options.temp, top_p: options.top_p, seed: options.seed };
     let generation = Generation { max_tokens: options.max_tokens as usize, sampling, chunk: options.chunk as usize };
+    let prompt = prompt(&options.prompt)?;
     let mut out = std::io::stdout().lock();
     // Whether somebody still reads.
     let mut write = |text: &str| match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -68,14 +81,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Err(e) => Err(Error::io("generate", format!("standard output: {e}"))),
     };
     let mut started = false;
-    let timing = Generator::new(&model).run(&options.prompt, &generation, |text| {
+    let timing = Generator::new(&model).run(&prompt, &generation, |text| {
         // The prompt appears once it is known to be one that the model can continue.
-        let open = started || write(&options.prompt)?;
+        let open = started || write(&prompt)?;
         started = true;
         Ok(open && write(text)?)
     })?;
     if !started {
-        write(&options.prompt)?;
+        write(&prompt)?;
     }
     write("\n")?;
     note!(
@@ -85,5 +98,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         timing.tokens,
         timing.decode_rate()
     );
+    // Longer texts work; how well is another matter.
+    let (length, most) = (timing.prompt_tokens + timing.tokens, model.model.config().max_position_embeddings);
+    if length > most {
+        note!("note: a text of {length} tokens; the model was made for up to {most}");
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,11 +9,11 @@ use isobit_lm::Qwen3;
 #[derive(Args, Clone, Copy, Default)]
 pub struct CacheOptions {
     /// Store keys and values quantized, in 2, 3, 4, 5, 6 or 8 bits (results differ from those of a cache of floats)
-    #[arg(long, value_name = "BITS", value_parser = choice(&[2, 3, 4, 5, 6, 8]))]
+    #[arg(long, allow_negative_numbers = true, value_name = "BITS", value_parser = choice(&[2, 3, 4, 5, 6, 8]))]
     kv_bits: Option<u64>,
     /// Elements of a key or value that share a scale: 32, 64 or 128 (default: 64, or 32 if head widths take
     /// less room with it; a width that groups do not divide is filled up with zeros)
-    #[arg(long, value_name = "SIZE", requires = "kv_bits", value_parser = choice(&[32, 64, 128]))]
+    #[arg(long, allow_negative_numbers = true, value_name = "SIZE", requires = "kv_bits", value_parser = choice(&[32, 64, 128]))]
     kv_group_size: Option<u64>,
 }
 

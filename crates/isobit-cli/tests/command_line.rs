@@ -1,8 +1,9 @@
 //! The program as its users meet it: output, exit status, and one clear line for every mistake.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Directory(PathBuf);
@@ -116,6 +117,33 @@ fn the_shipped_model_generates_the_same_text_for_the_same_seed() {
     let out = isobit(&["generate", "--prompt", prompt, "--max-tokens", "4"]);
     let speed = text(&out.stderr);
     assert!(speed.contains("tokens/s") && speed.contains("generated: 4 tokens"), "{speed}");
+    assert!(!speed.contains("note: "), "{speed}");
+    let out = isobit(&["generate", "--prompt", &"/// The sum over\n".repeat(40), "--max-tokens", "2"]);
+    let note = text(&out.stderr);
+    assert!(out.status.success() && note.contains("tokens; the model was made for up to 128"), "{note}");
+}
+
+#[test]
+fn prompts_come_from_anywhere() {
+    assert!(works(&["generate", "--prompt", "-- x", "--max-tokens", "1"]).starts_with("-- x"));
+    let piped = |bytes: &[u8]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_isobit"));
+        command.args(["generate", "--prompt", "-", "--max-tokens", "5"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(bytes).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let long = " ".repeat(5_000);
+    let out = piped(long.as_bytes());
+    assert!(out.status.success() && text(&out.stdout).starts_with(&long), "{}", text(&out.stderr));
+    assert_eq!(text(&piped(b"fn f").stdout), works(&["generate", "--prompt", "fn f", "--max-tokens", "5"]));
+    for bad in [&b""[..], b"\xff\xfe"] {
+        let out = piped(bad);
+        let message = text(&out.stderr);
+        assert!(out.status.code() == Some(1) && message.lines().count() == 1, "{message}");
+        assert!(message.contains("standard input: ") || message.contains("no tokens"), "{message}");
+    }
 }
 
 #[test]
@@ -287,8 +315,10 @@ fn command_lines_that_make_no_sense() {
         (&["verify", "--dtype", "int8"], "bfloat16"),
         (&["train", "--resume", "--steps", "5"], "--resume"),
         (&["generate", "--prompt", "x", "--kv-bits", "7"], "expected one of [2, 3, 4, 5, 6, 8]"),
+        (&["generate", "--prompt", "x", "--kv-bits", "-4"], "expected one of [2, 3, 4, 5, 6, 8]"),
         (&["generate", "--prompt", "x", "--kv-group-size", "32"], "--kv-bits"),
         (&["quantize", "--out", "x"], "--model"),
+        (&["quantize", "--model", "x", "--out", "y", "--bits", "-4"], "--bits"),
         (&["quantize", "--model", "x", "--out", "y", "--mode", "mxfp6"], "mxfp4"),
         (&["bench", "--shape", "qwen3-9b"], "qwen3-8b"),
         (&["bench", "--shape", "qwen3-0.6b", "--bits", "7"], "expected one of"),
