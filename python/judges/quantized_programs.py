@@ -5,6 +5,7 @@ product with the product in float64 of the numbers that MLX's codes stand for. I
 length have, and one rounding to the result's dtype. MLX's own error often is larger, so what MLX computes does not decide.
 """
 
+import compiled_programs
 import numpy as np
 
 MODES = {"mxfp4": (32, 4), "mxfp8": (32, 8), "nvfp4": (16, 4)}
@@ -58,26 +59,28 @@ def product(mx, p, x, stored, lhs, rhs):
     return mx.quantized_matmul(x, *stored, transpose=p["transpose"], **how(p))
 
 
-def run(mx, p, stored=None):
-    """What is computed: codes, scales and biases; the numbers they stand for; the product, through a transform."""
+def run(mx, p, stored=None, inner=lambda f: f, outer=lambda f: f):
+    """What is computed: codes, scales and biases; the numbers they stand for; the product, through a transform. ``inner``
+    wraps the product, ``outer`` the whole."""
     w, x, lhs, rhs = inputs(p)
     dtype = getattr(mx, p["dtype"])
-    w, x, lhs, rhs = mx.array(w).astype(dtype), mx.array(x).astype(dtype), mx.array(lhs), mx.array(rhs)
-    made = list(mx.quantize(w, **how(p)))
-    stored = made if stored is None else stored
-    numbers = mx.dequantize(*stored, **how(p))
-    factor = [w] if p["product"] == "gather_mm" else stored
 
-    def of(x):
-        return product(mx, p, x, factor, lhs, rhs)
+    def whole(w, x, lhs, rhs, stored):
+        made = list(mx.quantize(w, **how(p)))
+        stored = made if stored is None else stored
+        numbers = mx.dequantize(*stored, **how(p))
+        factor = [w] if p["product"] == "gather_mm" else stored
+        of = inner(lambda x: product(mx, p, x, factor, lhs, rhs))
+        if p["way"] == "vjp":
+            outs, (out,) = mx.vjp(of, [x], [mx.ones_like(of(x))])
+        elif p["way"] == "vmap":
+            # Another row for each element of a batch.
+            out = mx.vmap(of)(mx.stack([x, 2 * x]))
+        else:
+            out = of(x)
+        return made, numbers, out
 
-    if p["way"] == "vjp":
-        outs, (out,) = mx.vjp(of, [x], [mx.ones_like(of(x))])
-    elif p["way"] == "vmap":
-        # Another row for each element of a batch.
-        out = mx.vmap(of)(mx.stack([x, 2 * x]))
-    else:
-        out = of(x)
+    made, numbers, out = outer(whole)(mx.array(w).astype(dtype), mx.array(x).astype(dtype), mx.array(lhs), mx.array(rhs), stored)
     mx.eval(made, numbers, out)
     return made, numbers, out
 
@@ -185,6 +188,19 @@ def check(mx, program):
     off = np.abs(program["out"] - right) > limit
     verdict = f"{wrong.sum()} of {wrong.size} numbers are beyond the error of float32 sums" if wrong.any() else None
     yield name, verdict or ("MLX's product is beyond the error of float32 sums" if off.any() else None), p
+    yield from check_compiled(mx, p, stored)
+
+
+def check_compiled(mx, p, stored=None):
+    """Yields (operation, verdict, program) for the program through ``compile``, inside the transform and around it."""
+    def flat(found):
+        made, numbers, out = found
+        return [compiled_programs.to_numpy(mx, a) for a in [*made, numbers, out]]
+
+    def ways(wrap):
+        return {"inside": lambda: flat(run(mx, p, stored, inner=wrap)), "around": lambda: flat(run(mx, p, stored, outer=wrap))}
+
+    yield from compiled_programs.check(mx, p["product"], ways, flat(run(mx, p, stored)), p, lambda mx, found: found)
 
 
 def quantize_verdict(mx, p, made, stored):

@@ -13,7 +13,8 @@ Four kinds of programs:
 - *quantized*: a matrix is quantized and multiplied with (quantized_programs.py).
 
 Every function, and the steps of a chain as one function, is run through ``compile`` too, with and without ``shapeless``, inside
-the transform and around it: the results must have the bits of the function itself.
+the transform and around it: the results must have the bits of the function itself. compiled_programs.py makes more of these, and
+needs no MLX.
 
 Where MLX raises, isobit may raise or have a result; where MLX has a result isobit must have the same.
 """
@@ -33,6 +34,7 @@ import numpy as np
 import compiled_programs
 import quantized_programs
 from comparing import ROUNDING, difference, magnitude
+from compiled_programs import to_numpy
 
 FLOATS = ["float32", "float32", "float32", "float16", "bfloat16", "float64"]
 INTS = ["int32", "int32", "int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64"]
@@ -101,14 +103,6 @@ def call(mx, step, values):
             function = getattr(function, part)
         out = function(*args, **kwargs)
     return list(out) if isinstance(out, (list, tuple)) else [out]
-
-
-def to_numpy(mx, a):
-    """Values and the dtype's name; bfloat16 as float32."""
-    name = str(a.dtype).removeprefix("mlx.core.")
-    if name == "bfloat16":
-        a = a.astype(mx.float32)
-    return np.array(a), name
 
 
 def from_numpy(mx, x, name):

@@ -297,6 +297,9 @@ pub fn apply_multi(prim: impl Into<Prim>, inputs: &[&Array]) -> Result<Vec<Array
 }
 
 pub(crate) fn apply_node(prim: Prim, inputs: ArrayVec) -> Result<Array> {
+    if crate::eval::traces_here() > 0 && !prim.serves_any_sizes() {
+        crate::eval::sizes_matter();
+    }
     let mut specs: SmallVec<[Spec; 3]> = SmallVec::with_capacity(inputs.len());
     let mut traced = false;
     for a in &inputs {

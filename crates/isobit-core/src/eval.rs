@@ -21,6 +21,8 @@ static LIVE_TRACES: AtomicUsize = AtomicUsize::new(0);
 thread_local! {
     /// How many of them this thread runs.
     static TRACES_HERE: Cell<usize> = const { Cell::new(0) };
+    /// Whether what they record may be other for other sizes.
+    static SIZES_MATTER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Held while a transform records and walks a function, by the thread that does.
@@ -44,6 +46,26 @@ impl Drop for TraceGuard {
 /// How many transforms this thread is recording, one inside the other.
 pub(crate) fn traces_here() -> usize {
     TRACES_HERE.get()
+}
+
+/// Says to the recordings on this thread that what is done now would perhaps be done otherwise for arrays of other sizes.
+///
+/// Primitives that are not elementwise say so when they are applied. What decides by sizes and applies none must say it: an
+/// operation that returns its operand because nothing is left to do, a program that asks for a shape.
+#[inline]
+pub fn sizes_matter() {
+    if traces_here() > 0 {
+        SIZES_MATTER.set(true);
+    }
+}
+
+/// Runs `f`; its result, and whether sizes mattered. They do not matter less for recordings around it.
+pub(crate) fn watching_sizes<R>(f: impl FnOnce() -> R) -> (R, bool) {
+    let before = SIZES_MATTER.replace(false);
+    let result = f();
+    let mattered = SIZES_MATTER.get();
+    SIZES_MATTER.set(before || mattered);
+    (result, mattered)
 }
 
 pub(crate) fn live_traces() -> bool {

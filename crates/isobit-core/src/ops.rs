@@ -372,7 +372,7 @@ pub(crate) fn binary_as(op: &'static str, prim: impl Into<Prim>, a: &Array, b: &
         return apply(prim, &[&a, &b]);
     }
     let shape = crate::spec::broadcast_shapes(op, a.shape(), b.shape())?;
-    apply(prim, &[&broadcast_to(&a, &shape)?, &broadcast_to(&b, &shape)?])
+    apply(prim, &[&broadcast::stretched(&a, &shape)?, &broadcast::stretched(&b, &shape)?])
 }
 
 /// A unary primitive on floats: integers and bools are computed in float32.

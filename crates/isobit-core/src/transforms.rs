@@ -11,8 +11,9 @@ mod through_integers;
 mod vjp;
 mod vmap;
 
+pub use crate::eval::sizes_matter;
 pub use checkpoint::checkpoint;
-pub use compile::Trace;
+pub use compile::{Trace, size_pattern};
 pub use custom::{CustomFunction, custom_function};
 pub use grad::{grad, value_and_grad};
 pub use jvp::jvp;

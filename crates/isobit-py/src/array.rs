@@ -12,6 +12,7 @@ pub use index::PyArrayIterator;
 use crate::args::{AxesArg, DtypeArg, PyDtype, StreamArg};
 use crate::convert;
 use crate::error::Res;
+use isobit::transforms::sizes_matter;
 use isobit::{Array, ops};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -71,6 +72,7 @@ impl PyArray {
     /// Number of elements.
     #[getter]
     fn size(&self) -> usize {
+        sizes_matter();
         self.0.lock().size()
     }
 
@@ -89,12 +91,14 @@ impl PyArray {
     /// Bytes of all elements.
     #[getter]
     fn nbytes(&self) -> usize {
+        sizes_matter();
         self.0.lock().nbytes()
     }
 
     /// Sizes of the axes.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        sizes_matter();
         PyTuple::new(py, self.0.lock().shape())
     }
 

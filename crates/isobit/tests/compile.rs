@@ -1,7 +1,7 @@
 //! Recorded functions: the bits of the function itself, run once.
 
 use isobit::quant::{Format, Mode};
-use isobit::transforms::{Trace, vjp, vmap};
+use isobit::transforms::{Trace, size_pattern, vjp, vmap};
 use isobit::{Array, Dtype, Result, dot, ops, random};
 use std::cell::Cell;
 
@@ -67,9 +67,17 @@ fn elementwise_functions_serve_any_sizes() {
     let f = |x: &[Array]| Ok(vec![ops::multiply(&ops::add(&x[0], &x[1])?, &half)?, x[1].clone()]);
     let trace = Trace::record(f, &[numbers(0, &[2, 3]), numbers(1, &[1, 3])]).unwrap();
     assert!(trace.any_shape());
-    for (a, b) in [([2, 3], [2, 3]), ([4, 1], [4, 7]), ([1, 1], [5, 2]), ([3, 2], [1, 1])] {
+    for (a, b) in [([2, 3], [1, 3]), ([4, 7], [1, 7]), ([3, 2], [1, 2])] {
         let args = [numbers(2, &a), numbers(3, &b)];
         assert_eq!(bits(&trace.call(&args).unwrap()), bits(&f(&args).unwrap()), "{a:?} {b:?}");
+    }
+    // What is broadcast otherwise needs a recording of its own.
+    for (a, b) in
+        [([2, 3], [2, 3]), ([4, 1], [4, 7]), ([1, 1], [5, 2]), ([3, 2], [1, 1]), ([0, 3], [1, 3]), ([5, 5], [1, 5])]
+    {
+        let args = [numbers(2, &a), numbers(3, &b)];
+        assert_ne!(size_pattern(&args), size_pattern(&[numbers(2, &[2, 3]), numbers(3, &[1, 3])]));
+        assert!(trace.call(&args).is_err(), "{a:?} {b:?}");
     }
     let sized: [fn(&[Array]) -> Result<Vec<Array>>; 5] = [
         |x| Ok(vec![ops::sum(&x[0], .., false)?]),
@@ -81,6 +89,64 @@ fn elementwise_functions_serve_any_sizes() {
     for (i, f) in sized.iter().enumerate() {
         assert!(!Trace::record(f, &[numbers(0, &[2])]).unwrap().any_shape(), "{i}");
     }
+}
+
+/// Functions that do nothing at the sizes of their recording, or whose derivative there is elementwise: those of other sizes
+/// get a recording of their own.
+#[test]
+fn what_depends_on_sizes_serves_no_others() {
+    type Function = fn(&[Array]) -> Result<Vec<Array>>;
+    let gradient: fn(Function, &[Array]) -> Result<Vec<Array>> =
+        |f, x| Ok(vjp(f, x, &[Array::scalar(1.0, Dtype::F32)])?.1);
+    let functions: [(&str, Function); 9] = [
+        ("slice", |x| Ok(vec![ops::slice(&x[0], &[0], &[4], &[1])?])),
+        ("reshape", |x| Ok(vec![ops::reshape(&x[0], &[-1, 3])?])),
+        ("broadcast_to", |x| Ok(vec![ops::broadcast_to(&x[0], &[2, 3])?])),
+        ("roll", |x| Ok(vec![ops::roll(&x[0], &[6], 1)?])),
+        ("topk", |x| Ok(vec![ops::topk(&x[0], 3, 1)?])),
+        ("squeeze", |x| Ok(vec![ops::squeeze(&x[0], ..)?])),
+        ("tril", |x| Ok(vec![ops::tril(&x[0], 0)?])),
+        ("a size among the numbers", |x| {
+            isobit::transforms::sizes_matter();
+            Ok(vec![ops::multiply(&x[0], &Array::scalar(x[0].size() as f64, Dtype::F32))?])
+        }),
+        ("as it is", |x| Ok(vec![x[0].clone()])),
+    ];
+    let mut any = Vec::new();
+    for (name, f) in functions {
+        for from in [[2, 3], [1, 1]] {
+            let trace = match Trace::record(f, &[numbers(0, &from)]) {
+                Ok(trace) => trace,
+                Err(_) => continue,
+            };
+            if trace.any_shape() {
+                any.push((name, from));
+            }
+            for to in [[3, 4], [4, 9], [2, 6], [1, 3], [3, 1], [9, 1], [1, 1], [3, 3]] {
+                let args = [numbers(1, &to)];
+                let Ok(y) = trace.call(&args) else { continue };
+                let want = f(&args).map(|w| bits(&w)).map_err(|e| e.to_string());
+                assert_eq!(Ok(bits(&y)), want, "{name}, from {from:?} to {to:?}");
+            }
+        }
+    }
+    assert_eq!(any, [("squeeze", [2, 3]), ("as it is", [2, 3]), ("as it is", [1, 1])]);
+    // Means divide by a number that is a size, and sums of what was stretched are not there when nothing was.
+    let mean: Function = |x| Ok(vec![ops::mean(&ops::multiply(&x[0], &x[1])?, .., false)?]);
+    let trace = Trace::record(|x| gradient(mean, x), &[numbers(0, &[3]), numbers(1, &[3])]).unwrap();
+    assert!(!trace.any_shape());
+    let product = |x: &[Array]| {
+        let f = |y: &[Array]| Ok(vec![ops::multiply(&y[0], &y[1])?]);
+        Ok(vjp(f, x, &[ops::multiply(&x[0], &x[1])?])?.1)
+    };
+    let trace = Trace::record(product, &[numbers(0, &[3]), numbers(1, &[3])]).unwrap();
+    assert!(trace.any_shape());
+    let args = [numbers(2, &[5]), numbers(3, &[5])];
+    assert_eq!(bits(&trace.call(&args).unwrap()), bits(&product(&args).unwrap()));
+    assert!(trace.call(&[numbers(2, &[1]), numbers(3, &[5])]).is_err());
+    // A recording inside a recording hands on what it found.
+    let inner = |x: &[Array]| Trace::record(|y| Ok(vec![ops::slice(&y[0], &[0], &[4], &[1])?]), x)?.call(x);
+    assert!(!Trace::record(inner, &[numbers(0, &[3])]).unwrap().any_shape());
 }
 
 #[test]

@@ -1250,7 +1250,7 @@ def compile(fun: Callable[..., Any], inputs: Any = ..., outputs: Any = ..., shap
     it does with arrays is recorded then and done again in later calls, without running the function. What it takes from
     elsewhere is what it was when it was recorded, except state (trees of arrays) that `inputs` names; state that it changes
     must be among `outputs`. With `shapeless` one recording may serve for arrays of other sizes, where that gives the same
-    results."""
+    results: if the function computes element by element and asks for no sizes."""
 complex64: Dtype
 complexfloating: DtypeCategory
 

@@ -22,6 +22,12 @@ use crate::spec::{Shape, Spec, broadcast_shapes};
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn broadcast_to(a: &Array, shape: &[usize]) -> Result<Array> {
+    crate::eval::sizes_matter();
+    stretched(a, shape)
+}
+
+/// [`broadcast_to`] of a shape that comes from the operands' own.
+pub(crate) fn stretched(a: &Array, shape: &[usize]) -> Result<Array> {
     if a.shape() == shape {
         return Ok(a.clone());
     }
@@ -48,7 +54,7 @@ pub fn broadcast_arrays(arrays: &[Array]) -> Result<Vec<Array>> {
     for a in arrays {
         shape = broadcast_shapes("broadcast_arrays", &shape, a.shape())?;
     }
-    arrays.iter().map(|a| broadcast_to(a, &shape)).collect()
+    arrays.iter().map(|a| stretched(a, &shape)).collect()
 }
 
 /// The primitive of [`broadcast_to`].

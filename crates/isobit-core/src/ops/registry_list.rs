@@ -49,6 +49,10 @@ macro_rules! primitives {
                     Prim::Custom(_) => false,
                 }
             }
+            /// Whether its application to operands of other sizes is the same but for them, once operands are broadcast anew.
+            pub(crate) fn serves_any_sizes(&self) -> bool {
+                self.is_elementwise() || matches!(self, Prim::Broadcast(_) | Prim::Identity(_))
+            }
             /// See [`Primitive::selectors`].
             pub fn selectors(&self) -> Range<usize> { each!(self, p => Primitive::selectors(p)) }
             /// See [`Primitive::infer`].

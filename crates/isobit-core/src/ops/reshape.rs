@@ -23,8 +23,12 @@ use crate::spec::{Shape, Spec, resolve_axis};
 /// # Ok::<(), isobit::Error>(())
 /// ```
 pub fn reshape(a: &Array, shape: &[isize]) -> Result<Array> {
+    let any_size = shape == [-1] && a.ndim() == 1;
     let shape = resolve(a, shape)?;
     if shape.as_slice() == a.shape() {
+        if !any_size {
+            crate::eval::sizes_matter();
+        }
         return Ok(a.clone());
     }
     apply(Reshape { shape }, &[a])

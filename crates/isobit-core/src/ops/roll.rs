@@ -55,6 +55,7 @@ fn shift(a: &Array, by: isize, axis: usize) -> Result<Array> {
     let n = a.shape()[axis] as isize;
     let cut = if n == 0 { 0 } else { (-by.rem_euclid(n)).rem_euclid(n) };
     if cut == 0 {
+        crate::eval::sizes_matter();
         return Ok(a.clone());
     }
     let mut parts = super::split_at(a, &[cut], axis as isize)?;

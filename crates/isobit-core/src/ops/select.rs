@@ -34,7 +34,7 @@ pub fn where_(condition: &Array, x: &Array, y: &Array) -> Result<Array> {
     let dtype = x.dtype().promote(y.dtype());
     let shape = broadcast_shapes("where", x.shape(), y.shape())?;
     let shape = broadcast_shapes("where", condition.shape(), &shape)?;
-    let fit = |a: &Array, dtype| super::broadcast_to(&super::astype(a, dtype)?, &shape);
+    let fit = |a: &Array, dtype| super::broadcast::stretched(&super::astype(a, dtype)?, &shape);
     apply(Select, &[&fit(condition, Dtype::Bool)?, &fit(x, dtype)?, &fit(y, dtype)?])
 }
 

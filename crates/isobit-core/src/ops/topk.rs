@@ -33,6 +33,7 @@ pub fn topk(a: &Array, k: usize, axis: impl Into<Option<isize>>) -> Result<Array
         return Err(Error::value("topk", format!("expected at most {n} elements of axis {axis}, got k = {k}")));
     }
     if k == n {
+        crate::eval::sizes_matter();
         return Ok(a);
     }
     let from = n - k;

@@ -4,7 +4,7 @@
 use super::tape::{self, Step};
 use crate::array::{Array, Node, State};
 use crate::error::{Error, Result};
-use crate::eval::{TraceGuard, traces_here};
+use crate::eval::{TraceGuard, sizes_matter, traces_here, watching_sizes};
 use crate::ops;
 use crate::prim::Prim;
 use crate::spec::{Shape, Spec, broadcast_shapes};
@@ -68,7 +68,8 @@ impl Trace {
     pub fn record(f: impl FnOnce(&[Array]) -> Result<Vec<Array>>, args: &[Array]) -> Result<Trace> {
         let guard = TraceGuard::new();
         let stand_ins: Vec<Array> = args.iter().map(|a| Array::placeholder(a.spec().clone(), "compile")).collect();
-        let results = f(&stand_ins)?;
+        let (results, sizes) = watching_sizes(|| f(&stand_ins));
+        let results = results?;
         let mut builder = Builder::new(&stand_ins);
         for step in tape::record(&stand_ins, &results) {
             builder.step(&step);
@@ -85,6 +86,7 @@ impl Trace {
             any_shape: false,
         };
         trace.renumber(builder.specs);
+        trace.any_shape &= !sizes;
         Ok(trace)
     }
 
@@ -93,7 +95,10 @@ impl Trace {
         self.lasts
     }
 
-    /// Whether it may run on arguments of other sizes: it computes element by element and names no size.
+    /// Whether it may run on arguments of other sizes: the function has computed element by element and asked for no size.
+    /// They must have the [`size_pattern`] of those of the recording: what is broadcast, and which derivatives are summed,
+    /// depends on that. Sizes that a Rust function reads off its arguments are not seen, unless it says
+    /// [`sizes_matter`](crate::transforms::sizes_matter).
     pub fn any_shape(&self) -> bool {
         self.any_shape
     }
@@ -101,15 +106,19 @@ impl Trace {
     /// The function's results for `args`.
     ///
     /// # Errors
-    /// Arguments of other dtypes or numbers of axes than those of the recording, or (unless [`Trace::any_shape`]) of other
-    /// shapes.
+    /// Arguments of other dtypes or numbers of axes than those of the recording, of other shapes (if [`Trace::any_shape`]: of
+    /// shapes with another pattern).
     pub fn call(&self, args: &[Array]) -> Result<Vec<Array>> {
         let fits = |a: &Array, s: &Spec| a.dtype() == s.dtype && a.ndim() == s.ndim();
         if args.len() != self.args.len() || !args.iter().zip(&self.args).all(|(a, s)| fits(a, s)) {
             return Err(Error::value("compile", "expected arguments like those of the recording"));
         }
         let same = args.iter().zip(&self.args).all(|(a, s)| a.shape() == s.shape.as_slice());
-        if !same && !self.any_shape {
+        if !self.any_shape {
+            sizes_matter();
+        }
+        let alike = same || self.any_shape && pattern(args.iter().map(Array::shape)) == self.pattern();
+        if !alike {
             return Err(Error::value("compile", "expected arguments of the shapes of the recording"));
         }
         let count = args.len() + self.taken.len() + self.steps.iter().map(|s| s.outputs).sum::<usize>();
@@ -127,6 +136,10 @@ impl Trace {
             }
         }
         Ok(self.results.iter().map(|&s| values[s as usize].clone()).collect())
+    }
+
+    fn pattern(&self) -> Vec<Shape> {
+        pattern(self.args.iter().map(|s| s.shape.as_slice()))
     }
 
     /// Slots as they are once it is known how many values are taken from elsewhere; whether the trace names sizes.
@@ -174,6 +187,23 @@ impl Trace {
         }
         self.results.iter_mut().for_each(|s| *s = place(*s));
     }
+}
+
+/// Shapes as far as a recording that serves any sizes depends on them: which axes have no elements, which one, and which are
+/// of equal size. The arrays' shapes with 0 and 1 as they are and other sizes numbered from 2 as they come.
+pub fn size_pattern(arrays: &[Array]) -> Vec<Shape> {
+    pattern(arrays.iter().map(Array::shape))
+}
+
+fn pattern<'a>(shapes: impl Iterator<Item = &'a [usize]>) -> Vec<Shape> {
+    let mut sizes: SmallVec<[usize; 8]> = smallvec![0, 1];
+    let mut number = |n: &usize| {
+        sizes.iter().position(|s| s == n).unwrap_or_else(|| {
+            sizes.push(*n);
+            sizes.len() - 1
+        })
+    };
+    shapes.map(|shape| shape.iter().map(&mut number).collect()).collect()
 }
 
 impl Application {

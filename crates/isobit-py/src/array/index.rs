@@ -4,6 +4,7 @@ use super::{Out, PyArray, out};
 use crate::args::ArrayLike;
 use crate::convert;
 use crate::error::Res;
+use isobit::transforms::sizes_matter;
 use isobit::{Array, Index};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -84,6 +85,7 @@ impl PyArray {
     }
 
     fn __len__(&self) -> PyResult<usize> {
+        sizes_matter();
         self.array().shape().first().copied().ok_or_else(|| PyTypeError::new_err("len() of a 0-dimensional array"))
     }
 
@@ -110,6 +112,7 @@ impl PyArrayIterator {
         if array.ndim() == 0 {
             return Err(PyTypeError::new_err("iteration over a 0-dimensional array"));
         }
+        sizes_matter();
         Ok(PyArrayIterator { array, next: 0 })
     }
 }

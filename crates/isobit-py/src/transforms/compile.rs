@@ -5,7 +5,7 @@ use crate::args::{Substituted, Tree, number};
 use crate::array::PyArray;
 use crate::error::{Res, stash};
 use crate::random::RandomState;
-use isobit::transforms::Trace;
+use isobit::transforms::{Trace, size_pattern};
 use isobit::{Array, Dtype, Shape, random};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -36,8 +36,10 @@ type Signature = Vec<Mark>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Mark {
-    /// An array: its dtype, how many axes, and their sizes unless any sizes will do.
-    Array(Dtype, usize, Option<Shape>),
+    /// An array: its dtype and shape.
+    Array(Dtype, Shape),
+    /// An array of any sizes: its dtype, and which sizes are 0, 1 and equal.
+    Sizes(Dtype, Shape),
     /// So many elements of a sequence or entries of a dict follow, of that type.
     Container(usize, usize),
     /// The key of an entry.
@@ -74,7 +76,7 @@ impl Given {
     fn add(&mut self, x: &Bound<'_, PyAny>, captured: bool) -> PyResult<()> {
         if let Ok(a) = x.cast::<PyArray>() {
             let a = a.get().array();
-            self.signature.push(Mark::Array(a.dtype(), a.ndim(), Some(a.shape().into())));
+            self.signature.push(Mark::Array(a.dtype(), a.shape().into()));
             self.arrays.push(a);
             return Ok(());
         }
@@ -118,8 +120,10 @@ impl Given {
 
     /// The signature for arrays of any sizes.
     fn loose(&self) -> Signature {
+        // Arrays stand in the order of their marks; the state of the random numbers comes last.
+        let mut patterns = size_pattern(&self.arrays).into_iter();
         let loosen = |mark: &Mark| match mark {
-            Mark::Array(dtype, axes, _) => Mark::Array(*dtype, *axes, None),
+            Mark::Array(dtype, shape) => Mark::Sizes(*dtype, patterns.next().unwrap_or_else(|| shape.clone())),
             other => other.clone(),
         };
         self.signature.iter().map(loosen).collect()
@@ -278,7 +282,7 @@ impl PyCompiled {
 /// it does with arrays is recorded then and done again in later calls, without running the function. What it takes from
 /// elsewhere is what it was when it was recorded, except state (trees of arrays) that `inputs` names; state that it changes
 /// must be among `outputs`. With `shapeless` one recording may serve for arrays of other sizes, where that gives the same
-/// results.
+/// results: if the function computes element by element and asks for no sizes.
 #[pyfunction]
 #[pyo3(signature = (fun, inputs=None, outputs=None, shapeless=false))]
 fn compile(
