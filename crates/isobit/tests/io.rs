@@ -103,6 +103,12 @@ fn misaligned_tensors_are_read_too() {
         let data = [&[7u8][..], &1.5f32.to_le_bytes(), &(-2.0f32).to_le_bytes()].concat();
         std::fs::write(&path, [&(json.len() as u64).to_le_bytes(), json.as_bytes(), &data].concat()).unwrap();
         let (got, _) = load_safetensors(&path).unwrap();
+        // Copied when it is evaluated, and not before; also if the file has gone by then.
+        let (start, size) = (8 + json.len() + 1, got["w"].dtype().size());
+        assert_eq!(got["w"].is_evaluated(), start % size == 0);
+        std::fs::remove_file(&path).unwrap();
+        let doubled = isobit::transforms::grad(|a| ops::sum(&ops::multiply(&a[0], &got["w"])?, .., false), [0]);
+        assert_eq!(doubled(&[got["w"].clone()]).unwrap()[0].to_vec::<f32>().unwrap(), [1.5, -2.0]);
         assert_eq!(got["w"].to_vec::<f32>().unwrap(), [1.5, -2.0]);
         assert_eq!(got["b"].to_vec::<u8>().unwrap(), [7]);
     }

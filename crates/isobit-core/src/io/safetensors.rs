@@ -5,15 +5,22 @@
 
 use crate::alloc::Buffer;
 use crate::array::Array;
+use crate::backend::{Inputs, Outputs};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
 use crate::host::bytes_of;
+use crate::numerics::Level;
+use crate::prim::custom::{Custom, CustomPrimitive};
+use crate::prim::{Batched, Grads, Jvp, Specs, Tangents, Vjp, Vmap};
+use crate::spec::Spec;
 use crate::tensor::Tensor;
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype as Stored, SafeTensorError, SafeTensors};
+use smallvec::smallvec;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +34,7 @@ const HEADER_LIMIT: usize = 100_000_000;
 /// The arrays of a safetensors file by name, and its metadata.
 ///
 /// The file is mapped into memory and the arrays are views of it; one that is not aligned to its element size is
-/// copied. The file must not be changed in place while an array of it lives (replacing it is fine, and what
+/// copied when it is evaluated. The file must not be changed in place while an array of it lives (replacing it is fine, and what
 /// [`save_safetensors`] does).
 ///
 /// # Dtypes
@@ -84,11 +91,60 @@ fn read(
 /// An array over mapped bytes.
 fn view(map: &Arc<Mmap>, bytes: &[u8], shape: &[usize], dtype: Dtype) -> Result<Array> {
     if !(bytes.as_ptr() as usize).is_multiple_of(dtype.size()) {
-        return Array::from_bytes(bytes, shape, dtype);
+        let start = bytes.as_ptr() as usize - map.as_ptr() as usize;
+        let spec = Spec::new(shape, dtype);
+        let tensor = Unaligned { map: Arc::clone(map), bytes: start..start + bytes.len(), spec };
+        return crate::array::apply(Custom(Arc::new(tensor)), &[]);
     }
     // SAFETY: the bytes lie in the mapping, which the buffer keeps.
     let buffer = unsafe { Buffer::foreign(bytes.as_ptr(), bytes.len(), Box::new(Arc::clone(map))) };
     Ok(Array::from_tensor(Tensor::from_buffer(Arc::new(buffer), shape, dtype)))
+}
+
+/// A tensor that does not lie at a multiple of its element size, as most do in files without padding after the header, which
+/// MLX writes. It is copied when it is needed: a file that is read tensor by tensor is never in memory as a whole.
+struct Unaligned {
+    map: Arc<Mmap>,
+    bytes: Range<usize>,
+    spec: Spec,
+}
+
+impl std::fmt::Debug for Unaligned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{LOAD}({:?})", self.bytes)
+    }
+}
+
+impl CustomPrimitive for Unaligned {
+    fn name(&self) -> &'static str {
+        LOAD
+    }
+
+    fn level(&self) -> Level {
+        Level::Isa
+    }
+
+    fn infer(&self, _: &[Spec]) -> Result<Specs> {
+        crate::prim::one(self.spec.clone())
+    }
+
+    fn run(&self, _: Inputs, _: &[Spec]) -> Result<Outputs> {
+        let copy = Array::from_bytes(&self.map[self.bytes.clone()], &self.spec.shape, self.spec.dtype)?;
+        Ok(smallvec![copy.tensor()?.clone()])
+    }
+
+    fn jvp(&self, cx: &Jvp<'_>) -> Result<Tangents> {
+        Ok(cx.outs.iter().map(|_| None).collect())
+    }
+
+    fn vjp(&self, cx: &Vjp<'_>) -> Result<Grads> {
+        cx.none()
+    }
+
+    fn vmap(&self, _: &Vmap<'_>) -> Result<Batched> {
+        // Without inputs nothing can be batched.
+        Err(Error::runtime(LOAD, "there is nothing to batch"))
+    }
 }
 
 fn malformed(path: &Path, bytes: &[u8], e: &SafeTensorError) -> Error {
