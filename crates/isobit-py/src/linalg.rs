@@ -21,7 +21,8 @@ enum Ord {
 
 type Pair = Res<(PyArray, PyArray)>;
 
-fn two((a, b): (Array, Array)) -> Pair {
+fn two(both: isobit::Result<(Array, Array)>) -> Pair {
+    let (a, b) = both?;
     Ok((a.into(), b.into()))
 }
 
@@ -47,13 +48,34 @@ fn cross(a: ArrayLike, b: ArrayLike, axis: isize, stream: Option<StreamArg>) -> 
     out(ops::cross(&a, &b, axis))
 }
 
-#[doc = docstring!("qr")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn qr(a: ArrayLike, stream: Option<StreamArg>) -> Pair {
-    let _ = stream;
-    two(ops::qr(&a.array())?)
+/// Functions of one matrix that differ in nothing but the operation: `result of ops::name(matrix, options)`.
+macro_rules! of_matrix {
+    ($result:ty, $give:expr; $($op:ident)*) => {
+        $(
+            #[doc = include_str!(concat!(env!("OUT_DIR"), "/", stringify!($op), ".txt"))]
+            #[pyfunction]
+            #[pyo3(signature = (a, *, stream=None))]
+            fn $op(a: ArrayLike, stream: Option<StreamArg>) -> $result {
+                let _ = stream;
+                $give(ops::$op(&a.array()))
+            }
+        )*
+    };
+    (upper; $($op:ident)*) => {
+        $(
+            #[doc = include_str!(concat!(env!("OUT_DIR"), "/", stringify!($op), ".txt"))]
+            #[pyfunction]
+            #[pyo3(signature = (a, upper=false, *, stream=None))]
+            fn $op(a: ArrayLike, upper: bool, stream: Option<StreamArg>) -> Out {
+                let _ = stream;
+                out(ops::$op(&a.array(), upper))
+            }
+        )*
+    };
 }
+of_matrix! { Out, out; inv pinv eigvals det }
+of_matrix! { Pair, two; qr eig lu_factor slogdet }
+of_matrix! { upper; tri_inv cholesky cholesky_inv }
 
 /// The factors, or the values alone.
 #[derive(IntoPyObject)]
@@ -74,46 +96,6 @@ fn svd(a: ArrayLike, compute_uv: bool, stream: Option<StreamArg>) -> Res<Factors
     Ok(Factors::All((u.into(), s.into(), vt.into())))
 }
 
-#[doc = docstring!("inv")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn inv(a: ArrayLike, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::inv(&a.array()))
-}
-
-#[doc = docstring!("tri_inv")]
-#[pyfunction]
-#[pyo3(signature = (a, upper=false, *, stream=None))]
-fn tri_inv(a: ArrayLike, upper: bool, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::tri_inv(&a.array(), upper))
-}
-
-#[doc = docstring!("cholesky")]
-#[pyfunction]
-#[pyo3(signature = (a, upper=false, *, stream=None))]
-fn cholesky(a: ArrayLike, upper: bool, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::cholesky(&a.array(), upper))
-}
-
-#[doc = docstring!("cholesky_inv")]
-#[pyfunction]
-#[pyo3(signature = (a, upper=false, *, stream=None))]
-fn cholesky_inv(a: ArrayLike, upper: bool, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::cholesky_inv(&a.array(), upper))
-}
-
-#[doc = docstring!("pinv")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn pinv(a: ArrayLike, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::pinv(&a.array()))
-}
-
 /// Whether the triangle of that name is the upper one.
 fn is_upper(name: &str) -> Res<bool> {
     match name {
@@ -121,22 +103,6 @@ fn is_upper(name: &str) -> Res<bool> {
         "U" | "u" => Ok(true),
         other => Err(Error::value("eigh", format!("expected UPLO \"L\" or \"U\", got {other:?}")).into()),
     }
-}
-
-#[doc = docstring!("eigvals")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn eigvals(a: ArrayLike, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::eigvals(&a.array()))
-}
-
-#[doc = docstring!("eig")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn eig(a: ArrayLike, stream: Option<StreamArg>) -> Pair {
-    let _ = stream;
-    two(ops::eig(&a.array())?)
 }
 
 #[doc = docstring!("eigvalsh")]
@@ -154,7 +120,7 @@ fn eigvalsh(a: ArrayLike, UPLO: &str, stream: Option<StreamArg>) -> Out {
 #[pyo3(signature = (a, UPLO="L", *, stream=None))]
 fn eigh(a: ArrayLike, UPLO: &str, stream: Option<StreamArg>) -> Pair {
     let _ = stream;
-    two(ops::eigh(&a.array(), is_upper(UPLO)?)?)
+    two(ops::eigh(&a.array(), is_upper(UPLO)?))
 }
 
 #[doc = docstring!("lu")]
@@ -164,14 +130,6 @@ fn lu(a: ArrayLike, stream: Option<StreamArg>) -> Res<(PyArray, PyArray, PyArray
     let _ = stream;
     let (p, l, u) = ops::lu(&a.array())?;
     Ok((p.into(), l.into(), u.into()))
-}
-
-#[doc = docstring!("lu_factor")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn lu_factor(a: ArrayLike, stream: Option<StreamArg>) -> Pair {
-    let _ = stream;
-    two(ops::lu_factor(&a.array())?)
 }
 
 #[doc = docstring!("solve")]
@@ -190,20 +148,4 @@ fn solve_triangular(a: ArrayLike, b: ArrayLike, upper: bool, stream: Option<Stre
     let _ = stream;
     let (a, b) = pair(a, b)?;
     out(ops::solve_triangular(&a, &b, upper))
-}
-
-#[doc = docstring!("det")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn det(a: ArrayLike, stream: Option<StreamArg>) -> Out {
-    let _ = stream;
-    out(ops::det(&a.array()))
-}
-
-#[doc = docstring!("slogdet")]
-#[pyfunction]
-#[pyo3(signature = (a, *, stream=None))]
-fn slogdet(a: ArrayLike, stream: Option<StreamArg>) -> Pair {
-    let _ = stream;
-    two(ops::slogdet(&a.array())?)
 }

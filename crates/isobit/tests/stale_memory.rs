@@ -28,11 +28,23 @@ fn misaligned(a: &Array) -> Result<Array> {
 
 enum Right {
     Dense(Array),
-    Quantized { codes: Array, scales: Array, biases: Option<Array>, transpose: bool, format: Format },
+    Quantized { codes: Array, scales: Array, biases: Option<Array>, way: Way, format: Format },
+}
+
+/// How a quantized matrix is used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Transposed,
+    Plain,
+    /// With rows rounded to eight bits.
+    Int8,
+    /// With rows quantized in the matrix's format.
+    Both,
 }
 
 /// One kind of product of a row with one of three matrices.
 struct Product {
+    name: String,
     x: Array,
     right: Right,
     want: Vec<Vec<u8>>,
@@ -43,8 +55,13 @@ impl Product {
         let (l, r) = (Array::from_slice(&[row], &[1])?, Array::from_slice(&[matrix], &[1])?);
         match &self.right {
             Right::Dense(b) => ops::gather_mm(&self.x, b, Some(&l), Some(&r)),
-            Right::Quantized { codes, scales, biases, transpose, format } => {
-                ops::gather_qmm(&self.x, codes, scales, biases.as_ref(), Some(&l), Some(&r), *transpose, *format)
+            Right::Quantized { codes, scales, biases, way, format } => {
+                let (x, b, l, r) = (&self.x, biases.as_ref(), Some(&l), Some(&r));
+                match way {
+                    Way::Int8 => ops::gather_qmm_int8(x, codes, scales, b, l, r, *format),
+                    Way::Both => ops::gather_qqmm(x, codes, Some(scales), l, r, *format, None, None),
+                    way => ops::gather_qmm(x, codes, scales, b, l, r, *way == Way::Transposed, *format),
+                }
             }
         }
     }
@@ -60,11 +77,13 @@ fn dense(dtype: Dtype, k: usize, n: usize) -> Result<Product> {
             want.push(y.to_bytes()?);
         }
     }
-    Ok(Product { x: misaligned(&x)?, right: Right::Dense(misaligned(&b)?), want })
+    let name = format!("gather_mm {dtype} {k} by {n}");
+    Ok(Product { name, x: misaligned(&x)?, right: Right::Dense(misaligned(&b)?), want })
 }
 
-fn quantized(format: Format, transpose: bool, dtype: Dtype, small: usize) -> Result<Product> {
+fn quantized(format: Format, way: Way, dtype: Dtype, small: usize) -> Result<Product> {
     let along = 3 * format.group_size();
+    let transpose = way != Way::Plain;
     let (k, n) = if transpose { (along, small) } else { (small, along) };
     let (rows, columns) = if transpose { (n, k) } else { (k, n) };
     let x = normal(&[4, 1, k], 1, dtype)?;
@@ -75,14 +94,35 @@ fn quantized(format: Format, transpose: bool, dtype: Dtype, small: usize) -> Res
             let part = |a: &Array| ops::take_index(a, matrix, 0);
             let biases = q.biases.as_ref().map(part).transpose()?;
             let x = ops::take_index(&x, row, 0)?;
-            let y = ops::quantized_matmul(&x, &part(&q.codes)?, &part(&q.scales)?, biases.as_ref(), transpose, format)?;
+            let (codes, scales, b) = (part(&q.codes)?, part(&q.scales)?, biases.as_ref());
+            let y = match way {
+                Way::Int8 => ops::quantized_matmul_int8(&x, &codes, &scales, b, format)?,
+                Way::Both => ops::qqmm(&x, &codes, Some(&scales), format, None, None)?,
+                _ => ops::quantized_matmul(&x, &codes, &scales, b, transpose, format)?,
+            };
             assert!(ops::all(&ops::isfinite(&y)?, .., false)?.item::<bool>()?);
             want.push(y.to_bytes()?);
         }
     }
     let biases = q.biases.as_ref().map(misaligned).transpose()?;
     let (codes, scales) = (misaligned(&q.codes)?, misaligned(&q.scales)?);
-    Ok(Product { x: misaligned(&x)?, right: Right::Quantized { codes, scales, biases, transpose, format }, want })
+    let name = format!("{way:?} {format:?} {dtype} {k} by {n}");
+    let right = Right::Quantized { codes, scales, biases, way, format };
+    Ok(Product { name, x: misaligned(&x)?, right, want })
+}
+
+/// Every format that there is.
+fn formats() -> Result<Vec<Format>> {
+    let mut all = Vec::new();
+    for group in [32, 64, 128] {
+        for bits in [2, 3, 4, 5, 6, 8] {
+            all.push(Format::new(Mode::Affine, Some(group), Some(bits))?);
+        }
+    }
+    for mode in [Mode::Mxfp4, Mode::Mxfp8, Mode::Nvfp4] {
+        all.push(Format::new(mode, None, None)?);
+    }
+    Ok(all)
 }
 
 #[test]
@@ -94,19 +134,16 @@ fn one_gathered_row_in_memory_that_held_nan() -> Result<()> {
         for (k, n) in [(64, 8), (77, 19), (1, 1), (300, 5), (16, 1000)] {
             products.push(dense(dtype, k, n)?);
         }
-        for (mode, group, bits) in [
-            (Mode::Affine, 32, 2),
-            (Mode::Affine, 64, 3),
-            (Mode::Affine, 64, 4),
-            (Mode::Affine, 128, 6),
-            (Mode::Affine, 32, 8),
-            (Mode::Mxfp4, 32, 4),
-            (Mode::Mxfp8, 32, 8),
-            (Mode::Nvfp4, 16, 4),
-        ] {
-            for transpose in [true, false] {
-                for small in [1, 5, 17] {
-                    products.push(quantized(Format::new(mode, Some(group), Some(bits))?, transpose, dtype, small)?);
+        for (i, format) in formats()?.into_iter().enumerate() {
+            for way in [Way::Transposed, Way::Plain, Way::Int8, Way::Both] {
+                let there = match way {
+                    Way::Int8 => format.has_int8(),
+                    Way::Both => format.mode() != Mode::Affine,
+                    _ => true,
+                };
+                if there {
+                    products.push(quantized(format, way, dtype, [1, 5, 17][i % 3])?);
+                    products.push(quantized(format, way, dtype, [37, 3, 64][i % 3])?);
                 }
             }
         }
@@ -128,7 +165,8 @@ fn one_gathered_row_in_memory_that_held_nan() -> Result<()> {
             ops::negative(&ops::contiguous(&a?)?)?.eval()?;
         }
         let y = p.run(row as i32, matrix as i32)?;
-        assert_eq!(&y.to_bytes()?, want, "iteration {i}");
+        let name = &p.name;
+        assert!(&y.to_bytes()? == want, "iteration {i}: {name}, row {row} times matrix {matrix} has other bits");
     }
     Ok(())
 }
