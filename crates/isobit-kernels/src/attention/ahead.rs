@@ -33,13 +33,24 @@ impl Ahead {
         if self.rows == 0 { 0 } else { (self.rows - 1) * self.lines + self.left }
     }
 
-    /// Asks for up to `n` lines.
+    /// Asks for up to `n` lines, for the second-level cache.
     #[inline(always)]
     pub fn step(&mut self, n: usize) {
+        self.ask::<false>(n);
+    }
+
+    /// Asks for up to `n` lines, for the first-level cache, in which blocks of codes have room beside all else.
+    #[inline(always)]
+    pub fn step_near(&mut self, n: usize) {
+        self.ask::<true>(n);
+    }
+
+    #[inline(always)]
+    fn ask<const NEAR: bool>(&mut self, n: usize) {
         if n > 1 && n < self.left {
             // All in one row.
             for i in 0..n {
-                prefetch(self.at.wrapping_add(64 * i));
+                prefetch::<NEAR>(self.at.wrapping_add(64 * i));
             }
             (self.at, self.left) = (self.at.wrapping_add(64 * n), self.left - n);
             return;
@@ -48,7 +59,7 @@ impl Ahead {
             if self.rows == 0 {
                 return;
             }
-            prefetch(self.at);
+            prefetch::<NEAR>(self.at);
             self.left -= 1;
             if self.left > 0 {
                 self.at = self.at.wrapping_add(64);
@@ -63,11 +74,16 @@ impl Ahead {
 
 /// Asks for a cache line; any address is fine.
 #[inline(always)]
-fn prefetch(_at: *const u8) {
+fn prefetch<const NEAR: bool>(_at: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint that reads nothing; SSE is part of x86-64.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(_at.cast());
+        use std::arch::x86_64::*;
+        if NEAR {
+            _mm_prefetch::<_MM_HINT_T0>(_at.cast());
+        } else {
+            _mm_prefetch::<_MM_HINT_T1>(_at.cast());
+        }
     }
 }
 

@@ -4,18 +4,19 @@
 //! attention to floats, in its order. So a result has the bits of queries widened to f32 attending to dequantized keys and
 //! values, whichever of the two ways it was computed:
 //!
-//! 1. A few rows ([`direct_rows`]): what is read is codes, and floats live in registers only ([`direct`]). Every code is
+//! 1. A few rows ([`direct_rows`]): what is read is codes, and floats live in registers only ([`direct`], [`values`]). Every code is
 //!    decoded once for all rows that share it.
 //! 2. Otherwise a block of keys becomes 64 columns of f32 and a block of values 64 rows ([`floats`]), which all rows use.
 //!
-//! Scales and biases of a block are widened together, before ([`words`]). Codes of other widths than four and eight bits become
-//! bytes first ([`bytes`]), a block at a time.
+//! Scales and biases of a block are widened together, before ([`words`]). Keys of other widths than four and eight
+//! bits become bytes first, a block at a time, and so do values where a width asks for it ([`bytes`]).
 
 mod bytes;
 pub(super) mod direct;
 mod floats;
 #[cfg(test)]
 mod tests;
+pub(super) mod values;
 mod words;
 
 use super::ahead::Ahead;
@@ -122,7 +123,7 @@ impl Source for QuantizedOperand<'_> {
     fn room(&self, dim: usize) -> usize {
         let groups = self.groups(dim);
         let bits = self.format.bits;
-        words::keys_room(bits, dim, groups).max(direct::sums_room(bits, dim, groups))
+        words::keys_room(bits, dim, groups).max(values::sums_room(bits, dim, groups))
     }
 
     fn lines(&self, [b, h, i]: [usize; 3], rows: usize, dim: usize) -> Ahead {

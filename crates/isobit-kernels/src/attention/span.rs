@@ -4,7 +4,8 @@
 
 use super::ahead::Ahead;
 use super::block::{Block, FEW, Part, State};
-use super::codes::direct::{self, Layout, Scores, Sums};
+use super::codes::direct::{self, Interleave, Scores};
+use super::codes::values::{Sums, in_pairs};
 use super::codes::{Codes, QuantizedOperand, direct_rows, with_bits};
 use super::pack::PackQuery;
 use super::scratch::Scratch;
@@ -50,10 +51,9 @@ pub(super) struct Rows<'a, T, K> {
     padded: usize,
     /// How many rows, from the first on, attend to codes.
     direct: usize,
-    /// How values lie in accumulators, if some do.
-    layout: Option<Layout>,
-    /// Elements of an accumulator.
+    /// Elements of an accumulator, and whether they are in the order of [`in_pairs`].
     width: usize,
+    in_pairs: bool,
     q: &'a mut [f32],
     /// Those of direct rows, interleaved.
     turned: &'a mut [f32],
@@ -81,11 +81,11 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let padded = x.shape.value_dim.next_multiple_of(16);
         let bias = if x.has_bias() { n * BLOCK } else { 0 };
         let room = x.k.room(dim).max(x.v.room(x.shape.value_dim));
-        let direct = direct_rows(level, n);
-        let codes = x.v.codes().filter(|_| x.k.codes().is_some() && direct > 0);
-        let layout = codes.map(|v| Layout::new(level, x.shape.value_dim, v.format));
-        let width = layout.as_ref().map_or(padded, |layout| layout.width);
-        let direct = if layout.is_some() { direct } else { 0 };
+        let in_codes = x.k.codes().is_some() && x.v.codes().is_some();
+        let direct = if in_codes { direct_rows(level, n) } else { 0 };
+        // Groups of codes are whole sixteens.
+        let width = if direct > 0 { x.shape.value_dim } else { padded };
+        let in_pairs = direct > 0 && x.v.codes().is_some_and(|v| in_pairs(level, v.format.bits));
         let n_padded = n.max(direct::padded(direct));
         let [q, turned, floats, room, bias, p, m, c, l, acc] = scratch.parts([
             n * dim,
@@ -104,7 +104,9 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
             let from = x.q.row(group.batch, head, query);
             dispatch_at(level, PackQuery { from, scale: x.scale as f32, to });
         }
-        direct::interleave(level, direct, dim, q, turned);
+        if direct > 0 {
+            dispatch_at(level, Interleave { rows: direct, dim, from: q, to: turned });
+        }
         Rows {
             x,
             level,
@@ -112,8 +114,8 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
             range,
             padded,
             direct,
-            layout,
             width,
+            in_pairs,
             q,
             turned,
             floats,
@@ -170,7 +172,8 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let few = self.range.len() <= FEW;
         let next = if few { BLOCK.min(x.shape.k_len.saturating_sub(key + BLOCK)) } else { 0 };
         let (at, all) = ([b, h, key], 0..self.range.len());
-        if let (Some(k), Some(v), Some(_)) = (x.k.codes(), x.v.codes(), &self.layout)
+        if let (Some(k), Some(v)) = (x.k.codes(), x.v.codes())
+            && self.direct > 0
             && (self.direct == all.end || self.keep.iter().all(|&keep| keep == seen))
         {
             return self.attend_to_codes((k, v), at, keys);
@@ -231,9 +234,7 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let ahead = k.lines(next, BLOCK.min(s.k_len.saturating_sub(next[2])), s.head_dim);
         let codes = Codes { from: v, at, rows, dim: s.value_dim };
         let (state, room, floats, acc) = (state!(self, direct), &mut *self.room, &mut *self.floats, &mut *self.acc);
-        if let Some(layout) = &self.layout {
-            with_bits!(v.format.bits, level, Sums { codes, state, acc, layout, room, floats, ahead });
-        }
+        dispatch_at(level, Sums { codes, state, acc, room, floats, ahead });
         if !others.is_empty() {
             self.attend(Part::Sums, others, self.floats.as_ptr(), self.padded as isize, Ahead::NONE);
         }
@@ -252,12 +253,12 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         for (r, to) in to.chunks_exact_mut(padded + 2).take(n).enumerate() {
             if any {
                 let acc = &self.acc[r * self.width..(r + 1) * self.width];
-                match &self.layout {
-                    Some(layout) if !layout.order.is_empty() => {
-                        to[..padded].fill(0.0);
-                        to.iter_mut().zip(&layout.order).for_each(|(to, &at)| *to = acc[at as usize]);
+                if self.in_pairs {
+                    for (to, acc) in to.as_chunks_mut::<16>().0.iter_mut().zip(acc.as_chunks::<16>().0) {
+                        *to = std::array::from_fn(|i| acc[i % 8 * 2 + i / 8]);
                     }
-                    _ => to[..padded].copy_from_slice(acc),
+                } else {
+                    to[..padded].copy_from_slice(acc);
                 }
                 to[padded] = self.m[r];
                 to[padded + 1] = dispatch_at(self.level, SumLanes(&self.l[r * 16..(r + 1) * 16]));

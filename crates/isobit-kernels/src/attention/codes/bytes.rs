@@ -81,6 +81,53 @@ pub(super) unsafe fn expand(
     }
 }
 
+/// Whether there is [`expand_columns`].
+pub(super) fn has_columns(level: Level) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512 {
+        return is_x86_feature_detected!("avx512vbmi") && is_x86_feature_detected!("avx512vbmi2");
+    }
+    let _ = level;
+    false
+}
+
+/// Words of codes of many rows, by column, as words of four bytes: four codes after one another.
+///
+/// # Safety
+/// `from` has a column of 64 words for every word of `dim` codes, `to` room for one for every four codes; the machine
+/// [has](has_columns) the instructions.
+pub(super) unsafe fn expand_columns(bits: usize, from: *const u32, dim: usize, to: *mut u32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise.
+    unsafe {
+        match bits {
+            2 => x86::columns64::<2>(from, dim, to),
+            3 => x86::columns64::<3>(from, dim, to),
+            5 => x86::columns64::<5>(from, dim, to),
+            _ => x86::columns64::<6>(from, dim, to),
+        }
+    }
+    let _ = (bits, from, dim, to);
+}
+
+/// Writes 64 codes of up to five bits of a row at a time, the `i`-th as the lowest bits of byte `i / 16` of lane `i % 16`. What is
+/// above a code is anything. Rows have whole 64s of bytes.
+///
+/// # Safety
+/// As for [`expand`] with rows so long, on a machine with AVX-512.
+pub(super) unsafe fn spread(bits: usize, rows_at: (*const u8, isize), rows: usize, dim: usize, to: *mut u8) {
+    // SAFETY: the caller's promise; the machine has the instructions.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        if is_x86_feature_detected!("avx512vbmi") {
+            x86::spread64(bits, rows_at, rows, dim, to);
+        } else {
+            x86::spread8(bits, rows_at, rows, dim, to);
+        }
+    }
+    let _ = (bits, rows_at, rows, dim, to);
+}
+
 /// [`expand`] by what expands eight codes.
 ///
 /// # Safety
@@ -195,6 +242,218 @@ mod x86 {
                 if left > 0 {
                     let there = u64::MAX >> (64 - left);
                     some!(_mm512_maskz_loadu_epi8(there, from.add(8 * whole * bits).cast()), 64 * whole);
+                }
+            }
+        }
+    }
+
+    /// For every width: where the bytes of [`super::spread`] come from, those of eight bytes of two lanes: of four pairs of codes
+    /// of sixteen after one another, each in two bytes; and from which bits of these.
+    static SPREAD: [[[u8; 64]; 2]; 6] = {
+        let mut all = [[[0; 64]; 2]; 6];
+        let mut bits = 2;
+        while bits <= 5 {
+            let mut i = 0;
+            while i < 64 {
+                let (lanes, byte) = (i / 8, i % 8);
+                // As bytes of a pair, then as a code.
+                let pair = (16 * (byte / 2) + 2 * lanes) * bits;
+                all[bits][0][i] = (pair / 8 + byte % 2) as u8;
+                let (lane, vector) = (byte / 4, byte % 4);
+                let pair = (16 * vector + 2 * lanes) * bits;
+                all[bits][1][i] = (16 * vector + pair % 8 + lane * bits) as u8;
+                i += 1;
+            }
+            bits += 1;
+        }
+        all
+    };
+
+    /// # Safety
+    /// As for [`super::spread`], on a machine with AVX-512 F, BW, VL and VBMI.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
+    pub unsafe fn spread64(bits: usize, (from, stride): (*const u8, isize), rows: usize, dim: usize, to: *mut u8) {
+        // SAFETY: no byte past a row is read; every row has 64s of bytes to write.
+        unsafe {
+            let [first, shifts] = &SPREAD[bits];
+            let first = _mm512_loadu_si512(first.as_ptr().cast());
+            let shifts = _mm512_loadu_si512(shifts.as_ptr().cast());
+            let whole = dim.next_multiple_of(64);
+            // Rows without gaps are one.
+            let (rows, dim) =
+                if whole == dim && stride == (dim / 8 * bits) as isize { (1, rows * dim) } else { (rows, dim) };
+            macro_rules! some {
+                ($held:expr, $at:expr) => {{
+                    let pairs = _mm512_permutexvar_epi8(first, $held);
+                    _mm512_storeu_si512(to.add($at).cast(), _mm512_multishift_epi64_epi8(shifts, pairs));
+                }};
+            }
+            macro_rules! rows {
+                ($load:expr) => {
+                    for row in 0..rows {
+                        let from = from.wrapping_offset(row as isize * stride);
+                        for i in 0..dim / 64 {
+                            some!($load(from.add(8 * i * bits)), row * whole + 64 * i);
+                        }
+                    }
+                };
+            }
+            match bits {
+                2 => rows!(|at: *const u8| _mm512_castsi128_si512(_mm_loadu_si128(at.cast()))),
+                // Half a register, which lies in one line more often.
+                3 => rows!(|at: *const u8| _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(u32::MAX >> 8, at.cast()))),
+                4 => rows!(|at: *const u8| _mm512_castsi256_si512(_mm256_loadu_si256(at.cast()))),
+                _ => rows!(|at: *const u8| _mm512_maskz_loadu_epi8(u64::MAX >> (64 - 8 * bits), at.cast())),
+            }
+            let left = dim % 64 / 8 * bits;
+            if left > 0 {
+                let there = u64::MAX >> (64 - left);
+                for row in 0..rows {
+                    let from = from.wrapping_offset(row as isize * stride).add(8 * (dim / 64) * bits);
+                    some!(_mm512_maskz_loadu_epi8(there, from.cast()), row * whole + dim / 64 * 64);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`super::spread`], on a machine with AVX-512 F and BW, and BMI2.
+    #[target_feature(enable = "avx512f,avx512bw,bmi2")]
+    pub unsafe fn spread8(bits: usize, (from, stride): (*const u8, isize), rows: usize, dim: usize, to: *mut u8) {
+        let mut bytes = [0; 64];
+        // SAFETY: no byte past a row is read; every row has 64s of bytes to write.
+        unsafe {
+            let quarters = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            let turn = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+            for row in 0..rows {
+                let from = from.wrapping_offset(row as isize * stride);
+                for first in (0..dim).step_by(64) {
+                    let n = (dim - first).min(64);
+                    expand8(bits, (from.add(first / 8 * bits), 0), 0..1, n, bytes.as_mut_ptr());
+                    let held = _mm512_permutexvar_epi32(quarters, _mm512_loadu_si512(bytes.as_ptr().cast()));
+                    let spread = _mm512_shuffle_epi8(held, turn);
+                    _mm512_storeu_si512(to.add(row * dim.next_multiple_of(64) + first).cast(), spread);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`super::expand_columns`], on a machine with AVX-512 F, BW, VBMI and VBMI2.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2")]
+    pub unsafe fn columns64<const BITS: usize>(from: *const u32, dim: usize, to: *mut u32) {
+        // SAFETY: there are 64 words for every word of codes, and four codes lie in one word or in two that both are there.
+        unsafe {
+            let mask = _mm512_set1_epi8(((1 << BITS) - 1) as i8);
+            // 32 codes fill `BITS` words.
+            for first in (0..dim).step_by(32) {
+                let (from, to) = (from.add(first / 32 * BITS * 64), to.add(first / 4 * 64));
+                macro_rules! four {
+                    ($i:literal) => {
+                        if first + 4 * $i < dim {
+                            let (word, bit) = (4 * $i * BITS / 32, 4 * $i * BITS % 32);
+                            let two = bit + 4 * BITS > 32;
+                            // Where each byte begins in the words of two rows, or in these moved down.
+                            let begin = if two { 0 } else { bit };
+                            let shifts = (0..8)
+                                .fold(0u64, |all, b| all | ((begin + b % 4 * BITS + b / 4 * 32) as u64) << (8 * b));
+                            let shifts = _mm512_set1_epi64(shifts as i64);
+                            for v in 0..4 {
+                                let mut held = _mm512_loadu_si512(from.add(word * 64 + 16 * v).cast());
+                                if two {
+                                    let next = _mm512_loadu_si512(from.add((word + 1) * 64 + 16 * v).cast());
+                                    held = _mm512_shrdv_epi32(held, next, _mm512_set1_epi32(bit as i32));
+                                }
+                                let bytes = _mm512_and_si512(_mm512_multishift_epi64_epi8(shifts, held), mask);
+                                _mm512_storeu_si512(to.add($i * 64 + 16 * v).cast(), bytes);
+                            }
+                        }
+                    };
+                }
+                four!(0);
+                four!(1);
+                four!(2);
+                four!(3);
+                four!(4);
+                four!(5);
+                four!(6);
+                four!(7);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of codes with a gap between them, and the codes.
+    fn rows(bits: usize, rows: usize, dim: usize, gap: usize) -> (Vec<u8>, Vec<u8>) {
+        let (words, mut draw) = (dim * bits / 32 + gap, 1u32);
+        let mut next = || {
+            draw = draw.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+            (draw >> 24) as u8
+        };
+        let bytes: Vec<u8> = (0..4 * words * rows).map(|_| next()).collect();
+        let code = |i: usize| {
+            let (row, bit) = (i / dim, i % dim * bits);
+            let bit = |b: usize| bytes[4 * words * row + (bit + b) / 8] >> ((bit + b) % 8) & 1;
+            (0..bits).fold(0, |code, b| code | bit(b) << b)
+        };
+        let codes = (0..rows * dim).map(code).collect();
+        (bytes, codes)
+    }
+
+    /// All that the machine has must agree, also what a better one of its kind makes unnecessary.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn spread_codes_are_where_lookups_read_them() {
+        if crate::isa::detected() != Level::Avx512 {
+            return;
+        }
+        for bits in 2..=5 {
+            for (count, dim, gap) in [(64, 64, 0), (3, 96, 0), (5, 160, 1), (1, 32, 0), (2, 128, 0)] {
+                let (bytes, codes) = rows(bits, count, dim, gap);
+                let (whole, stride) = (dim.next_multiple_of(64), (4 * (dim * bits / 32 + gap)) as isize);
+                let of = |i: usize, code: usize| whole * i + code / 64 * 64 + code % 16 * 4 + code % 64 / 16;
+                let all = |run: &dyn Fn(*mut u8)| {
+                    let mut to = vec![0xff; whole * count];
+                    run(to.as_mut_ptr());
+                    for (i, &code) in codes.iter().enumerate() {
+                        let got = to[of(i / dim, i % dim)] & ((1 << bits) - 1);
+                        assert_eq!(got, code, "{bits} bits, code {} of row {}", i % dim, i / dim);
+                    }
+                };
+                let from = (bytes.as_ptr(), stride);
+                // SAFETY: the rows are there, and the room is.
+                all(&|to| unsafe { x86::spread8(bits, from, count, dim, to) });
+                if is_x86_feature_detected!("avx512vbmi") {
+                    // SAFETY: as above.
+                    all(&|to| unsafe { spread(bits, from, count, dim, to) });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn columns_of_words_become_columns_of_bytes() {
+        if !has_columns(crate::isa::detected()) {
+            return;
+        }
+        for bits in [2, 3, 5, 6] {
+            for dim in [32, 64, 96, 160] {
+                let (bytes, codes) = rows(bits, 64, dim, 0);
+                let words = dim * bits / 32;
+                let word =
+                    |j: usize, w: usize| u32::from_le_bytes(std::array::from_fn(|b| bytes[4 * (words * j + w) + b]));
+                let columns: Vec<u32> = (0..words * 64).map(|i| word(i % 64, i / 64)).collect();
+                let mut to = vec![u32::MAX; dim / 4 * 64];
+                // SAFETY: the columns are there, and the room is; the machine has the instructions.
+                unsafe { expand_columns(bits, columns.as_ptr(), dim, to.as_mut_ptr()) };
+                for (i, &code) in codes.iter().enumerate() {
+                    let (j, d) = (i / dim, i % dim);
+                    let got = to[d / 4 * 64 + j].to_le_bytes()[d % 4];
+                    assert_eq!(got, code, "{bits} bits, code {d} of row {j}");
                 }
             }
         }

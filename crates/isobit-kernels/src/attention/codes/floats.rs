@@ -2,7 +2,7 @@
 
 use super::Codes;
 use super::bytes::Bytes;
-use super::words::{Keys, Sixteen, Way, by_row, bytes_room, element, room, way_of};
+use super::words::{Keys, Sixteen, Way, by_row, bytes_room, element, reach_of_bytes, room, way_of};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::isa::Level;
@@ -84,7 +84,8 @@ impl Kernel for Rows<'_> {
         let way = unsafe {
             by_row(s, &codes, &codes.from.scales, scales.as_mut_ptr(), 1.0);
             by_row(s, &codes, &codes.from.biases, biases.as_mut_ptr(), 0.0);
-            way_of(s, &codes, scales.as_ptr(), biases.as_ptr(), (codes.rows * groups).next_multiple_of(16))
+            let reach = if codes.bits() == 4 { Sixteen::<S>::REACH } else { reach_of_bytes(codes.bits()) };
+            way_of(s, &codes, reach, scales.as_ptr(), biases.as_ptr(), (codes.rows * groups).next_multiple_of(16))
         };
         // SAFETY: scales and biases have just been read; `to` has room for `rows` rows.
         unsafe {

@@ -1,6 +1,6 @@
 //! Attention to codes against attention to the floats that they stand for: the same bits.
 
-use super::words::{Way, way};
+use super::words::{Way, reach_of_bytes, way};
 use crate::attention::tests::{Case, Layout, Sample, bits, random};
 use crate::attention::{AttentionInputs, Mask, Operand, QuantizedAttentionElement, attention, attention_quantized};
 use crate::isa;
@@ -259,7 +259,7 @@ impl Kernel for WayOf<'_> {
     fn run<S: Simd>(self, s: S) -> Way {
         assert!(self.1.len() == self.2.len() && self.1.len().is_multiple_of(16));
         // SAFETY: the numbers are there.
-        unsafe { way(s, self.0, self.1.as_ptr(), self.2.as_ptr(), self.1.len()) }
+        unsafe { way(s, self.0, reach_of_bytes(self.0.bits), self.1.as_ptr(), self.2.as_ptr(), self.1.len()) }
     }
 }
 

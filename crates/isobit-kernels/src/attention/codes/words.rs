@@ -1,7 +1,7 @@
-//! What a block of codes is read as: words (of codes of four bits, or of bytes) by column, scales and biases in f32 by row or by column.
+//! What a block of codes is read as: words by column, scales and biases in f32 by row or by column.
 
 use super::Codes;
-use super::bytes::{Bytes, SLACK, place};
+use super::bytes::{self, Bytes, SLACK, place};
 use crate::attention::BLOCK;
 use crate::attention::Operand;
 use crate::attention::ahead::Ahead;
@@ -30,73 +30,120 @@ unsafe fn columns<S: Simd>(
     to: *mut f32,
     ahead: &mut Ahead,
 ) {
-    let words_of = |row: usize| from.wrapping_offset(row as isize * stride);
-    let lines = ahead.count().div_ceil(BLOCK / 16 * words.div_ceil(16).max(1));
+    // SAFETY: the caller's promise.
+    unsafe {
+        if rows == BLOCK && stride == words as isize && matches!(S::LEVEL, Level::Avx2 | Level::Avx512) {
+            // With 64 codes rows have one of these widths; where they are dense, all addresses are constants.
+            match words {
+                6 => return dense::<S, 6>(s, from, to, ahead),
+                8 if S::LEVEL == Level::Avx512 => return dense_eights(s, from, to, ahead),
+                10 => return dense::<S, 10>(s, from, to, ahead),
+                12 => return dense::<S, 12>(s, from, to, ahead),
+                16 => return dense::<S, 16>(s, from, to, ahead),
+                _ => {}
+            }
+        }
+        let lines = ahead.count().div_ceil(BLOCK / 16 * words.div_ceil(16).max(1));
+        for first in (0..BLOCK).step_by(16) {
+            let n = rows.saturating_sub(first).min(16);
+            for word in (0..words).step_by(16) {
+                // Rows below `rows` have `words` words.
+                let at = from.wrapping_offset(first as isize * stride).wrapping_add(word);
+                sixteen_rows(s, (at, stride), n, (words - word).min(16), to.add(word * BLOCK + first));
+                ahead.step_near(lines);
+            }
+        }
+    }
+}
+
+/// [`columns`] of 64 rows of `W` words without gaps.
+///
+/// # Safety
+/// As for [`columns`].
+#[inline(always)]
+unsafe fn dense<S: Simd, const W: usize>(s: S, from: *const u32, to: *mut f32, ahead: &mut Ahead) {
+    let lines = ahead.count().div_ceil(BLOCK / 16);
     for first in (0..BLOCK).step_by(16) {
-        let n = rows.saturating_sub(first).min(16);
-        for word in (0..words).step_by(16) {
-            let m = (words - word).min(16);
-            // SAFETY: rows below `rows` have `words` words; the caller's promise.
-            unsafe {
-                let to = to.add(word * BLOCK + first);
-                let step = stride * size_of::<u32>() as isize;
-                let at = words_of(first).wrapping_add(word).cast();
-                // Dense rows of eight are turned in wide registers.
-                let dense = words == 8 && stride == 8 && S::LEVEL == Level::Avx512;
-                let quarters = n == 16 && m < 16 && m.is_multiple_of(4) && !dense;
-                if quarters && copy_columns(s, (at, step), to, BLOCK, m) {
-                    // Done.
-                } else if n == 16 && m == 16 {
-                    copy_transposed::<S, false>(s, at, step, to, BLOCK);
-                } else if m == 8 && words == 8 && n == 16 && stride == 8 {
-                    // Dense rows of eight: each round moves the lowest bit of a word's place to the top.
-                    let from = words_of(first).cast::<f32>();
-                    let mut x = [s.splat(0.0); 8];
-                    for (i, x) in x.iter_mut().enumerate() {
-                        *x = s.load(from.add(16 * i));
-                    }
-                    for _ in 0..3 {
-                        let y = x;
-                        for i in 0..4 {
-                            (x[i], x[i + 4]) = s.deinterleave(y[2 * i], y[2 * i + 1]);
-                        }
-                    }
-                    for (i, column) in x.into_iter().enumerate() {
-                        s.store(to.add(i * BLOCK), column);
-                    }
-                } else if m <= 8 {
-                    // Rows `j` and `j + 8` alternate in a vector; three rounds instead of four, of half as many vectors.
-                    let from = words_of(first).wrapping_add(word);
-                    let row = |j: usize| from.wrapping_offset(j as isize * stride).cast::<f32>();
-                    let mut x = [s.splat(0.0); 8];
-                    for (j, x) in x.iter_mut().enumerate() {
-                        let pair = if n == 16 {
-                            [s.load_n(row(j), m, 0.0), s.load_n(row(j + 8), m, 0.0)]
-                        } else {
-                            [j, j + 8].map(|j| if j < n { s.load_n(row(j), m, 0.0) } else { s.splat(0.0) })
-                        };
-                        *x = s.interleave(pair[0], pair[1]).0;
-                    }
-                    for _ in 0..3 {
-                        let y = x;
-                        for i in 0..4 {
-                            (x[2 * i], x[2 * i + 1]) = s.interleave(y[i], y[i + 4]);
-                        }
-                    }
-                    for (i, column) in x.into_iter().enumerate().take(m) {
-                        s.store(to.add(i * BLOCK), column);
-                    }
-                } else {
-                    let mut x = [s.splat(0.0); 16];
-                    for (j, row) in x.iter_mut().enumerate().take(n) {
-                        *row = s.load_n(words_of(first + j).add(word).cast(), m, 0.0);
-                    }
-                    for (i, column) in transpose16(s, x).into_iter().enumerate().take(m) {
-                        s.store(to.add(i * BLOCK), column);
-                    }
+        // SAFETY: the caller's promise.
+        unsafe { sixteen_rows(s, (from.add(first * W), W as isize), 16, W, to.add(first)) };
+        ahead.step_near(lines);
+    }
+}
+
+/// [`dense`] rows of eight: each round moves the lowest bit of a word's place to the top.
+///
+/// # Safety
+/// As for [`columns`].
+#[inline(always)]
+unsafe fn dense_eights<S: Simd>(s: S, from: *const u32, to: *mut f32, ahead: &mut Ahead) {
+    let lines = ahead.count().div_ceil(BLOCK / 16);
+    for first in (0..BLOCK).step_by(16) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut x = [s.splat(0.0); 8];
+            for (i, x) in x.iter_mut().enumerate() {
+                *x = s.load(from.add(8 * first + 16 * i).cast());
+            }
+            for _ in 0..3 {
+                let y = x;
+                for i in 0..4 {
+                    (x[i], x[i + 4]) = s.deinterleave(y[2 * i], y[2 * i + 1]);
                 }
             }
-            ahead.step(lines);
+            for (i, column) in x.into_iter().enumerate() {
+                s.store(to.add(i * BLOCK + first), column);
+            }
+        }
+        ahead.step_near(lines);
+    }
+}
+
+/// Up to 16 words of up to 16 rows as columns; those of rows that are not there are zero.
+///
+/// # Safety
+/// There are `n` rows of `m` words, and 64 elements for every word.
+#[inline(always)]
+unsafe fn sixteen_rows<S: Simd>(s: S, (from, stride): (*const u32, isize), n: usize, m: usize, to: *mut f32) {
+    let row = |j: usize| from.wrapping_offset(j as isize * stride).cast::<f32>();
+    let step = stride * size_of::<u32>() as isize;
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == 16 && (4..16).contains(&m) && copy_columns(s, (from.cast(), step), to, BLOCK, m & !3) {
+            // Four columns at a time, the last ones once more if fewer are left.
+            if !m.is_multiple_of(4) {
+                let last = m - 4;
+                copy_columns(s, (from.add(last).cast(), step), to.add(last * BLOCK), BLOCK, 4);
+            }
+        } else if n == 16 && m == 16 {
+            copy_transposed::<S, false>(s, from.cast(), step, to, BLOCK);
+        } else if m <= 8 {
+            // Rows `j` and `j + 8` alternate in a vector; three rounds instead of four, of half as many vectors.
+            let mut x = [s.splat(0.0); 8];
+            for (j, x) in x.iter_mut().enumerate() {
+                let pair = if n == 16 {
+                    [s.load_n(row(j), m, 0.0), s.load_n(row(j + 8), m, 0.0)]
+                } else {
+                    [j, j + 8].map(|j| if j < n { s.load_n(row(j), m, 0.0) } else { s.splat(0.0) })
+                };
+                *x = s.interleave(pair[0], pair[1]).0;
+            }
+            for _ in 0..3 {
+                let y = x;
+                for i in 0..4 {
+                    (x[2 * i], x[2 * i + 1]) = s.interleave(y[i], y[i + 4]);
+                }
+            }
+            for (i, column) in x.into_iter().enumerate().take(m) {
+                s.store(to.add(i * BLOCK), column);
+            }
+        } else {
+            let mut x = [s.splat(0.0); 16];
+            for (j, x) in x.iter_mut().enumerate().take(n) {
+                *x = s.load_n(row(j), m, 0.0);
+            }
+            for (i, column) in transpose16(s, x).into_iter().enumerate().take(m) {
+                s.store(to.add(i * BLOCK), column);
+            }
         }
     }
 }
@@ -260,6 +307,14 @@ pub(super) enum Way {
     Steps,
 }
 
+/// The lowest and the highest bit of a mantissa from which on codes lie.
+pub(super) type Reach = [usize; 2];
+
+/// Those of bytes.
+pub(super) fn reach_of_bytes(bits: usize) -> Reach {
+    [8 * place(bits) as usize; 2]
+}
+
 /// The way for `count` scales and biases, a multiple of sixteen.
 ///
 /// With `n` significant bits in scales and biases `bias - 2^k scale` needs no more than 24 if `|bias|` is 0, or at least
@@ -270,13 +325,15 @@ pub(super) enum Way {
 /// # Safety
 /// The numbers are there.
 #[inline(always)]
-pub(super) unsafe fn way<S: Simd>(s: S, format: Format, scales: *const f32, biases: *const f32, count: usize) -> Way {
-    let significant = match format.scales {
-        Scales::Bf16 => 8,
-        Scales::F16 => 11,
-        _ => 24,
-    };
-    let [lowest, _, highest] = places(format.bits);
+pub(super) unsafe fn way<S: Simd>(
+    s: S,
+    format: Format,
+    [lowest, highest]: Reach,
+    scales: *const f32,
+    biases: *const f32,
+    count: usize,
+) -> Way {
+    let significant = significant(format.scales);
     let power = |n: i32| s.splat(f32::from_bits(((127 + n) << 23) as u32));
     let (least, most) = (power(significant - lowest as i32), power(46 - highest as i32 - significant));
     let (low, high) = (s.splat(1e-24), s.splat(1e24));
@@ -292,79 +349,147 @@ pub(super) unsafe fn way<S: Simd>(s: S, format: Format, scales: *const f32, bias
     if significant < 24 && s.all(exact) { Way::Exact } else { Way::Steps }
 }
 
+/// Significant bits of a scale.
+fn significant(scales: Scales) -> i32 {
+    match scales {
+        Scales::Bf16 => 8,
+        Scales::F16 => 11,
+        _ => 24,
+    }
+}
+
 /// The way for the scales and biases of a block, of which these are `count` in f32.
 ///
 /// # Safety
 /// The numbers are there.
 #[inline(always)]
-pub(super) unsafe fn way_of<S: Simd>(s: S, codes: &Codes, scales: *const f32, biases: *const f32, count: usize) -> Way {
+pub(super) unsafe fn way_of<S: Simd>(
+    s: S,
+    codes: &Codes,
+    reach: Reach,
+    scales: *const f32,
+    biases: *const f32,
+    count: usize,
+) -> Way {
     // SAFETY: the caller's promise, and rows have whole groups; the level is the proof of the instructions.
     unsafe {
         #[cfg(target_arch = "x86_64")]
-        if S::LEVEL == Level::Avx2 && codes.kind() == Scales::Bf16 {
+        if matches!(S::LEVEL, Level::Avx2 | Level::Avx512) && matches!(codes.kind(), Scales::Bf16 | Scales::F16) {
             let (used, stride) = (codes.rows * codes.groups(), (2 * codes.groups()) as isize);
             let [a, b] = [&codes.from.scales, &codes.from.biases];
-            if used >= 16 && a.strides[2] == stride && b.strides[2] == stride {
-                let [a, b] = [a, b].map(|part| part.row(codes.at[0], codes.at[1], codes.at[2]).cast());
-                let [lowest, _, highest] = places(codes.bits());
-                let range = [8 - lowest as i16, 38 - highest as i16];
-                return if x86::exact(a, b, used, range) { Way::Exact } else { Way::Steps };
+            if used >= 32 && a.strides[2] == stride && b.strides[2] == stride {
+                let numbers = [a, b].map(|part| part.row(codes.at[0], codes.at[1], codes.at[2]).cast());
+                let n = significant(codes.kind());
+                let range = [n - reach[0] as i32, 46 - reach[1] as i32 - n].map(|x| x as i16);
+                let bf16 = codes.kind() == Scales::Bf16;
+                let exact = match S::LEVEL {
+                    Level::Avx512 if bf16 => x86::exact512::<true>(numbers, used, range),
+                    Level::Avx512 => x86::exact512::<false>(numbers, used, range),
+                    _ if bf16 => x86::exact256::<true>(numbers, used, range),
+                    _ => x86::exact256::<false>(numbers, used, range),
+                };
+                // What fails there may be subnormal only.
+                if exact {
+                    return Way::Exact;
+                }
             }
         }
-        way(s, codes.from.format, scales, biases, count)
+        way(s, codes.from.format, reach, scales, biases, count)
     }
 }
 
+/// Scales and biases as numbers of sixteen bits: magnitudes times a power of two are magnitudes plus a constant.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    /// Whether the scales in bfloat16 have magnitudes from 1e-24 to 1e24, and the biases 0 or from `2^low` to `2^high` times
-    /// those: as numbers of sixteen bits, magnitudes times a power of two are magnitudes plus a constant.
-    ///
-    /// # Safety
-    /// There are `count` scales and biases, at least sixteen; on a machine with AVX2.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub unsafe fn exact(scales: *const u16, biases: *const u16, count: usize, [low, high]: [i16; 2]) -> bool {
-        let half = |x: f32| (x.to_bits() >> 16) as i16;
-        let (first, most) = (half(1e-24) + 1, half(1e24));
-        let (magnitude, zero) = (_mm256_set1_epi16(0x7fff), _mm256_setzero_si256());
-        let (least, below) = (_mm256_set1_epi16(first), most - first);
-        let low_all = _mm256_set1_epi16(low << 7);
-        let (mut size, mut range) = (zero, zero);
-        let mut i = 0;
-        while i < count {
-            // The last sixteen may be some that were looked at before.
-            let at = i.min(count - 16);
-            // SAFETY: the caller's promise.
-            let (scale, bias) = unsafe {
-                let scale = _mm256_loadu_si256(scales.add(at).cast());
-                let bias = _mm256_loadu_si256(biases.add(at).cast());
-                (_mm256_and_si256(scale, magnitude), _mm256_and_si256(bias, magnitude))
-            };
-            // Differences below zero are great numbers without a sign.
-            size = _mm256_max_epu16(size, _mm256_sub_epi16(scale, least));
-            let over = _mm256_sub_epi16(_mm256_sub_epi16(bias, scale), low_all);
-            range = _mm256_max_epu16(range, _mm256_andnot_si256(_mm256_cmpeq_epi16(bias, zero), over));
-            i += 16;
-        }
-        let within = |x, most: i16| {
-            let most = _mm256_set1_epi16(most);
-            _mm256_movemask_epi8(_mm256_cmpeq_epi16(_mm256_max_epu16(x, most), most)) == -1
+    /// What magnitudes are compared with: the least and the greatest of scales (1e-24 and 1e24, or all normal ones), of biases
+    /// that are not 0, and where the exponent begins.
+    const fn limits(bf16: bool) -> ([u16; 2], [u16; 2], u32) {
+        // With the factors that are allowed no bfloat16 bias leaves the normal numbers.
+        if bf16 { ([0x179b, 0x6753], [0x0080, 0x7f7f], 7) } else { ([0x0400, 0x7bff], [0x0400, 0x7bff], 10) }
+    }
+
+    macro_rules! exact {
+        ($name:ident, $feature:literal, $n:literal, $v:ident, $load:ident, $set:ident, $and:ident, $sub:ident, $max:ident,
+         $drop_zeros:expr, $within:expr) => {
+            /// Whether scales have ordinary magnitudes, and biases are 0 or `2^low` to `2^high` times those.
+            ///
+            /// # Safety
+            /// There are `count` scales and biases, at least 32; on a machine with the instructions.
+            #[inline]
+            #[target_feature(enable = $feature)]
+            pub unsafe fn $name<const BF16: bool>(
+                [scales, biases]: [*const u16; 2],
+                count: usize,
+                [low, high]: [i16; 2],
+            ) -> bool {
+                let ([least, most], [bias_least, bias_most], place) = const { limits(BF16) };
+                let all = |x: u16| $set(x as i16);
+                let (magnitude, least_all, bias_least_all) = (all(0x7fff), all(least), all(bias_least));
+                let low_all = $set(low << place);
+                let (mut size, mut bias_size, mut range) = ($set(0), $set(0), $set(0));
+                let mut i = 0;
+                while i < count {
+                    // The last ones may be some that were looked at before.
+                    let at = i.min(count - $n);
+                    // SAFETY: the caller's promise.
+                    let (scale, bias) = unsafe {
+                        ($and($load(scales.add(at).cast()), magnitude), $and($load(biases.add(at).cast()), magnitude))
+                    };
+                    // Differences below zero are great numbers without a sign.
+                    size = $max(size, $sub(scale, least_all));
+                    let over = $sub($sub(bias, scale), low_all);
+                    bias_size = $max(bias_size, $drop_zeros(bias, $sub(bias, bias_least_all)));
+                    range = $max(range, $drop_zeros(bias, over));
+                    i += $n;
+                }
+                $within(size, all(most - least))
+                    && $within(bias_size, all(bias_most - bias_least))
+                    && $within(range, $set((high - low) << place))
+            }
         };
-        within(size, below) && within(range, (high - low) << 7)
+    }
+
+    exact!(
+        exact256,
+        "avx2",
+        16,
+        __m256i,
+        _mm256_loadu_si256,
+        _mm256_set1_epi16,
+        _mm256_and_si256,
+        _mm256_sub_epi16,
+        _mm256_max_epu16,
+        |bias, x| _mm256_andnot_si256(_mm256_cmpeq_epi16(bias, _mm256_setzero_si256()), x),
+        |x, most| _mm256_movemask_epi8(_mm256_cmpeq_epi16(_mm256_max_epu16(x, most), most)) == -1
+    );
+    exact!(
+        exact512,
+        "avx512f,avx512bw",
+        32,
+        __m512i,
+        _mm512_loadu_si512,
+        _mm512_set1_epi16,
+        _mm512_and_si512,
+        _mm512_sub_epi16,
+        _mm512_max_epu16,
+        |bias, x| _mm512_maskz_mov_epi16(_mm512_test_epi16_mask(bias, bias), x),
+        |x, most| _mm512_cmpgt_epu16_mask(x, most) == 0
+    );
+}
+
+/// Elements that the words of a block need by column, as they lie and as words of bytes.
+fn columns_room(bits: usize, dim: usize) -> usize {
+    match bits {
+        4 | 8 => dim * bits / 32 * BLOCK,
+        _ => (dim / 4 + dim * bits / 32) * BLOCK,
     }
 }
 
-/// Elements that the words of a block need by column.
-fn columns_room(bits: usize, dim: usize) -> usize {
-    if bits == 4 { dim / 8 * BLOCK } else { dim / 4 * BLOCK }
-}
-
-/// Elements that the bytes of a block need.
+/// Elements that the bytes of a block need: rows begin with a line.
 pub(super) fn bytes_room(bits: usize, dim: usize) -> usize {
-    if bits == 4 || bits == 8 { 0 } else { (dim * BLOCK + SLACK) / 4 }
+    if bits == 8 { 0 } else { (dim.next_multiple_of(64) * BLOCK + SLACK) / 4 }
 }
 
 /// Elements of working memory for [`Keys`].
@@ -393,20 +518,27 @@ impl Keys {
         let (words, mut lines) = (room.as_mut_ptr(), *ahead);
         // SAFETY: there is room for words, scales and biases, and a place beside them, and for bytes.
         unsafe {
-            let (mut from, mut count) = ((codes.words(0), codes.from.codes.strides[2]), codes.from.words(codes.dim));
-            if ![4, 8].contains(&codes.bits()) {
+            let (from, count) = ((codes.words(0), codes.from.codes.strides[2]), codes.from.words(codes.dim));
+            if [4, 8].contains(&codes.bits()) {
+                columns(s, from, codes.rows, count, words, &mut lines);
+            } else if bytes::has_columns(S::LEVEL) {
+                let packed = words.add(codes.dim / 4 * BLOCK);
+                columns(s, from, codes.rows, count, packed, &mut lines);
+                bytes::expand_columns(codes.bits(), packed.cast(), codes.dim, words.cast());
+            } else {
                 let bytes = words.add(n + 3 * each).cast::<u8>();
                 codes.expand(S::LEVEL, bytes);
-                (from, count) = ((bytes.cast_const().cast(), codes.dim as isize / 4), codes.dim / 4);
+                let from = (bytes.cast_const().cast(), codes.dim as isize / 4);
+                columns(s, from, codes.rows, codes.dim / 4, words, &mut lines);
             }
-            columns(s, from, codes.rows, count, words, &mut lines);
             *ahead = lines;
             let (a, b, c) = (words.add(n), words.add(n + each), words.add(n + 2 * each));
             let scales = by_column(s, codes, &codes.from.scales, a, b, 1.0);
             let free = if std::ptr::eq(scales, a) { b } else { a };
             let biases = by_column(s, codes, &codes.from.biases, c, free, 0.0);
             let format = codes.from.format;
-            let way = way_of(s, codes, scales, biases, BLOCK * codes.groups());
+            let reach = if codes.bits() == 4 { [places(4)[0], places(4)[2]] } else { reach_of_bytes(codes.bits()) };
+            let way = way_of(s, codes, reach, scales, biases, BLOCK * codes.groups());
             Keys { words, scales, biases, bits: format.bits, groups: codes.groups(), group: codes.group(), way }
         }
     }
@@ -524,6 +656,8 @@ pub(super) struct Sixteen<S: Simd> {
 }
 
 impl<S: Simd> Sixteen<S> {
+    /// Where codes are in mantissas.
+    pub const REACH: Reach = [8, 12];
     /// Bytes, tops and mask; constants, so that a compiler sees which halves are alike.
     const LANES: [[i32; 16]; 3] = {
         let (top, mut lanes, mut i) = (Self::UNDER, [[0; 16]; 3], 0);
