@@ -20,7 +20,7 @@ pub struct Options {
     #[arg(long, allow_hyphen_values = true, value_name = "TEXT")]
     prompt: String,
     /// At most this many new tokens
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     max_tokens: u32,
     /// Temperature; 0 takes the most likely token
     #[arg(long, allow_negative_numbers = true, value_name = "T", default_value_t = 0.0, value_parser = temperature)]
