@@ -17,6 +17,7 @@ mod dense;
 mod few;
 mod int8;
 mod product;
+mod rooms;
 #[cfg(test)]
 mod tests;
 

@@ -98,7 +98,40 @@ impl Experts {
     }
 }
 
-/// 128 experts of 768 x 2048, 8 for each token, 4 bits: one token, or 512 sorted by expert.
+/// Experts at random, eight different ones for each token.
+struct Routed {
+    order: Vec<i32>,
+    next: usize,
+    state: u32,
+}
+
+impl Routed {
+    fn new(count: usize) -> Routed {
+        Routed { order: (0..count as i32).collect(), next: 0, state: 1 }
+    }
+
+    /// The experts of a token: in a prompt any (so that experts have unequally many rows), otherwise none again before all
+    /// have been used (so that they come from memory).
+    fn token(&mut self, prompt: bool) -> &[i32] {
+        if prompt || self.next + 8 > self.order.len() {
+            self.next = 0;
+        }
+        if self.next == 0 {
+            for i in 1..self.order.len() {
+                // Marsaglia's xorshift.
+                self.state ^= self.state << 13;
+                self.state ^= self.state >> 17;
+                self.state ^= self.state << 5;
+                self.order.swap(i, self.state as usize % (i + 1));
+            }
+        }
+        self.next += 8;
+        &self.order[self.next - 8..self.next]
+    }
+}
+
+/// 128 experts of 768 x 2048, 8 for each token, 4 bits: one token, or 512 sorted by expert,
+/// routed at random.
 pub fn experts(kind: Experts, prefill: bool) -> Result<Row> {
     let (count, n, k, tokens) = (128usize, 768usize, 2048usize, if prefill { 512 } else { 1 });
     let format = Format::new(Mode::Affine, Some(64), Some(4))?;
@@ -113,17 +146,18 @@ pub fn experts(kind: Experts, prefill: bool) -> Result<Row> {
         let biases = q.biases.as_ref().map(stack).transpose()?;
         let x = normal(&[tokens, 1, k], Dtype::BF16, 4)?;
         let choices = 16;
-        // Eight different experts for each token.
-        let chosen = |t: usize, i: usize| ((t * 37 + i * 16 + i * t) % 16 + 16 * i) as i32;
-        let index = move |turn: usize| -> Result<(Array, Array)> {
-            let mut pairs: Vec<(i32, i32)> =
-                (0..tokens).flat_map(|t| (0..8).map(move |i| (chosen(t + turn, i), t as i32))).collect();
+        let mut routed = Routed::new(count);
+        let mut index = |_| -> Result<(Array, Array)> {
+            let mut pairs: Vec<(i32, i32)> = Vec::new();
+            for t in 0..tokens as i32 {
+                pairs.extend(routed.token(prefill).iter().map(|&expert| (expert, t)));
+            }
             pairs.sort_unstable();
             let of =
                 |f: fn(&(i32, i32)) -> i32| Array::from_slice(&pairs.iter().map(f).collect::<Vec<_>>(), &[8 * tokens]);
             Ok((of(|p| p.1)?, of(|p| p.0)?))
         };
-        let all: Vec<_> = (0..choices).map(index).collect::<Result<_>>()?;
+        let all: Vec<_> = (0..choices).map(&mut index).collect::<Result<_>>()?;
         let product = move |(lhs, rhs): &(Array, Array)| {
             let (biases, lhs, rhs) = (biases.as_ref(), Some(lhs), Some(rhs));
             match kind {

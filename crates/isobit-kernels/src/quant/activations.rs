@@ -5,8 +5,8 @@
 //! [group][row] f32                                        sums, ascending in that order, from +0
 //! ```
 //!
-//! Panels of up to 16 rows are transposed in registers, 16 k at a time; sums run along with the rows in lanes, and hide behind
-//! the transpositions.
+//! Panels of up to 16 rows are transposed in registers, 16 k at a time, and of bfloat16 32, as 16 pairs; sums run along with the
+//! rows in lanes, and hide behind the transpositions.
 
 use super::block::SPAN;
 use super::decode;
@@ -15,8 +15,11 @@ use crate::dtype::Dtype;
 use crate::elementwise::widen;
 use crate::gemm::flush;
 use crate::isa::Level;
-use crate::simd::{Kernel, LANES, Simd};
+use crate::simd::{self, Kernel, LANES, Simd};
 use crate::transpose16::transpose16;
+
+/// Bytes of a row that are asked for before they are read.
+const AHEAD: usize = 256;
 
 /// Groups of one row that are summed side by side.
 const CHAINS: usize = 8;
@@ -51,6 +54,11 @@ impl Packed {
         let sums = at.wrapping_add(p.m * p.w.k);
         let scaled = sums.wrapping_add(p.m * (p.w.k / p.w.format.group));
         Packed { x: at, sums, scaled, m: p.m, k: p.w.k, head, panels }
+    }
+
+    /// The same of that product at another place.
+    pub(super) fn at_place(&self, p: &Product, at: *mut f32) -> Packed {
+        Packed::new(p, self.head, self.panels, at)
     }
 
     /// Start and number of a panel's rows: but for the first one of `head` rows as even as can be.
@@ -195,41 +203,65 @@ impl Pack<'_> {
     #[inline(always)]
     unsafe fn transposed<S: Simd>(&self, s: S, (start, first): (usize, usize), second: usize) {
         let (p, rows) = (self.p, first + second);
-        let (group, other, soft) = (p.w.format.group, usize::from(p.dtype == Dtype::BF16), soft::<S>(p));
+        let (group, pairs, soft) = (p.w.format.group, p.dtype == Dtype::BF16, soft::<S>(p));
+        // Lanes beyond the last row repeat it, and are not stored.
+        let row: [*const u8; LANES] = std::array::from_fn(|r| p.row(start + r.min(rows - 1)));
+        let mut sum = s.splat(0.0);
         for g in 0..p.w.k / group {
-            let mut sum = s.splat(0.0);
-            for k in (g * group..(g + 1) * group).step_by(LANES) {
+            let (mut k, end) = (g * group, (g + 1) * group);
+            while k < end {
                 let mut x = [s.splat(0.0); LANES];
-                for r in 0..rows {
+                let mut to = Columns {
+                    first: (self.x.at((start, first), k), first),
+                    second: (self.x.at((start + first, second), k), second),
+                };
+                let at = k * p.dtype.size();
+                if pairs && k + 2 * LANES <= end {
+                    for r in 0..LANES {
+                        // SAFETY: the row has 32 elements from k on.
+                        x[r] = unsafe { s.load(row[r].wrapping_add(at).cast()) };
+                        simd::prefetch_near(row[r].wrapping_add(at + AHEAD));
+                    }
+                    let columns = transpose16(s, x);
+                    for i in 0..LANES {
+                        let bits = s.to_bits(columns[i]);
+                        // The odd element is stored before the even one, and added before it.
+                        let odd = s.from_bits(s.and(bits, s.splat_i(-0x1_0000)));
+                        let even = s.from_bits(s.shl(bits, 16));
+                        // SAFETY: the panels have so many elements for each k.
+                        unsafe {
+                            to.put(s, odd);
+                            to.put(s, even);
+                        }
+                        sum = add(s, soft, add(s, soft, sum, odd), even);
+                    }
+                    k += 2 * LANES;
+                    continue;
+                }
+                for r in 0..LANES {
                     // SAFETY: the row has 16 elements from k on: groups are multiples of 16.
                     x[r] = unsafe {
-                        let from = p.row(start + r).wrapping_add(k * p.dtype.size());
                         match p.dtype {
-                            Dtype::F32 => s.load(from.cast()),
-                            Dtype::F16 => s.load_f16(from.cast()),
-                            _ => s.load_bf16(from.cast()),
+                            Dtype::F32 => s.load(row[r].wrapping_add(at).cast()),
+                            Dtype::F16 => s.load_f16(row[r].wrapping_add(at).cast()),
+                            _ => s.load_bf16(row[r].wrapping_add(at).cast()),
                         }
                     };
                 }
                 let columns = transpose16(s, x);
-                let to = self.x.at((start, first), k);
-                let more = self.x.at((start + first, second), k);
                 for i in 0..LANES {
-                    let x = columns[i ^ other];
-                    // SAFETY: the panels have so many elements for each k.
-                    unsafe {
-                        s.store_n(to.add(i * first), x, first);
-                        if second > 0 {
-                            s.store_lanes(more.add(i * second), x, first, second);
-                        }
-                    }
-                    sum = if soft { soft_add(s, sum, x) } else { s.add(sum, x) };
+                    let x = columns[i ^ usize::from(pairs)];
+                    // SAFETY: as above.
+                    unsafe { to.put(s, x) };
+                    sum = add(s, soft, sum, x);
                 }
+                k += LANES;
             }
             if !p.w.biases.is_null() {
                 // SAFETY: the sums have a place for each group.
                 unsafe { s.store_n(self.x.sums(start, g), sum, rows) };
             }
+            sum = s.splat(0.0);
         }
     }
 
@@ -255,9 +287,40 @@ impl Pack<'_> {
     }
 }
 
+/// Where the next column of one panel goes, or of two: places and rows.
+struct Columns {
+    first: (*mut f32, usize),
+    second: (*mut f32, usize),
+}
+
+impl Columns {
+    /// Stores a column.
+    ///
+    /// # Safety
+    /// The places are valid for it.
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&mut self, s: S, x: S::F) {
+        let ((first, rows), (second, more)) = (self.first, self.second);
+        // SAFETY: the caller's promise.
+        unsafe {
+            s.store_n(first, x, rows);
+            if more > 0 {
+                s.store_lanes(second, x, rows, more);
+            }
+        }
+        (self.first.0, self.second.0) = (first.wrapping_add(rows), second.wrapping_add(more));
+    }
+}
+
 /// Whether sums must flush in software: at the level that has no mode for it.
 fn soft<S: Simd>(p: &Product) -> bool {
     p.dtype == Dtype::BF16 && S::LEVEL == Level::Scalar
+}
+
+/// `a + b`, flushed in software if `soft`.
+#[inline(always)]
+fn add<S: Simd>(s: S, soft: bool, a: S::F, b: S::F) -> S::F {
+    if soft { soft_add(s, a, b) } else { s.add(a, b) }
 }
 
 /// The flushing addition of the level without a mode for it.

@@ -33,6 +33,7 @@ mod tile;
 
 use super::block::{Layout, Make};
 use super::product::Product;
+use super::rooms::Rooms;
 use super::{Codes, Format};
 use crate::gemm::scratch::Scratch;
 use crate::isa::{self, Level};
@@ -79,6 +80,7 @@ fn span(format: Format) -> usize {
 }
 
 /// One product, laid out.
+#[derive(Clone, Copy)]
 struct Job<'a> {
     p: Product<'a>,
     layout: Layout,
@@ -88,7 +90,12 @@ struct Job<'a> {
     /// Tasks, and panels, of the jobs before this one.
     before: usize,
     panels_before: usize,
+    /// The first kept block of the job after it, or null.
+    next: *const i32,
 }
+
+// SAFETY: what it points at is only read, but for the output, of which tasks write disjoint columns.
+unsafe impl Sync for Job<'_> {}
 
 /// The product with rounded activations; the format must have the mode ([`has_int8`]).
 ///
@@ -107,34 +114,49 @@ pub unsafe fn products_int8(all: &[Product]) {
     let level = isa::level();
     let parts = all.iter().flat_map(|p| (0..p.m).step_by(ROWS).map(move |first| part(p, first, ROWS.min(p.m - first))));
     let parts: Vec<Product> = parts.filter(|p| p.m > 0 && p.w.n > 0).collect();
-    let room = Scratch::take::<f32>(parts.iter().map(Rounded::size).sum());
-    let (mut at, mut tasks, mut panels) = (room.ptr::<f32>(), 0, 0);
+    let rooms = Rooms::of(&parts.iter().map(Rounded::size).collect::<Vec<_>>());
+    let (mut tasks, mut panels) = (0, 0);
     let mut jobs = Vec::with_capacity(parts.len());
     let all_strips: usize = parts.iter().map(|p| p.w.n.div_ceil(LANES)).sum();
-    for p in parts {
+    for (i, p) in parts.into_iter().enumerate() {
         assert!(has_int8(p.w.format), "no eight-bit activations for {:?}", p.w.format);
-        let x = Rounded::new(&p, p.m.div_ceil(most_rows(level)), at);
+        // Without a place of its own it gets one when a task rounds it.
+        let x = Rounded::new(&p, p.m.div_ceil(most_rows(level)), rooms.place(i).unwrap_or(std::ptr::null_mut()));
         let even = all_strips / (4 * par::threads()) / TASK * TASK;
         let width = if p.m == 1 { even.clamp(TASK, LONG_TASK) } else { TASK };
-        jobs.push(Job { layout: Layout::of(&p.w), x, width, before: tasks, panels_before: panels, p });
-        at = at.wrapping_add(Rounded::size(&p));
+        let (layout, next) = (Layout::of(&p.w), std::ptr::null());
+        jobs.push(Job { layout, x, width, before: tasks, panels_before: panels, next, p });
         tasks += p.w.n.div_ceil(LANES).div_ceil(width);
         panels += x.panels;
     }
-    let pack = |i: usize| {
+    for i in 1..jobs.len() {
+        jobs[i - 1].next = jobs[i].p.kept.map_or(std::ptr::null(), |kept| kept.strip(0));
+    }
+    let pack = |job: &Job, panel: usize| simd::dispatch_at(level, Pack { p: &job.p, x: job.x, panel });
+    let pack_any = |i: usize| {
         let job = &jobs[jobs.partition_point(|j| j.panels_before <= i) - 1];
-        simd::dispatch_at(level, Pack { p: &job.p, x: job.x, panel: i - job.panels_before });
+        pack(job, i - job.panels_before);
     };
     // A fork costs as much as rounding some thousand elements.
-    if jobs.iter().map(|j| j.p.m * j.p.w.k).sum::<usize>() < 1 << 15 {
-        (0..panels).for_each(pack)
-    } else {
-        par::run(panels, pack)
+    if rooms.place(0).is_some() && jobs.iter().map(|j| j.p.m * j.p.w.k).sum::<usize>() < 1 << 15 {
+        (0..panels).for_each(pack_any)
+    } else if rooms.place(0).is_some() {
+        par::run(panels, pack_any)
     }
     par::run_sliced(tasks, |i| {
-        let job = &jobs[jobs.partition_point(|j| j.before <= i) - 1];
+        let index = jobs.partition_point(|j| j.before <= i) - 1;
+        let job = &jobs[index];
         // SAFETY: the caller's promise; tasks have columns of their own.
-        unsafe { job.task(level, (i - job.before) * job.width) };
+        let run = |job: &Job| unsafe { job.task(level, (i - job.before) * job.width) };
+        if rooms.place(index).is_some() {
+            return run(job);
+        }
+        let at = |room| Job { x: Rounded::new(&job.p, job.x.panels, room), ..*job };
+        let fill = |room| {
+            let job = at(room);
+            (0..job.x.panels).for_each(|panel| pack(&job, panel));
+        };
+        rooms.with(index, fill, |room| run(&at(room)));
     });
 }
 
@@ -194,7 +216,12 @@ impl Job<'_> {
         }
         for at in (0..count).step_by(nv) {
             let mut totals = [0f32; TASK * LANES];
-            let next = at + nv < count || p.kept.is_some() && first + count < p.w.n.div_ceil(LANES);
+            let next = match p.kept {
+                _ if at + nv < count => blocks[at + nv],
+                Some(kept) if first + count < p.w.n.div_ceil(LANES) => kept.strip(first + count),
+                Some(_) => self.next,
+                None => std::ptr::null(),
+            };
             let strips = &blocks[at..];
             tile::one_row(level, OneRow { p, layout: *l, strips, x: &self.x, totals: &mut totals, next });
             // SAFETY: the kernel's totals; the output is the caller's.

@@ -30,6 +30,7 @@ use super::Matrix;
 use super::activations::{Pack, Packed};
 use super::block::{self, Layout, Make, Packed as Blocks};
 use super::decode::{E4M3, Words, decode, decode_strips, unscaled, with_kind};
+use super::rooms::Rooms;
 use crate::dtype::Dtype;
 use crate::gemm::flush::{self, Flush};
 use crate::gemm::scratch::Scratch;
@@ -187,6 +188,7 @@ const CODES: usize = 128;
 const ROWS: usize = 1024;
 
 /// One product, laid out.
+#[derive(Clone, Copy)]
 struct Job<'a> {
     p: Product<'a>,
     layout: Layout,
@@ -199,7 +201,12 @@ struct Job<'a> {
     nv: usize,
     /// Tasks of the jobs before this one.
     before: usize,
+    /// The first kept block of the job after it, or null.
+    next: *const i32,
 }
+
+// SAFETY: what it points at is only read, but for the output, of which tasks write disjoint columns.
+unsafe impl Sync for Job<'_> {}
 
 /// The product.
 ///
@@ -227,42 +234,58 @@ pub unsafe fn products(all: &[Product]) {
         })
     });
     let parts: Vec<Product> = parts.filter(|p| p.m > 0 && p.w.n > 0).collect();
-    let packed = Scratch::take::<f32>(parts.iter().map(Packed::size).sum());
-    let (mut at, mut before, mut before_packs) = (packed.ptr::<f32>(), 0, 0);
+    let rooms = Rooms::of(&parts.iter().map(Packed::size).collect::<Vec<_>>());
+    let (mut before, mut before_packs) = (0, 0);
     let mut jobs = Vec::with_capacity(parts.len());
     let mut packs_of = Vec::with_capacity(parts.len());
     let all_strips: usize = parts.iter().map(|p| p.w.n.div_ceil(LANES)).sum();
-    for p in parts {
+    for (i, p) in parts.into_iter().enumerate() {
         let (head, others) = panels(level, p.m);
         let panels = usize::from(head > 0) + others;
         let nv = strips(level, p.m);
         let most = (all_strips / (4 * par::threads()) / nv * nv).clamp(nv, TASK);
         let width = if p.m == 2 { nv } else { most };
-        let x = Packed::new(&p, head, panels, at);
+        // Without a place of its own it gets one when a task packs it.
+        let x = Packed::new(&p, head, panels, rooms.place(i).unwrap_or(std::ptr::null_mut()));
         packs_of.push((jobs.len(), before_packs));
         before_packs += x.packs();
-        jobs.push(Job { layout: Layout::of(&p.w), x, head, others, width, nv, before, p });
-        at = at.wrapping_add(Packed::size(&p));
+        let next = std::ptr::null();
+        jobs.push(Job { layout: Layout::of(&p.w), x, head, others, width, nv, before, next, p });
         before += p.w.n.div_ceil(LANES * width);
     }
+    for i in 1..jobs.len() {
+        jobs[i - 1].next = jobs[i].p.kept.map_or(std::ptr::null(), |kept| kept.strip(0));
+    }
     let work: usize = jobs.iter().map(|j| j.p.m * j.p.w.k).sum();
-    let pack = |i: usize| {
-        let (job, first) = packs_of[packs_of.partition_point(|of| of.1 <= i) - 1];
-        let job = &jobs[job];
+    let pack = |job: &Job, part: usize| {
         let flush = Flush::begin(level, job.p.dtype == Dtype::BF16);
-        simd::dispatch_at(level, Pack { p: &job.p, x: job.x, part: i - first });
+        simd::dispatch_at(level, Pack { p: &job.p, x: job.x, part });
         drop(flush);
     };
+    let pack_any = |i: usize| {
+        let (job, first) = packs_of[packs_of.partition_point(|of| of.1 <= i) - 1];
+        pack(&jobs[job], i - first);
+    };
     // A fork costs as much as packing some thousand elements.
-    if work < 1 << 15 {
-        (0..before_packs).for_each(pack)
-    } else {
-        par::run(before_packs, pack)
+    if rooms.place(0).is_some() && work < 1 << 15 {
+        (0..before_packs).for_each(pack_any)
+    } else if rooms.place(0).is_some() {
+        par::run(before_packs, pack_any)
     }
     par::run_sliced(before, |i| {
-        let job = &jobs[jobs.partition_point(|j| j.before <= i) - 1];
+        let index = jobs.partition_point(|j| j.before <= i) - 1;
+        let job = &jobs[index];
         // SAFETY: the caller's promise; tasks have columns of their own.
-        unsafe { job.task(level, i - job.before) };
+        let run = |job: &Job| unsafe { job.task(level, i - job.before) };
+        if rooms.place(index).is_some() {
+            return run(job);
+        }
+        let at = |room| Job { x: job.x.at_place(&job.p, room), ..*job };
+        let fill = |room| {
+            let job = at(room);
+            (0..job.x.packs()).for_each(|part| pack(&job, part));
+        };
+        rooms.with(index, fill, |room| run(&at(room)));
     });
 }
 
@@ -290,12 +313,18 @@ impl Job<'_> {
         };
         // Strips beyond the last are the last again; they are not stored.
         let blocks: [*const i32; TASK] = std::array::from_fn(|i| blocks(i.min(count - 1)));
+        // What comes next, if it is there already.
+        let after = match p.kept {
+            Some(kept) if first + count < strips => kept.strip(first + count),
+            Some(_) => self.next,
+            None => std::ptr::null(),
+        };
         let flush = Flush::begin(level, p.dtype == Dtype::BF16);
         let width = self.nv * LANES;
         if p.m == 1 {
             let mut totals = [0f32; TASK * LANES];
             for (at, totals) in (0..count).step_by(self.nv).zip(totals.chunks_exact_mut(width)) {
-                let next = at + self.nv < count || p.kept.is_some() && first + count < strips;
+                let next = if at + self.nv < count { blocks[at + self.nv] } else { after };
                 simd::dispatch_at(level, OneRow { job: self, strips: &blocks[at..], totals, next });
             }
             drop(flush);
@@ -315,7 +344,7 @@ impl Job<'_> {
             if takes_few(level, p.m) {
                 self.few(&blocks, parts, totals.ptr());
             } else {
-                self.rows(level, &blocks, parts, totals.ptr());
+                self.rows(level, &blocks, parts, after, totals.ptr());
             }
         }
         drop(flush);
@@ -354,7 +383,14 @@ impl Job<'_> {
     ///
     /// # Safety
     /// `blocks` are strips' blocks, `totals` has room.
-    unsafe fn rows(&self, level: Level, blocks: &[*const i32; TASK], parts: usize, totals: *mut f32) {
+    unsafe fn rows(
+        &self,
+        level: Level,
+        blocks: &[*const i32; TASK],
+        parts: usize,
+        after: *const i32,
+        totals: *mut f32,
+    ) {
         let (p, l) = (&self.p, &self.layout);
         let (group, width) = (p.w.format.group, self.nv * LANES);
         let span = if self.head > 0 { block::SPAN } else { group.max(CODES) };
@@ -373,7 +409,12 @@ impl Job<'_> {
         while let Some((part, groups)) = chunks.next() {
             let strips = &blocks[part * self.nv..];
             let place = |part: usize, g: usize| blocks[part * self.nv].wrapping_add(l.words(g)) as isize;
-            let far = chunks.peek().map_or(0, |next| place(next.0, next.1.start) - place(part, groups.start));
+            let here = place(part, groups.start);
+            let far = match chunks.peek() {
+                Some(next) => place(next.0, next.1.start) - here,
+                None if after.is_null() => 0,
+                None => after as isize - here,
+            };
             let (to, totals) = (codes.ptr(), totals.wrapping_add(part * p.m * width));
             if self.head > 0 {
                 let few = Few { job: self, strips, groups: groups.clone(), to, ends, far, totals };
@@ -423,8 +464,8 @@ struct OneRow<'a> {
     job: &'a Job<'a>,
     strips: &'a [*const i32],
     totals: &'a mut [f32],
-    /// Whether the strips that follow in memory come next.
-    next: bool,
+    /// The first of the strips that come next, one after the other; null if there are none.
+    next: *const i32,
 }
 
 impl Kernel for OneRow<'_> {
@@ -462,8 +503,8 @@ impl OneRow<'_> {
             // The same place of the next block, at last of the first one of the next strips.
             let far = match b + 1 < l.blocks() {
                 true => 4 * l.block(1) as isize,
-                false if self.next => 4 * (NV * l.strip() - l.block(b)) as isize,
-                false => 0,
+                false if self.next.is_null() => 0,
+                false => self.next as isize - self.strips[0] as isize - 4 * l.block(b) as isize,
             };
             for g in l.groups(b) {
                 let at = std::array::from_fn(|v| self.strips[v].wrapping_add(l.words(g)));

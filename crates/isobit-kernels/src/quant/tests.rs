@@ -391,50 +391,67 @@ fn int8_products_have_the_bits_of_their_definition() {
 }
 
 /// Several matrices side by side, each with rows from anywhere.
-#[test]
-fn int8_products_of_listed_rows_are_those_of_the_rows() {
+/// A product, and several.
+type Ways = (unsafe fn(&Product), unsafe fn(&[Product]));
+
+/// More products than threads pack at once, and fewer: of rows anywhere, by blocks that are kept or not.
+fn products_of_listed_rows_are_those_of_the_rows((one, several): Ways) {
     let _settings = lock();
     let (format, dtype, n, k, most) = (FORMATS[0], Dtype::BF16, 35, 192, 29);
-    let matrices: Vec<Matrix> = (0..3).map(|i| Matrix::random(format, n, k, 40 + i)).collect();
-    let (x, _) = activations(dtype, most * k, 23);
-    let row = |w: &Matrix, r: usize| {
-        let mut out = vec![0xffu8; 2 * n];
-        let (w, x, out_stride) = (w.described(), x[2 * r * k..].as_ptr(), n as isize);
-        let at = out.as_mut_ptr();
-        let p = Product { w, kept: None, m: 1, dtype, x, x_stride: k as isize, out: at, out_stride, rows: None };
-        // SAFETY: the buffers have the sizes and strides that the fields name.
-        unsafe { product_int8(&p) };
-        out
-    };
-    let rows_of: Vec<Vec<usize>> =
-        vec![(0..most).map(|r| r * 11 % most).collect(), vec![7], (0..13).map(|r| r * 5 % most).collect()];
-    let want: Vec<Vec<u8>> =
-        rows_of.iter().zip(&matrices).map(|(rows, w)| rows.iter().flat_map(|&r| row(w, r)).collect()).collect();
-    each(|at| {
-        let total: usize = rows_of.iter().map(Vec::len).sum();
-        let mut out = vec![0xffu8; 2 * total * n];
-        let mut places = Vec::new();
-        let mut next = 0;
-        for rows in &rows_of {
-            places.push(rows.iter().map(|&r| (r * k) as isize).zip((next..).map(|o| (o * n) as isize)).collect());
-            next += rows.len();
-        }
-        let places: Vec<Vec<(isize, isize)>> = places;
-        let to = out.as_mut_ptr();
-        let product = |i: usize| Product {
-            w: matrices[i].described(),
-            kept: None,
-            m: rows_of[i].len(),
-            dtype,
-            x: x.as_ptr(),
-            x_stride: 0,
-            out: to,
-            out_stride: 0,
-            rows: Some(&places[i]),
+    for count in [3, 24] {
+        let matrices: Vec<Matrix> = (0..count).map(|i| Matrix::random(format, n, k, 40 + i)).collect();
+        let (x, _) = activations(dtype, most * k, 23);
+        let row = |w: &Matrix, r: usize| {
+            let mut out = vec![0xffu8; 2 * n];
+            let (w, x, out_stride) = (w.described(), x[2 * r * k..].as_ptr(), n as isize);
+            let at = out.as_mut_ptr();
+            let p = Product { w, kept: None, m: 1, dtype, x, x_stride: k as isize, out: at, out_stride, rows: None };
+            // SAFETY: the buffers have the sizes and strides that the fields name.
+            unsafe { one(&p) };
+            out
         };
-        let all: Vec<Product> = (0..3).map(product).collect();
-        // SAFETY: the lists name rows inside the buffers, and each output row once.
-        unsafe { products_int8(&all) };
-        assert!(out == want.concat(), "{at}");
-    });
+        let some = |i: usize| [most, 1, 13, 20, 9, 2][i % 6];
+        let rows_of: Vec<Vec<usize>> =
+            (0..count as usize).map(|i| (0..some(i)).map(|r| (r * 11 + i) % most).collect()).collect();
+        let want: Vec<Vec<u8>> =
+            rows_of.iter().zip(&matrices).map(|(rows, w)| rows.iter().flat_map(|&r| row(w, r)).collect()).collect();
+        each(|at| {
+            // SAFETY: the description is of vectors that live on.
+            let kept: Vec<Packed> = matrices.iter().map(|w| unsafe { Packed::new(&w.described()) }).collect();
+            let total: usize = rows_of.iter().map(Vec::len).sum();
+            let mut out = vec![0xffu8; 2 * total * n];
+            let mut places: Vec<Vec<(isize, isize)>> = Vec::new();
+            let mut next = 0;
+            for rows in &rows_of {
+                places.push(rows.iter().map(|&r| (r * k) as isize).zip((next..).map(|o| (o * n) as isize)).collect());
+                next += rows.len();
+            }
+            let to = out.as_mut_ptr();
+            let product = |i: usize| Product {
+                w: matrices[i].described(),
+                kept: (!i.is_multiple_of(3)).then_some(&kept[i]),
+                m: rows_of[i].len(),
+                dtype,
+                x: x.as_ptr(),
+                x_stride: 0,
+                out: to,
+                out_stride: 0,
+                rows: Some(&places[i]),
+            };
+            let all: Vec<Product> = (0..rows_of.len()).map(product).collect();
+            // SAFETY: the lists name rows inside the buffers, and each output row once.
+            unsafe { several(&all) };
+            assert!(out == want.concat(), "{count} products, {at}");
+        });
+    }
+}
+
+#[test]
+fn quant_products_of_listed_rows() {
+    products_of_listed_rows_are_those_of_the_rows((product, products));
+}
+
+#[test]
+fn int8_products_of_listed_rows() {
+    products_of_listed_rows_are_those_of_the_rows((product_int8, products_int8));
 }

@@ -6,13 +6,15 @@
 //! [panel][group][row] f32                with biases: the groups' sums
 //! or [panel][k / run][row] i32           for E2M1: where a run's sum starts
 //! ```
+//!
+//! Sixteen runs at a time: their largest magnitudes are found with one tree of shuffles, and so are their sums.
 
 use super::codes;
 use super::span;
 use crate::dtype::Dtype;
 use crate::quant::product::Product;
 use crate::quant::{Codes, Format};
-use crate::simd::{Kernel, LANES, Simd};
+use crate::simd::{self, Kernel, LANES, Simd};
 
 /// Elements of a row that lie together.
 pub(super) const PIECE: usize = 16;
@@ -102,33 +104,54 @@ impl Kernel for Pack<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        match self.x.span / PIECE {
+            1 => self.rows::<S, 1>(s),
+            _ => self.rows::<S, 2>(s),
+        }
+    }
+}
+
+impl Pack<'_> {
+    /// All rows, runs of so many pieces.
+    #[inline(always)]
+    fn rows<S: Simd, const PIECES: usize>(self, s: S) {
         let (p, x) = (self.p, self.x);
+        let span = PIECES * PIECE;
         let (start, rows) = x.rows(self.panel);
         let to = x.from(self.panel, 0);
         let order = order(s, p.w.format.bits);
         // E2M1 codes are twice their values.
         let unit = if x.offset { 0.5 } else { 1.0 };
         for r in 0..rows {
-            let from = p.row(start + r);
-            for g in 0..x.k / x.group {
-                let mut xsum = 0f32;
-                for run in g * x.group / x.span..(g + 1) * x.group / x.span {
-                    let at = run * rows + r;
-                    let to_q = to.q.cast_mut().wrapping_add((run * x.span / PIECE * rows + r) * WORDS);
-                    // SAFETY: the row has a run's elements from here on, and a place of its own.
-                    unsafe {
-                        let from = from.wrapping_add(run * x.span * p.dtype.size());
-                        let (sum, d) = round(s, p.dtype, from, x.span, order, to_q.cast(), rows * PIECE);
-                        *to.d.cast_mut().wrapping_add(at) = unit * d;
-                        if x.offset {
-                            *to.starts.cast_mut().wrapping_add(at) = -codes::OFFSET * sum as i32;
-                        }
-                        xsum = d.mul_add(sum, xsum);
-                    }
-                }
-                if !x.offset {
+            let (from, next) = (p.row(start + r), p.row((start + r + 1).min(p.m - 1)));
+            let runs = x.k / span;
+            let mut xsum = 0f32;
+            for first in (0..runs).step_by(LANES) {
+                let count = LANES.min(runs - first);
+                let at = first * span * p.dtype.size();
+                let from = from.wrapping_add(at);
+                // Gathered rows lie anywhere.
+                simd::prefetch_far(next.wrapping_add(at), count * span * p.dtype.size());
+                let to_q = to.q.cast_mut().wrapping_add((first * PIECES * rows + r) * WORDS);
+                // SAFETY: the row has these runs' elements, and a place of its own.
+                let (sums, d) =
+                    unsafe { round::<S, PIECES>(s, p.dtype, from, count, order, to_q.cast(), rows * PIECE) };
+                for i in 0..count {
+                    let run = first + i;
                     // SAFETY: as above.
-                    unsafe { *to.sums.cast_mut().wrapping_add(g * rows + r) = xsum };
+                    unsafe { *to.d.cast_mut().wrapping_add(run * rows + r) = unit * d[i] };
+                    if x.offset {
+                        // SAFETY: as above.
+                        unsafe { *to.starts.cast_mut().wrapping_add(run * rows + r) = -codes::OFFSET * sums[i] as i32 };
+                        continue;
+                    }
+                    xsum = d[i].mul_add(sums[i], xsum);
+                    let after = (run + 1) * span;
+                    if after.is_multiple_of(x.group) {
+                        // SAFETY: as above.
+                        unsafe { *to.sums.cast_mut().wrapping_add((after / x.group - 1) * rows + r) = xsum };
+                        xsum = 0.0;
+                    }
                 }
             }
         }
@@ -141,41 +164,105 @@ fn order<S: Simd>(s: S, bits: usize) -> S::I {
     s.from_array_i(std::array::from_fn(|i| codes::place(bits, i) as i32))
 }
 
-/// Writes a run of activations as bytes, `step` bytes from piece to piece; their sum, which is exact, and their scale.
+/// Writes up to 16 runs of activations as bytes, `step` bytes from piece to piece; the sums of each, which are exact, and the
+/// scales.
 ///
 /// # Safety
-/// `from` is valid for `span` elements, `to` has room for the pieces.
+/// `from` is valid for `count` runs of so many pieces, `to` has room for the pieces.
 #[inline(always)]
-unsafe fn round<S: Simd>(
+unsafe fn round<S: Simd, const PIECES: usize>(
     s: S,
     dtype: Dtype,
     from: *const u8,
-    span: usize,
+    count: usize,
     order: S::I,
     to: *mut i8,
     step: usize,
-) -> (f32, f32) {
-    // SAFETY: the caller's promise.
-    let x = unsafe {
-        let second = if span > PIECE { load(s, dtype, from.wrapping_add(LANES * dtype.size())) } else { s.splat(0.0) };
-        [load(s, dtype, from), second]
-    };
-    let a = s.maximum(s.abs(x[0]), s.abs(x[1]));
-    let (most, nan) = (s.reduce_max(a), s.any(s.is_nan(a)));
-    let (inverse, d) = match () {
-        () if nan || most == f32::INFINITY => (0.0, f32::NAN),
-        () if most < f32::from_bits((127 - 100) << 23) => (0.0, 0.0),
-        () => (127.0 / most, most / 127.0),
-    };
-    let mut sum = s.splat(0.0);
-    for i in 0..span / PIECE {
-        let scaled = if inverse == 0.0 { s.splat(0.0) } else { s.mul(x[i], s.splat(inverse)) };
-        let q = s.to_i32(s.lookup16(scaled, order));
+) -> ([f32; LANES], [f32; LANES]) {
+    let run = |i: usize| from.wrapping_add(i * PIECES * PIECE * dtype.size());
+    let mut most = [s.splat(0.0); LANES];
+    let mut odd = s.splat_i(0);
+    for i in 0..count {
         // SAFETY: the caller's promise.
-        unsafe { s.store_bytes(to.wrapping_add(i * step), q) };
-        sum = s.add(sum, s.from_i32(q));
+        let x = unsafe { load_run::<S, PIECES>(s, dtype, run(i)) };
+        let x = [s.abs(x[0]), s.abs(x[1])];
+        most[i] = s.max(x[0], x[1]);
+        // The sign of a number that is not finite.
+        let next = s.splat_i(1 << 23);
+        odd = s.or(odd, s.or(s.add_i(s.to_bits(x[0]), next), s.add_i(s.to_bits(x[1]), next)));
     }
-    (s.reduce_add(sum), d)
+    let finite = !s.any(s.gt_i(s.splat_i(0), odd));
+    let most = across(
+        s,
+        most,
+        #[inline(always)]
+        |a, b| s.max(a, b),
+    );
+    let small = s.lt(most, s.splat(f32::from_bits((127 - 100) << 23)));
+    let zero = s.splat(0.0);
+    let mut inverse = s.to_array(s.select(small, zero, s.div(s.splat(127.0), most)));
+    let mut d = s.to_array(s.select(small, zero, s.div(most, s.splat(127.0))));
+    if !finite {
+        for i in 0..count {
+            // SAFETY: the caller's promise.
+            let x = unsafe { load_run::<S, PIECES>(s, dtype, run(i)) };
+            let x = s.maximum(s.abs(x[0]), s.abs(x[1]));
+            // A NaN, too.
+            if !(s.reduce_max(x) < f32::INFINITY) || s.any(s.is_nan(x)) {
+                (inverse[i], d[i]) = (0.0, f32::NAN);
+            }
+        }
+    }
+    let mut sums = [zero; LANES];
+    for i in 0..count {
+        // SAFETY: the caller's promise.
+        let mut x = unsafe { load_run::<S, PIECES>(s, dtype, run(i)) };
+        if !finite && inverse[i] == 0.0 {
+            x = [zero; 2];
+        }
+        let mut sum = s.splat_i(0);
+        for piece in 0..PIECES {
+            let q = s.to_i32(s.lookup16(s.mul(x[piece], s.splat(inverse[i])), order));
+            // SAFETY: the caller's promise.
+            unsafe { s.store_bytes(to.wrapping_add((i * PIECES + piece) * step), q) };
+            sum = s.add_i(sum, q);
+        }
+        sums[i] = s.from_bits(sum);
+    }
+    let sums = across(
+        s,
+        sums,
+        #[inline(always)]
+        |a, b| s.from_bits(s.add_i(s.to_bits(a), s.to_bits(b))),
+    );
+    (s.to_array(s.from_i32(s.to_bits(sums))), d)
+}
+
+/// Lane `i` is what `of` makes of the lanes of vector `i`.
+#[inline(always)]
+fn across<S: Simd>(s: S, x: [S::F; LANES], of: impl Fn(S::F, S::F) -> S::F) -> S::F {
+    let mut x = x;
+    // Each round makes one vector of two, and moves one bit of a vector's number into the lane.
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            let (a, b) = s.interleave(x[i], x[i + half]);
+            x[i] = of(a, b);
+        }
+    }
+    x[0]
+}
+
+/// The two vectors of a run, of which the second is zero if the run has one.
+///
+/// # Safety
+/// `from` is valid for the run.
+#[inline(always)]
+unsafe fn load_run<S: Simd, const PIECES: usize>(s: S, dtype: Dtype, from: *const u8) -> [S::F; 2] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let second = if PIECES > 1 { load(s, dtype, from.wrapping_add(LANES * dtype.size())) } else { s.splat(0.0) };
+        [load(s, dtype, from), second]
+    }
 }
 
 /// 16 activations in single precision.

@@ -143,8 +143,8 @@ pub(super) struct OneRow<'a> {
     pub(super) x: &'a Rounded,
     /// `[strip][16]`.
     pub(super) totals: &'a mut [f32; TASK * LANES],
-    /// Whether the strips that follow in memory come next.
-    pub(super) next: bool,
+    /// The first of the strips that come next, one after the other; null if there are none.
+    pub(super) next: *const i32,
 }
 
 pub(super) fn one_row(level: Level, row: OneRow) {
@@ -189,8 +189,8 @@ impl<const NV: usize> Strips<'_, NV> {
             // The same place of the next block, at last of the first one of the next strips.
             let far = match l.far(g) {
                 Some(far) => far,
-                None if next => 4 * (NV * l.strip() - l.last_block()) as isize,
-                None => 0,
+                None if next.is_null() => 0,
+                None => next as isize - strips[0] as isize - 4 * l.last_block() as isize,
             };
             let mut at = [std::ptr::null(); NV];
             let (mut scale, mut bias) = ([s.splat(0.0); NV], [s.splat(0.0); NV]);
