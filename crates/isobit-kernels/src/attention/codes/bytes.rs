@@ -1,8 +1,8 @@
 //! Codes of any width as bytes, and bytes as floats.
 //!
-//! Eight codes of `b` bits are `b` bytes, so every eight begin with a byte: they become a word of eight bytes by one `pdep`, and
-//! sixty-four of them, with VBMI, by a permutation of bytes and a selection of eight bits eight times per word. What is
-//! expanded stays in the first-level cache. A byte becomes a float by being put as it is into the mantissa of a power of two.
+//! Eight codes of `b` bits are `b` bytes, so every eight begin with a byte: they become a word of eight bytes by one `pdep`,
+//! thirty-two of them by shuffles into two bytes for each and shifts of these, and sixty-four, with VBMI, by a permutation of
+//! bytes and a selection of eight bits eight times per word. What is expanded stays in the first-level cache. A byte becomes a float by being put as it is into the mantissa of a power of two.
 
 use crate::isa::Level;
 use crate::simd::Simd;
@@ -71,7 +71,7 @@ pub(super) unsafe fn expand(
                 return x86::expand64(bits, (from, stride), rows, dim, to);
             }
             if level != Level::Scalar && is_x86_feature_detected!("bmi2") {
-                return x86::expand8(bits, (from, stride), rows, dim, to);
+                return x86::expand32(bits, (from, stride), rows, dim, to);
             }
         }
         let _ = level;
@@ -176,6 +176,57 @@ mod x86 {
         let mask = ((1 << bits) - 1) * 0x0101_0101_0101_0101;
         // SAFETY: the caller's promise.
         unsafe { super::by_eights(rows_at, bits, rows, dim, to, |word| _pdep_u64(word, mask)) }
+    }
+
+    /// # Safety
+    /// As for [`super::expand`], with codes of at most six bits, on a machine with AVX2 and BMI2.
+    #[target_feature(enable = "avx2,bmi2")]
+    pub unsafe fn expand32(
+        bits: usize,
+        (from, stride): (*const u8, isize),
+        rows: Range<usize>,
+        dim: usize,
+        to: *mut u8,
+    ) {
+        // Where the two bytes of each of eight codes are, of the first eight and of the second; what moves a code to the top.
+        let (mut two, mut up) = ([[0u8; 32]; 2], [0i16; 16]);
+        for i in 0..16 {
+            let bit = i % 8 * bits;
+            up[i] = 1 << (16 - bits - bit % 8);
+            for (half, two) in two.iter_mut().enumerate() {
+                let first = (half * bits + bit / 8) as u8;
+                (two[2 * i], two[2 * i + 1]) = (first, first + 1);
+            }
+        }
+        // Rows without gaps are one.
+        let (rows, codes) = if stride == (dim / 8 * bits) as isize {
+            (rows.start..rows.start + 1.min(rows.len()), rows.len() * dim)
+        } else {
+            (rows, dim)
+        };
+        // SAFETY: no byte past a row is read; what is written are codes.
+        unsafe {
+            let two = two.map(|two| _mm256_loadu_si256(two.as_ptr().cast()));
+            let up = _mm256_loadu_si256(up.as_ptr().cast());
+            let down = _mm_cvtsi32_si128(16 - bits as i32);
+            let bytes = codes / 8 * bits;
+            // Two times sixteen bytes are read for 32 codes.
+            let whole = if bytes < 2 * bits + 16 { 0 } else { (bytes - 2 * bits - 16) / (4 * bits) + 1 };
+            for row in rows {
+                let (from, to) = (from.wrapping_offset(row as isize * stride), to.add(row * dim));
+                for i in 0..whole {
+                    let at = from.add(4 * bits * i);
+                    let [low, high] = [at, at.add(2 * bits)].map(|at| _mm_loadu_si128(at.cast()));
+                    let held = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+                    let [a, b] =
+                        two.map(|two| _mm256_srl_epi16(_mm256_mullo_epi16(_mm256_shuffle_epi8(held, two), up), down));
+                    _mm256_storeu_si256(to.add(32 * i).cast(), _mm256_packus_epi16(a, b));
+                }
+                let done = 32 * whole;
+                let rest = (from.add(4 * bits * whole).cast(), 0);
+                expand8(bits, rest, 0..1, codes - done, to.add(done));
+            }
+        }
     }
 
     /// For every width: the byte from which on each of eight words of eight codes is read.
@@ -430,6 +481,26 @@ mod tests {
                 if is_x86_feature_detected!("avx512vbmi") {
                     // SAFETY: as above.
                     all(&|to| unsafe { spread(bits, from, count, dim, to) });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn codes_become_bytes_at_every_level() {
+        for level in crate::isa::available() {
+            for bits in [2, 3, 5, 6] {
+                for (count, dim, gap) in
+                    [(64, 64, 0), (3, 96, 0), (5, 160, 1), (7, 64, 2), (1, 32, 0), (2, 128, 0), (0, 64, 0)]
+                {
+                    let (bytes, codes) = rows(bits, count, dim, gap);
+                    let (stride, mut to) = ((4 * (dim * bits / 32 + gap)) as isize, vec![0xff; count * dim + SLACK]);
+                    // SAFETY: the rows are there, and the room is; the machine has the level.
+                    unsafe { expand(level, bits, (bytes.as_ptr(), stride), 0..count, dim, to.as_mut_ptr()) };
+                    assert!(
+                        to[..codes.len()] == codes,
+                        "{level:?}, {bits} bits, {count} rows of {dim}, {gap} words apart"
+                    );
                 }
             }
         }
