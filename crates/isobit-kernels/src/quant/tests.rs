@@ -390,7 +390,6 @@ fn int8_products_have_the_bits_of_their_definition() {
     }
 }
 
-/// Several matrices side by side, each with rows from anywhere.
 /// A product, and several.
 type Ways = (unsafe fn(&Product), unsafe fn(&[Product]));
 
