@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test | neon | python | tidy | new-op`. Needs nothing but the standard
 //! library, and Python for the Python package.
 
+mod jobs;
 mod neon;
 mod new_op;
 mod python;
@@ -66,17 +67,18 @@ fn read(path: &Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
+/// A cargo command at the workspace's root.
+fn cargo(env: &[(&str, &str)], args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).envs(env.iter().copied()).current_dir(root());
+    command
+}
+
 /// One cargo command with a headline and its time.
 fn step(name: &str, env: &[(&str, &str)], args: &[&str]) -> Result<(), String> {
     println!("\n== {name}");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let started = Instant::now();
-    let status = Command::new(cargo)
-        .args(args)
-        .envs(env.iter().copied())
-        .current_dir(root())
-        .status()
-        .map_err(|e| format!("could not start cargo: {e}"))?;
+    let status = cargo(env, args).status().map_err(|e| format!("could not start cargo: {e}"))?;
     if !status.success() {
         return Err(format!("failed: {name} (cargo {})", args.join(" ")));
     }

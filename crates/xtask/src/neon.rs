@@ -2,7 +2,8 @@
 //!
 //! Installs nothing. What an emulator cannot show: speed, and races that only a weakly ordered memory has.
 
-use crate::{root, step};
+use crate::jobs::{self, Job};
+use crate::{cargo, root, step};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -15,20 +16,20 @@ const EMULATORS: [&str; 2] = ["qemu-aarch64-static", "qemu-aarch64"];
 /// Builds for aarch64 and runs the kernels' tests; an error names what is missing.
 pub fn run() -> Result<(), String> {
     let found = tools().map_err(|missing| format!("neon: cannot run\n{missing}"))?;
-    tests(&found)
+    jobs::run(built(&found)?)
 }
 
-/// As part of `cargo xtask test`: says that it ran, or that it was skipped and why.
-pub fn run_if_possible() -> Result<(), String> {
+/// As part of `cargo xtask test`: builds, and gives what is to be run; or says why it is skipped.
+pub fn jobs_if_possible() -> Result<Vec<Job>, String> {
     if cfg!(target_arch = "aarch64") {
-        println!("\n== NEON: this machine has it, so the tests above ran it");
-        return Ok(());
+        println!("\n== NEON: this machine has it, so the tests run it");
+        return Ok(Vec::new());
     }
     match tools() {
-        Ok(found) => tests(&found),
+        Ok(found) => built(&found),
         Err(missing) => {
             println!("\n== NEON under emulation: skipped\n{missing}");
-            Ok(())
+            Ok(Vec::new())
         }
     }
 }
@@ -67,7 +68,8 @@ fn output(command: &mut Command) -> Option<String> {
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_string())
 }
 
-fn tests(tools: &Tools) -> Result<(), String> {
+/// Builds the kernels' tests; the commands that run them.
+fn built(tools: &Tools) -> Result<Vec<Job>, String> {
     let runner = format!("{} -L {}", tools.emulator, tools.prefix.display());
     let env = [
         ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", LINKER),
@@ -81,9 +83,8 @@ fn tests(tools: &Tools) -> Result<(), String> {
     let named = [&test[..], &["--"], &HALF].concat();
     let skipped: Vec<&str> = HALF.iter().flat_map(|name| ["--skip", name]).collect();
     let others = [&test[..], &["--"], &skipped].concat();
-    std::thread::scope(|scope| {
-        let half = scope.spawn(|| step("NEON: kernel tests under emulation, one half", &env, &named));
-        let other = step("NEON: kernel tests under emulation, the other half", &env, &others);
-        half.join().unwrap_or_else(|_| Err("neon: a thread failed".to_owned())).and(other)
-    })
+    Ok(vec![
+        Job::new("NEON: kernel tests under emulation, one half", cargo(&env, &named)),
+        Job::new("NEON: kernel tests under emulation, the other half", cargo(&env, &others)),
+    ])
 }

@@ -4,7 +4,7 @@
 //! else the tests need come from the package index into an environment of their own, `target/python/venv`. What users do, `pip install .`, gives
 //! the same files by way of maturin.
 
-use crate::root;
+use crate::{root, step};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,32 +13,43 @@ const PACKAGES: [&str; 4] = ["ml_dtypes", "mypy", "numpy", "pytest"];
 
 /// Builds the package and runs `python/tests`.
 pub fn test() -> Result<(), String> {
-    let (packages, python) = build()?;
-    run(Command::new(python)
-        .args(["-m", "pytest", "-q", "python/tests"])
-        .env("PYTHONPATH", packages)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .current_dir(root()))
+    let packages = build()?;
+    run(&mut pytest(&packages, &environment()?))
 }
 
-/// Builds the package; where it lies, and the interpreter of the environment for its tests.
-pub fn build() -> Result<(PathBuf, PathBuf), String> {
+/// The command that tests the package that lies in `packages`.
+pub fn pytest(packages: &Path, python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "pytest", "-q", "python/tests"]);
+    command.env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(root());
+    command
+}
+
+/// Where packages are built.
+fn packages() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let packages = target.join("python");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo).args(["build", "--quiet", "--package", "isobit-py"]).current_dir(root()))?;
+    target.join("python")
+}
+
+/// Builds the package; where it lies.
+pub fn build() -> Result<PathBuf, String> {
+    let packages = packages();
+    // The whole workspace, so that dependencies have the features that the tests built them with: with those of this package
+    // alone cargo builds the kernels once more.
+    step("the Python package, built", &[], &["build", "--quiet", "--workspace", "--lib"])?;
     let package = packages.join("isobit");
     if package.exists() {
         std::fs::remove_dir_all(&package).map_err(|e| format!("{}: {e}", package.display()))?;
     }
     copy(&root().join("python/isobit"), &package)?;
-    let library = target.join("debug/libisobit_py.so");
+    let library = packages.with_file_name("debug").join("libisobit_py.so");
     std::fs::copy(&library, package.join("core.abi3.so")).map_err(|e| format!("{}: {e}", library.display()))?;
-    Ok((packages.clone(), environment(&packages.join("venv"))?))
+    Ok(packages)
 }
 
-/// A virtual environment with what the tests need; made once.
-fn environment(at: &Path) -> Result<PathBuf, String> {
+/// The interpreter of a virtual environment with what the tests need; made once.
+pub fn environment() -> Result<PathBuf, String> {
+    let at = &packages().join("venv");
     let python = at.join("bin/python");
     let complete = at.join("complete");
     if std::fs::read_to_string(&complete).ok().as_deref() != Some(&PACKAGES.join(" ")) {

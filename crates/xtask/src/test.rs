@@ -1,12 +1,16 @@
-//! `cargo xtask test`: the workspace's tests, then the bit and completeness tests again under poison and at every
-//! instruction-set level that this machine can run, then the NEON kernels under emulation where the tools are there.
-//! Last the Python package's.
+//! `cargo xtask test`: the workspace's tests; the bit and completeness tests again at every weaker instruction-set level that
+//! this machine can run, under poison; the NEON kernels under emulation where the tools are there; the Python package's.
+//!
+//! Everything is built first, by both cores of a small machine. What then runs alone is run two at a time.
 
-use crate::{neon, root, step};
+use crate::jobs::{self, Job};
+use crate::{cargo, neon, python, root, step};
 use std::time::Instant;
 
 /// Tests whose results must not depend on level or memory: run again under each forced setting.
 const AGAIN: [&str; 2] = ["matrix", "bits"];
+/// What a forced setting does not change, since it goes through all levels itself, and poisons memory in every run.
+const SAME_AT_EVERY_LEVEL: &str = "::bits";
 
 /// Runs everything; stops at the first failure.
 pub fn run(fast: bool) -> Result<(), String> {
@@ -15,23 +19,44 @@ pub fn run(fast: bool) -> Result<(), String> {
     if fast {
         step("unit and integration tests", &[], &["test", "--workspace", "--lib", "--bins", "--tests", "--quiet"])?;
     } else {
-        step("all tests", &[], &["test", "--workspace", "--quiet"])?;
-        let mut settings = vec![("poisoned memory", ("ISOBIT_POISON", "1"))];
-        settings.extend(levels().into_iter().map(|l| (l, ("ISOBIT_ISA", l))));
-        for (name, setting) in settings {
-            // The whole workspace, so that dependencies have the features that they were built with already.
-            let mut args = vec!["test", "--workspace", "--quiet"];
-            for test in existing(&AGAIN) {
-                args.extend(["--test", test]);
-            }
-            step(name, &[setting], &args)?;
-        }
-        neon::run_if_possible()?;
-        println!("\n== the Python package");
-        crate::python::test()?;
+        everything()?;
     }
     println!("\nall tests passed in {} s", started.elapsed().as_secs());
     Ok(())
+}
+
+fn everything() -> Result<(), String> {
+    let (neon, pytest) = std::thread::scope(|scope| {
+        // Waits for the network most of its time.
+        let interpreter = scope.spawn(python::environment);
+        step("all tests, built", &[], &["test", "--workspace", "--no-run", "--quiet"])?;
+        let packages = python::build()?;
+        let neon = neon::jobs_if_possible()?;
+        let interpreter = interpreter.join().unwrap_or_else(|_| Err("python: a thread failed".to_owned()))?;
+        Ok::<_, String>((neon, python::pytest(&packages, &interpreter)))
+    })?;
+    // The longest first. The whole workspace in each, so that dependencies have the features that they were built with.
+    let test = |name: &str, env: &[(&str, &str)], which: &[&str]| {
+        Job::new(name, cargo(env, &[&["test", "--workspace", "--quiet"][..], which].concat()))
+    };
+    let mut all = vec![test("integration tests", &[], &["--test", "*"])];
+    for level in levels() {
+        let mut which = Vec::new();
+        for name in existing(&AGAIN) {
+            which.extend(["--test", name]);
+        }
+        which.extend(["--", "--skip", SAME_AT_EVERY_LEVEL]);
+        all.push(test(
+            &format!("{level} and poisoned memory"),
+            &[("ISOBIT_ISA", level), ("ISOBIT_POISON", "1")],
+            &which,
+        ));
+    }
+    all.extend(neon);
+    all.push(test("unit tests", &[], &["--lib", "--bins"]));
+    all.push(Job::new("the Python package", pytest));
+    all.push(test("examples in the documentation", &[], &["--doc"]));
+    jobs::run(all)
 }
 
 /// Weaker levels than the best one of this machine (which the plain run uses).
