@@ -5,8 +5,10 @@
 
 use isobit::ops::Quantized;
 use isobit::quant::{Format, Mode};
+use isobit::transforms::Trace;
 use isobit::{Array, Dtype, Result, fast, ops, random, transforms};
 use isobit_testing::draw::Rng;
+use isobit_testing::settings;
 
 fn rounds(n: u64) -> u64 {
     std::env::var("ISOBIT_TEST_ROUNDS").ok().and_then(|s| s.parse().ok()).unwrap_or(n)
@@ -187,6 +189,30 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// Queries; codes, scales and biases of keys and of values; the mask and the sinks if there are any.
+    fn list(&self) -> Vec<Array> {
+        let mut list = vec![self.q.clone()];
+        for s in [&self.keys, &self.values] {
+            list.extend([Some(s.codes.clone()), Some(s.scales.clone()), s.biases.clone()].into_iter().flatten());
+        }
+        list.extend(self.mask.iter().chain(&self.sinks).cloned());
+        list
+    }
+
+    /// What such a list stands for, with a mask and sinks if there are some here.
+    fn with(&self, list: &[Array]) -> Inputs {
+        let stored = |i: usize| Quantized {
+            codes: list[i].clone(),
+            scales: list[i + 1].clone(),
+            biases: Some(list[i + 2].clone()),
+        };
+        let mask = self.mask.as_ref().map(|_| list[7].clone());
+        let sinks = self.sinks.as_ref().map(|_| list[list.len() - 1].clone());
+        Inputs { q: list[0].clone(), keys: stored(1), values: stored(4), mask, sinks }
+    }
+}
+
 /// What codes stand for in float64, and the size of the two terms that make up each element.
 fn dense(x: &Quantized, format: Format) -> Result<(Vec<f64>, Vec<f64>)> {
     let codes = ops::unpack_bits(&ops::contiguous(&x.codes)?, format.bits())?.to_vec::<u8>()?;
@@ -323,6 +349,14 @@ fn random_cases() -> Result<()> {
         let got = x.run(&case)?;
         close(&got, &definition(&case, &x)?, &what)?;
         same(&got, &to_floats(&case, &x)?, &what)?;
+        settings::every_level(|level| {
+            // Plain code takes long.
+            if level != "scalar" || round % 10 == 0 {
+                same(&x.run(&case)?, &got, &format!("{what}, {level}"))?;
+            }
+            Ok(())
+        })
+        .unwrap();
         let i = rng.below(case.lens[0]);
         if case.kind != Kind::Causal || i + case.lens[1] >= case.lens[0] {
             let (one, row) = one_row(&case, &x, i)?;
@@ -330,6 +364,39 @@ fn random_cases() -> Result<()> {
             let place = i as isize;
             let want = ops::slice(&got, &[0, 0, place, 0], &[b, h, place + 1, d], &[1; 4])?;
             same(&row.run(&one)?, &want, &format!("{what}, row {i}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// One mask for all queries that hides keys between others, with more rows than attend to codes where they lie: what these
+/// leave behind for the others has the same gaps.
+#[test]
+fn keys_that_no_query_sees() -> Result<()> {
+    for (round, bits) in [2, 3, 4, 5, 6, 8].into_iter().enumerate() {
+        for (lens, kind) in [([5, 64], Kind::Add), ([9, 100], Kind::Keep), ([4, 70], Kind::Keep), ([3, 64], Kind::Add)]
+        {
+            let case = Case {
+                format: Format::new(Mode::Affine, Some(32), Some(bits))?,
+                dtype: [Dtype::BF16, Dtype::F32, Dtype::F16][round % 3],
+                batch: 1,
+                heads: [2, 2],
+                lens,
+                dims: [64, 32],
+                kind,
+                sinks: false,
+                layouts: [Layout::Dense; 2],
+                seed: 3 + round as u64,
+            };
+            let seen: Vec<bool> = (0..lens[1]).map(|i| i % 7 != 2 && i / 11 % 3 != 1).collect();
+            let mask = Array::from_slice(&seen, &[1, 1, 1, lens[1]])?;
+            let hidden = Array::scalar(f64::NEG_INFINITY, case.dtype);
+            let added = ops::where_(&mask, &Array::scalar(0.5, case.dtype), &hidden)?;
+            let x = Inputs { mask: Some(if kind == Kind::Keep { mask } else { added }), ..case.inputs()? };
+            let what = format!("{case:?}");
+            let want = to_floats(&case, &x)?;
+            close(&want, &definition(&case, &x)?, &what)?;
+            settings::every_level(|level| Ok(same(&x.run(&case)?, &want, &format!("{what}, {level}"))?)).unwrap();
         }
     }
     Ok(())
@@ -370,25 +437,7 @@ fn batches() -> Result<()> {
         let case = Case { batch: 1, ..Case::random(&mut rng)? };
         let all: Vec<Inputs> =
             (0..3).map(|i| Case { seed: case.seed ^ (i << 32), ..case.clone() }.inputs()).collect::<Result<_>>()?;
-        let list = |x: &Inputs| {
-            let mut list = vec![x.q.clone()];
-            for s in [&x.keys, &x.values] {
-                list.extend([Some(s.codes.clone()), Some(s.scales.clone()), s.biases.clone()].into_iter().flatten());
-            }
-            list.extend(x.mask.iter().chain(&x.sinks).cloned());
-            list
-        };
-        let from = |list: &[Array]| {
-            let stored = |i: usize| Quantized {
-                codes: list[i].clone(),
-                scales: list[i + 1].clone(),
-                biases: Some(list[i + 2].clone()),
-            };
-            let mask = all[0].mask.as_ref().map(|_| list[7].clone());
-            let sinks = all[0].sinks.as_ref().map(|_| list[list.len() - 1].clone());
-            Inputs { q: list[0].clone(), keys: stored(1), values: stored(4), mask, sinks }
-        };
-        let lists: Vec<Vec<Array>> = all.iter().map(list).collect();
+        let lists: Vec<Vec<Array>> = all.iter().map(Inputs::list).collect();
         let count = lists[0].len();
         let mut axes: Vec<Option<isize>> = (0..count).map(|_| pick(&mut rng, &[None, Some(0), Some(-1)])).collect();
         axes[rng.below(count)] = Some(0);
@@ -403,12 +452,12 @@ fn batches() -> Result<()> {
                 Some(axis) => ops::stack(&lists.iter().map(|l| l[i].clone()).collect::<Vec<_>>(), axis),
             })
             .collect::<Result<_>>()?;
-        let run = |list: &[Array]| Ok(vec![from(list).run(&case)?]);
+        let run = |list: &[Array]| Ok(vec![all[0].with(list).run(&case)?]);
         let got = transforms::vmap_with(run, axes.clone(), vec![Some(0)])(&inputs)?;
         let one = |n: usize| {
             let list: Vec<Array> =
                 (0..count).map(|i| lists[if axes[i].is_some() { n } else { 0 }][i].clone()).collect();
-            from(&list).run(&case)
+            all[0].with(&list).run(&case)
         };
         let want = ops::stack(&[one(0)?, one(1)?, one(2)?], 0)?;
         same(&got[0], &want, &format!("round {round}, {axes:?}, {case:?}"))?;
@@ -462,6 +511,68 @@ fn derivatives() -> Result<()> {
                 assert!((g - w).abs() <= 2e-5 * size, "round {round}, input {i}: {g} for {w} of {size}, {case:?}");
             }
         }
+    }
+    Ok(())
+}
+
+/// A recording has the bits of the function and of its gradient, alone, inside `grad` and inside `vmap`, for other values too,
+/// and serves no other lengths; a batch of gradients has the bits of a loop.
+#[test]
+fn recordings_and_batches_of_gradients() -> Result<()> {
+    for round in 0..rounds(300) / 6 {
+        let mut rng = Rng::new("recorded quantized attention", round);
+        let kind = pick(&mut rng, &[Kind::None, Kind::Causal, Kind::Add]);
+        let case = Case { batch: 1, kind, ..Case::random(&mut rng)? };
+        let what = format!("round {round}, {case:?}");
+        // With a mask in its full size: the one that is drawn has a shape that depends on the seed.
+        let of = |seed: u64, lens: [usize; 2]| {
+            let shape = [1, case.heads[0], lens[0], lens[1]];
+            let mask = (kind == Kind::Add).then(|| normal(&shape, seed ^ 9, case.dtype)).transpose()?;
+            Ok::<_, isobit::Error>(Inputs { mask, ..Case { seed, lens, ..case.clone() }.inputs()? })
+        };
+        let all: Vec<Inputs> = (0..3).map(|i| of(case.seed ^ (i << 32), case.lens)).collect::<Result<_>>()?;
+        let lists: Vec<Vec<Array>> = all.iter().map(Inputs::list).collect();
+        let ct = normal(&[1, case.heads[0], case.lens[0], case.dims[1]], case.seed ^ 11, case.dtype)?;
+        let floating: Vec<usize> = (0..lists[0].len()).filter(|&i| lists[0][i].dtype().is_inexact()).collect();
+        let attend = |list: &[Array]| Ok(vec![all[0].with(list).run(&case)?]);
+        // The result, and the derivative with respect to all that has one.
+        let slopes = |f: &dyn Fn(&[Array]) -> Result<Vec<Array>>, list: &[Array]| {
+            let inner = |some: &[Array]| {
+                let mut list = list.to_vec();
+                floating.iter().zip(some).for_each(|(&i, a)| list[i] = a.clone());
+                f(&list)
+            };
+            let at: Vec<Array> = floating.iter().map(|&i| list[i].clone()).collect();
+            let (y, g) = transforms::vjp(inner, &at, &[ct.clone()])?;
+            Ok::<_, isobit::Error>([y, g].concat())
+        };
+        let with_slopes = |list: &[Array]| slopes(&attend, list);
+        let want: Vec<Vec<Array>> = lists.iter().map(|l| with_slopes(l)).collect::<Result<_>>()?;
+        let plain = Trace::record(attend, &lists[0])?;
+        let whole = Trace::record(with_slopes, &lists[0])?;
+        assert!(plain.lasts() && whole.lasts() && !plain.any_shape() && !whole.any_shape(), "{what}");
+        for (list, want) in lists.iter().zip(&want) {
+            let recorded = |list: &[Array]| plain.call(list);
+            for (way, got) in [("recorded", whole.call(list)?), ("gradient of a recording", slopes(&recorded, list)?)] {
+                assert_eq!(got.len(), want.len(), "{what}");
+                for (i, (g, w)) in got.iter().zip(want).enumerate() {
+                    same(g, w, &format!("{what}: {way}, output {i}"))?;
+                }
+            }
+            same(&plain.call(list)?[0], &want[0], &what)?;
+        }
+        // Every operand is batched: the recording, and the gradients.
+        let together =
+            |lists: &[Vec<Array>], i: usize| ops::stack(&lists.iter().map(|l| l[i].clone()).collect::<Vec<_>>(), 0);
+        let stacked: Vec<Array> = (0..lists[0].len()).map(|i| together(&lists, i)).collect::<Result<_>>()?;
+        same(&transforms::vmap(|l: &[Array]| plain.call(l))(&stacked)?[0], &together(&want, 0)?, &what)?;
+        let got = transforms::vmap(with_slopes)(&stacked)?;
+        for (i, g) in got.iter().enumerate() {
+            same(g, &together(&want, i)?, &format!("{what}: batch of gradients, output {i}"))?;
+        }
+        // One key more.
+        let longer = of(case.seed, [case.lens[0], case.lens[1] + 1])?.list();
+        assert!(plain.call(&longer).is_err() && whole.call(&longer).is_err(), "{what}");
     }
     Ok(())
 }

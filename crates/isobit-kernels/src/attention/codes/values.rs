@@ -447,14 +447,14 @@ impl Sums<'_> {
             // Terms that every row has come in a run from some term on; mixed ones are done row by row.
             let mut j = some.trailing_zeros() as usize;
             let end = 64 - some.leading_zeros() as usize;
-            // Only of use if all terms come in a run.
-            let mut floats = self.floats.as_mut_ptr().wrapping_add(j * dim + w * LANES);
             let place = |j: usize| {
                 (block.from.wrapping_offset(j as isize * block.stride).wrapping_add(K::at(w)), j * block.groups + first)
             };
             while j < end {
                 let stop = (j + (!(all >> j)).trailing_zeros() as usize).min(end);
                 let (mut from, mut number) = place(j);
+                // Of use if all rows see the same keys, in one run or in many.
+                let mut floats = self.floats.as_mut_ptr().wrapping_add(j * dim + w * LANES);
                 while j < stop {
                     // A few rows, then what they ask for.
                     let few = (j + 4).min(stop);
