@@ -10,7 +10,7 @@
 
 use super::block::SPAN;
 use super::decode;
-use super::product::Product;
+use super::product::{Product, takes_few};
 use crate::dtype::Dtype;
 use crate::elementwise::widen;
 use crate::gemm::flush;
@@ -29,7 +29,7 @@ const CHAINS: usize = 8;
 pub(super) struct Packed {
     x: *mut f32,
     sums: *mut f32,
-    /// Whether the activations are multiplied as [`decode::unscaled`] says: 1 or 0.
+    /// Whether the activations are multiplied as [`decode::unscaled`] says: 1 or 0, for each panel of products that ask.
     scaled: *mut f32,
     m: usize,
     k: usize,
@@ -94,14 +94,14 @@ impl Packed {
         self.x.wrapping_add(block * self.m + start * len + (k - block) * rows)
     }
 
-    /// Whether the activations were multiplied as [`decode::unscaled`] says, which is done if it changes nothing.
+    /// Whether a panel's activations were multiplied as [`decode::unscaled`] says, which is done if it changes nothing.
     ///
     /// # Safety
-    /// The product has one row, which has been packed.
+    /// The product has one row, or [`super::product::takes_few`] it; the panel has been packed.
     #[inline(always)]
-    pub(super) unsafe fn is_scaled(&self) -> bool {
+    pub(super) unsafe fn is_scaled(&self, panel: usize) -> bool {
         // SAFETY: the caller's promise.
-        unsafe { *self.scaled != 0.0 }
+        unsafe { *self.scaled.add(panel) != 0.0 }
     }
 
     /// Sums of the rows from `start` on over group `g`; those of the next group are `m` further.
@@ -133,7 +133,14 @@ impl Kernel for Pack<'_> {
             if self.p.m == 1 {
                 self.one_row(s);
             } else {
-                self.transposed(s, first, second);
+                let wanted = takes_few(S::LEVEL, self.p.m);
+                let scaled = self.transposed(s, first, second, wanted);
+                if wanted {
+                    *self.x.scaled.add(self.part) = f32::from(u8::from(scaled));
+                    if !scaled {
+                        self.transposed(s, first, second, false);
+                    }
+                }
             }
         }
     }
@@ -162,51 +169,56 @@ impl Pack<'_> {
                     self.sums_of_one(first, soft::<S>(p));
                 }
             }
-            let factors = decode::unscaled(decode::kind(p.w.format));
-            let scaled = match (S::LEVEL, factors) {
-                (Level::Avx2, Some(factors)) => self.scale(factors),
-                _ => false,
-            };
-            *self.x.scaled = f32::from(u8::from(scaled));
+            *self.x.scaled = f32::from(u8::from(S::LEVEL == Level::Avx2 && self.scale()));
         }
     }
 
-    /// Multiplies by powers of two (of odd k, of even k), unless a number would no longer be exact (or flushed).
+    /// What elements from a multiple of 32 on are multiplied by, in the order of k, and the bits of the least magnitude, zero
+    /// aside, and of that above the greatest which stay exact (and are not flushed).
+    fn factors(&self) -> ([f32; 32], i32, i32) {
+        let kind = decode::kind(self.p.w.format);
+        let factors = std::array::from_fn(|k| decode::unscaled(kind, k));
+        let (least, most) = if factors[0] > 1.0 { (1, 246) } else { (30, 255) };
+        (factors, least << 23, most << 23)
+    }
+
+    /// Multiplies by [`Pack::factors`], unless a number would no longer be exact (or flushed).
     ///
     /// # Safety
     /// The row has been packed, and its sums.
     #[inline(always)]
-    unsafe fn scale(&self, factors: [f32; 2]) -> bool {
+    unsafe fn scale(&self) -> bool {
         let p = self.p;
         // SAFETY: the packed row; k counts pairs.
         let x = unsafe { std::slice::from_raw_parts_mut(self.x.x, p.w.k) };
-        // Magnitudes, doubled, less one: all but zero must be of exponents that stay those of normal numbers.
-        let (least, most) = if factors[0] < 1.0 { (26u32 << 24, 255 << 24) } else { (1 << 24, 246 << 24) };
+        let (factors, least, most) = self.factors();
         let bad = |x: &f32| {
-            let magnitude = (x.to_bits() << 1).wrapping_sub(1);
-            u32::from(magnitude.wrapping_sub(least - 1) >= most - least) & u32::from(magnitude != u32::MAX)
+            let magnitude = x.to_bits() as i32 & i32::MAX;
+            u32::from(magnitude < least) & u32::from(magnitude != 0) | u32::from(magnitude >= most)
         };
         if x.iter().map(bad).sum::<u32>() > 0 {
             return false;
         }
-        // The even k of a pair of bfloat16 is the second.
-        let [first, second] = if p.dtype == Dtype::BF16 { factors } else { [factors[1], factors[0]] };
-        for pair in x.chunks_exact_mut(2) {
-            pair[0] *= first;
-            pair[1] *= second;
+        let factors: [f32; 32] = std::array::from_fn(|i| factors[i ^ usize::from(p.dtype == Dtype::BF16)]);
+        for x in x.chunks_mut(32) {
+            for (x, factor) in x.iter_mut().zip(factors) {
+                *x *= factor;
+            }
         }
         true
     }
 
     /// The panel of `first` rows, after it that of `second` rows (if there are any), and their sums, which run with the rows
-    /// in lanes.
+    /// in lanes. If `scaled`, elements
+    /// are multiplied by [`Pack::factors`]; returns false if one of them does not stay exact.
     #[inline(always)]
-    unsafe fn transposed<S: Simd>(&self, s: S, (start, first): (usize, usize), second: usize) {
+    unsafe fn transposed<S: Simd>(&self, s: S, (start, first): (usize, usize), second: usize, scaled: bool) -> bool {
         let (p, rows) = (self.p, first + second);
         let (group, pairs, soft) = (p.w.format.group, p.dtype == Dtype::BF16, soft::<S>(p));
         // Lanes beyond the last row repeat it, and are not stored.
         let row: [*const u8; LANES] = std::array::from_fn(|r| p.row(start + r.min(rows - 1)));
         let mut sum = s.splat(0.0);
+        let mut factors = scaled.then(|| Factors::new(s, self.factors()));
         for g in 0..p.w.k / group {
             let (mut k, end) = (g * group, (g + 1) * group);
             while k < end {
@@ -230,8 +242,8 @@ impl Pack<'_> {
                         let even = s.from_bits(s.shl(bits, 16));
                         // SAFETY: the panels have so many elements for each k.
                         unsafe {
-                            to.put(s, odd);
-                            to.put(s, even);
+                            to.put(s, times(s, &mut factors, k + 2 * i + 1, odd));
+                            to.put(s, times(s, &mut factors, k + 2 * i, even));
                         }
                         sum = add(s, soft, add(s, soft, sum, odd), even);
                     }
@@ -252,7 +264,7 @@ impl Pack<'_> {
                 for i in 0..LANES {
                     let x = columns[i ^ usize::from(pairs)];
                     // SAFETY: as above.
-                    unsafe { to.put(s, x) };
+                    unsafe { to.put(s, times(s, &mut factors, k + (i ^ usize::from(pairs)), x)) };
                     sum = add(s, soft, sum, x);
                 }
                 k += LANES;
@@ -263,6 +275,7 @@ impl Pack<'_> {
             }
             sum = s.splat(0.0);
         }
+        factors.is_none_or(|f| !s.any(f.lost))
     }
 
     /// Sums of some groups of one row, the chains side by side.
@@ -285,6 +298,31 @@ impl Pack<'_> {
             unsafe { *self.x.sums(0, (first + i).min(last)) = sum[i] };
         }
     }
+}
+
+/// [`Pack::factors`], and which lanes have met a number that does not stay exact.
+struct Factors<S: Simd> {
+    factors: [f32; 32],
+    least: i32,
+    most: i32,
+    lost: S::M,
+}
+
+impl<S: Simd> Factors<S> {
+    #[inline(always)]
+    fn new(s: S, (factors, least, most): ([f32; 32], i32, i32)) -> Self {
+        Factors { factors, least, most, lost: s.mask_from_bits(0) }
+    }
+}
+
+/// Element k of some rows times its factor, if there are factors.
+#[inline(always)]
+fn times<S: Simd>(s: S, factors: &mut Option<Factors<S>>, k: usize, x: S::F) -> S::F {
+    let Some(f) = factors else { return x };
+    let magnitude = s.and(s.to_bits(x), s.splat_i(i32::MAX));
+    let small = s.and_m(s.gt_i(s.splat_i(f.least), magnitude), s.gt_i(magnitude, s.splat_i(0)));
+    f.lost = s.or_m(f.lost, s.or_m(small, s.gt_i(magnitude, s.splat_i(f.most - 1))));
+    s.mul(x, s.splat(f.factors[k % 32]))
 }
 
 /// Where the next column of one panel goes, or of two: places and rows.

@@ -122,15 +122,14 @@ pub(super) unsafe fn decode<S: Simd, const NV: usize, const OTHER: bool, const K
     }
 }
 
-/// [`decode`] of 2 to 4 bits, E2M1 and E4M3 where registers are few and hold tables of eight: calls `f` with a k, a strip and
-/// its codes, those of a byte or (of floats) of a word strip by strip, each strip's in the order of k. Codes come multiplied as
-/// [`unscaled`] says, those of E4M3 in an order of lanes that [`Simd::in_order`] undoes.
+/// [`decode`] of E2M1 and E4M3 where registers are few and hold tables of eight: calls `f` with a k, a strip and its codes, those
+/// of a word strip by strip, each strip's in the order of k. Codes come multiplied as [`unscaled`] says, those of E4M3 in an
+/// order of lanes that [`Simd::in_order`] undoes.
 ///
 /// E2M1: a table of 16 bytes makes integers of the codes, twice the numbers, which are moved to the top of a lane one by one.
 /// E4M3: half precision is close by.
 ///
-/// Cost with AVX2, per vector of 8 codes, on three ports (the fused step included): 2.75 instructions with 2 and 3 bits, 3
-/// with 4, 3.6 with E2M1, 5.6 with E4M3.
+/// Cost with AVX2, per vector of 8 codes (the fused step included): 3.6 instructions with E2M1, 5.6 with E4M3.
 ///
 /// # Safety
 /// As for [`decode`].
@@ -142,54 +141,48 @@ pub(super) unsafe fn decode_strips<S: Simd, const NV: usize, const OTHER: bool, 
     mut f: impl FnMut(usize, usize, S::F),
 ) {
     let eight = Eight::<S, KIND>::new(s);
-    let (per, unit) = (Eight::<S, KIND>::PER, if KIND == 3 { 3 } else { 1 });
-    let mut k = 0;
-    for first in (0..group * (KIND % 16) / 32).step_by(unit) {
-        for w in first..first + unit {
-            for v in 0..NV {
-                let at = words.at[v].wrapping_add(w * LANES).cast::<u8>();
-                simd::prefetch_far(at.wrapping_offset(words.far), 1);
-                simd::prefetch_near(at.wrapping_offset(words.near));
-                if matches!(KIND, E2M1 | E4M3) {
-                    // SAFETY: the caller's promise.
-                    let q = unsafe { s.load_i(words.at[v].add(w * LANES)) };
-                    eight.whole::<OTHER>(q, |i, q| f(k + i, v, q));
-                }
-            }
-            if matches!(KIND, E2M1 | E4M3) {
-                k += 32 / (KIND % 16);
-                continue;
-            }
-            for b in 0..4 {
-                for v in 0..NV {
-                    // SAFETY: the caller's promise: a vector of words, up to three bytes on.
-                    let q = unsafe { s.load_i(words.at[v].add(w * LANES).byte_add(b)) };
-                    eight.all::<OTHER>(q, |i, q| f(k + i, v, q));
-                }
-                k += per;
-            }
-        }
-        if KIND == 3 {
-            for v in 0..NV {
-                // SAFETY: the caller's promise.
-                let q = unsafe { put_together(s, words.at[v].add(first * LANES), SIX) };
-                for b in 0..4 {
-                    eight.all::<OTHER>(s.shr(q, 8 * b as u32), |i, q| f(k + b * per + i, v, q));
-                }
-            }
-            k += 4 * per;
+    for w in 0..group * (KIND % 16) / 32 {
+        for v in 0..NV {
+            let at = words.at[v].wrapping_add(w * LANES).cast::<u8>();
+            simd::prefetch_far(at.wrapping_offset(words.far), 1);
+            simd::prefetch_near(at.wrapping_offset(words.near));
+            // SAFETY: the caller's promise.
+            let q = unsafe { s.load_i(words.at[v].add(w * LANES)) };
+            eight.whole::<OTHER>(q, |i, q| f(w * 32 / (KIND % 16) + i, v, q));
         }
     }
 }
 
-/// What activations are multiplied by where [`decode_strips`] gives codes multiplied by something else: the activations of odd
-/// k, of even k. Powers of two: the products stay the same.
-pub(super) const fn unscaled(kind: usize) -> Option<[f32; 2]> {
+/// Codes of a word where kernels for a few rows with AVX2 take them as they lie: words as in a block, of 3, 5 and 6 bits the low
+/// fields, or what [`put_together`] gives.
+pub(super) const fn per_word(kind: usize) -> usize {
     match kind {
-        4 => Some([1.0 / 16.0, 1.0]),
-        E2M1 => Some([1.0 / (1 << 25) as f32; 2]),
-        E4M3 => Some([256.0; 2]),
-        _ => None,
+        2 => 16,
+        3 | 4 => 8,
+        _ => 4,
+    }
+}
+
+/// The lowest bit of code `i` of such a word.
+pub(super) const fn place(kind: usize, i: usize) -> usize {
+    match kind {
+        2 => 2 * i,
+        3 => 8 * (i / 2) + 3 * (i % 2),
+        4 => 4 * i,
+        _ => 8 * i,
+    }
+}
+
+/// What the activation of a k (of a group) is multiplied by where codes come multiplied by something else, from kernels for a
+/// few rows with AVX2. Powers of two: the products stay the same.
+pub(super) fn unscaled(kind: usize, k: usize) -> f32 {
+    let bits = |exponent: usize| f32::from_bits((exponent as u32) << 23);
+    match (kind, place(kind, k % per_word(kind))) {
+        (E2M1, _) => bits(127 - 25),
+        (E4M3, _) => bits(127 + 8),
+        // Where the code would be a sign, it is shifted down.
+        (bits_of, place) if place + bits_of == 32 => 1.0,
+        (_, place) => bits(127 - place),
     }
 }
 
@@ -200,32 +193,15 @@ struct Eight<S: Simd, const KIND: usize> {
 }
 
 impl<S: Simd, const KIND: usize> Eight<S, KIND> {
-    /// Codes of a byte.
-    const PER: usize = if KIND == 2 { 4 } else { 2 };
-
     #[inline(always)]
     fn new(s: S) -> Self {
-        let table = s.from_array(std::array::from_fn(|i| match KIND {
-            // Twice the numbers, in a byte each.
-            E2M1 => {
-                let byte = |i: usize| u32::from((2.0 * super::e2m1(i as u8 & 15)) as i8 as u8);
-                let i = 4 * (i & 3);
-                f32::from_bits(byte(i) | byte(i + 1) << 8 | byte(i + 2) << 16 | byte(i + 3) << 24)
-            }
-            2 => (i & 3) as f32,
-            _ => (i & 7) as f32,
+        // Twice the numbers, in a byte each.
+        let byte = |i: usize| u32::from((2.0 * super::e2m1(i as u8 & 15)) as i8 as u8);
+        let table = s.from_array(std::array::from_fn(|i| {
+            let i = 4 * (i & 3);
+            f32::from_bits(byte(i) | byte(i + 1) << 8 | byte(i + 2) << 16 | byte(i + 3) << 24)
         }));
         Eight { s, table }
-    }
-
-    /// Calls `f` with the codes of the lowest byte of each lane, those of a pair in exchanged order if `OTHER`.
-    #[inline(always)]
-    fn all<const OTHER: bool>(&self, q: S::I, mut f: impl FnMut(usize, S::F)) {
-        for i in 0..Self::PER {
-            f(i, self.of(q, if OTHER { i ^ 1 } else { i }));
-        }
-        // Keeps the compiler from loading now what comes later, for which there would be no registers.
-        compiler_fence(Ordering::SeqCst);
     }
 
     /// Calls `f` with the floats of whole words, those of a pair in exchanged order if `OTHER`.
@@ -261,18 +237,6 @@ impl<S: Simd, const KIND: usize> Eight<S, KIND> {
                 };
                 f(2 * b as usize + i, s.from_i32(top));
             }
-        }
-    }
-
-    /// Code `i` of the lowest byte of each lane.
-    #[inline(always)]
-    fn of(&self, q: S::I, i: usize) -> S::F {
-        let s = self.s;
-        let down = |n: usize| if i == 0 { q } else { s.shr(q, (n * i) as u32) };
-        match KIND {
-            2 | 3 => s.lookup8(self.table, down(KIND)),
-            // Sixteen times the upper code.
-            _ => s.from_i32(s.and(q, s.splat_i(15 << (4 * i)))),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! per task, some strips of 16 columns: blocks of w (block.rs), kept or made here
 //!   one row:   per group: acc[strip] = 0; for k: acc = fma(x[k], code, acc), codes straight from the words,
 //!              while those of the next block are asked for
-//!   7 or 8 rows with AVX2: few.rs
+//!   1 to 12 rows with AVX2: few.rs
 //!   few rows:  the same with several accumulators per strip (AVX-512)
 //!   more rows: per 128 k (or a group): codes to floats [k][lane]; per panel of rows and group:
 //!              acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
@@ -26,11 +26,11 @@
 //! Cost: one row of kept blocks is bound by reading them (4 bits: 2.5 instructions per 16 codes on two ports); many rows are
 //! bound by FMAs, to which the groups' ends add one in 32 each for scale and bias.
 
-use super::Matrix;
 use super::activations::{Pack, Packed};
 use super::block::{self, Layout, Make, Packed as Blocks};
-use super::decode::{E4M3, Words, decode, decode_strips, unscaled, with_kind};
+use super::decode::{E2M1, E4M3, Words, decode, decode_strips, with_kind};
 use super::rooms::Rooms;
+use super::{Codes, Matrix};
 use crate::dtype::Dtype;
 use crate::gemm::flush::{self, Flush};
 use crate::gemm::scratch::Scratch;
@@ -150,14 +150,15 @@ fn panels(level: Level, m: usize) -> (usize, usize) {
             let head = find(6).or_else(|| find(5)).unwrap_or(HEADS[0]);
             (head, others(head))
         }
-        Level::Avx2 if takes_few(level, m) => (0, 1),
+        Level::Avx2 if takes_few(level, m) => (0, few_panels(m)),
         Level::Avx2 | Level::Neon => (0, m.div_ceil(6)),
         Level::Scalar => (0, m.div_ceil(4)),
     }
 }
 
-/// Whether all rows go together, codes straight from the words.
-fn takes_few(_level: Level, _m: usize) -> bool {
+/// Whether the kernels of few.rs take so many rows.
+#[inline(always)]
+pub(super) fn takes_few(_level: Level, _m: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         _level == Level::Avx2 && super::few::takes(_m)
@@ -168,9 +169,23 @@ fn takes_few(_level: Level, _m: usize) -> bool {
     }
 }
 
+/// Panels that they want.
+fn few_panels(_m: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        super::few::panels(_m)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        1
+    }
+}
+
 /// Strips that a kernel takes at a time.
 fn strips(level: Level, m: usize) -> usize {
     match (level, m) {
+        #[cfg(target_arch = "x86_64")]
+        (Level::Avx2, _) if takes_few(level, m) => super::few::strips(m),
         (Level::Avx512, 1..=4) => 4,
         (Level::Avx512, _) => 2,
         (Level::Scalar, _) => 1,
@@ -243,7 +258,7 @@ pub unsafe fn products(all: &[Product]) {
         let (head, others) = panels(level, p.m);
         let panels = usize::from(head > 0) + others;
         let nv = strips(level, p.m);
-        let most = (all_strips / (4 * par::threads()) / nv * nv).clamp(nv, TASK);
+        let most = (all_strips / (4 * par::threads()) / nv * nv).clamp(nv, TASK / nv * nv);
         let width = if p.m == 2 { nv } else { most };
         // Without a place of its own it gets one when a task packs it.
         let x = Packed::new(&p, head, panels, rooms.place(i).unwrap_or(std::ptr::null_mut()));
@@ -325,6 +340,12 @@ impl Job<'_> {
             let mut totals = [0f32; TASK * LANES];
             for (at, totals) in (0..count).step_by(self.nv).zip(totals.chunks_exact_mut(width)) {
                 let next = if at + self.nv < count { blocks[at + self.nv] } else { after };
+                // SAFETY: the row has been packed.
+                if level == Level::Avx2 && p.w.format.codes == Codes::Unsigned && unsafe { self.x.is_scaled(0) } {
+                    // SAFETY: the strips' blocks, and zeros as totals.
+                    unsafe { self.few(&blocks[at..], next, totals.as_mut_ptr()) };
+                    continue;
+                }
                 simd::dispatch_at(level, OneRow { job: self, strips: &blocks[at..], totals, next });
             }
             drop(flush);
@@ -334,15 +355,18 @@ impl Job<'_> {
         }
         let parts = count.div_ceil(self.nv);
         let totals = Scratch::take::<f32>(parts * p.m * width);
-        if l.blocks() == 0 {
-            // Sums of nothing; otherwise the first group writes every total.
+        if l.blocks() == 0 || takes_few(level, p.m) {
+            // Sums of nothing; otherwise the first group writes every total, but where they are zeros to begin with.
             // SAFETY: the scratch has that many elements.
             unsafe { std::ptr::write_bytes(totals.ptr::<f32>(), 0, parts * p.m * width) };
         }
         // SAFETY: the strips' blocks, and totals for every row.
         unsafe {
             if takes_few(level, p.m) {
-                self.few(&blocks, parts, totals.ptr());
+                for part in 0..parts {
+                    let next = if part + 1 < parts { blocks[(part + 1) * self.nv] } else { after };
+                    self.few(&blocks[part * self.nv..], next, totals.ptr::<f32>().wrapping_add(part * p.m * width));
+                }
             } else {
                 self.rows(level, &blocks, parts, after, totals.ptr());
             }
@@ -355,24 +379,26 @@ impl Job<'_> {
         }
     }
 
-    /// All rows times `parts` strips, where [`takes_few`]: totals `[part][row][16]`.
+    /// All rows times `nv` strips by the kernels of few.rs: totals `[row][nv * 16]`, which are zeros before.
     ///
     /// # Safety
-    /// `blocks` are strips' blocks, `totals` has room.
-    unsafe fn few(&self, _blocks: &[*const i32; TASK], _parts: usize, _totals: *mut f32) {
+    /// `strips` are strips' blocks, `totals` has room; few.rs takes the product.
+    unsafe fn few(&self, _strips: &[*const i32], _next: *const i32, _totals: *mut f32) {
         #[cfg(target_arch = "x86_64")]
-        for part in 0.._parts {
+        {
+            use super::few::{Few, room};
             let p = &self.p;
-            let next = _blocks[(part + 1).min(_parts - 1)];
-            let few = super::few::Few {
+            let room = Scratch::take::<f32>(room(p.m, p.w.format.group));
+            let few = Few {
                 format: p.w.format,
                 biases: !p.w.biases.is_null(),
                 other: p.dtype == Dtype::BF16,
                 layout: self.layout,
-                strip: _blocks[part],
-                next: next as isize - _blocks[part] as isize,
+                strips: _strips,
+                next: if _next.is_null() { 0 } else { _next as isize - _strips[0] as isize },
                 x: self.x,
-                totals: _totals.wrapping_add(part * p.m * LANES),
+                room: room.ptr(),
+                totals: _totals,
             };
             // SAFETY: the caller's promise; the level in force is one that the machine has.
             unsafe { few.run(p.m) };
@@ -492,13 +518,8 @@ impl OneRow<'_> {
         let mut total = [s.splat(0.0); NV];
         // In bytes, half a block.
         let near = 2 * l.block(1) as isize;
-        let by_strips = S::LEVEL == Level::Avx2
-            && match (KIND, unscaled(KIND)) {
-                // SAFETY: the row has been packed.
-                (_, Some(_)) => unsafe { x.is_scaled() },
-                (2 | 3, _) => true,
-                _ => false,
-            };
+        // SAFETY: the row has been packed.
+        let by_strips = S::LEVEL == Level::Avx2 && matches!(KIND, E2M1 | E4M3) && unsafe { x.is_scaled(0) };
         for b in 0..l.blocks() {
             // The same place of the next block, at last of the first one of the next strips.
             let far = match b + 1 < l.blocks() {
