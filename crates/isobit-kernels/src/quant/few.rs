@@ -26,7 +26,6 @@ use crate::simd::avx2::{Avx2, F2};
 use crate::simd::{self, LANES, Simd};
 use std::arch::x86_64::*;
 use std::ops::Range;
-use std::sync::atomic::{Ordering, compiler_fence};
 
 /// Rows of a product for these kernels, at most.
 const MOST: usize = 12;
