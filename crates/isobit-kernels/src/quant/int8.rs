@@ -22,12 +22,15 @@
 //!
 //! 1. The bytes of x are stored in the order in which shifts and masks bring the codes out of their words.
 //! 2. E2M1 codes are looked up as `2 * value + 12`, which is unsigned; the sum starts at `-12 * sum of q`.
-//! 3. The rounded rows of 512 k and the totals of 128 columns stay in the second-level cache, the bytes of the codes in the
+//! 3. AVX2 without `VPDPBUSD` adds pairs of products in 16 bits first (pairs.rs).
+//! 4. The rounded rows of 512 k and the totals of 128 columns stay in the second-level cache, the bytes of the codes in the
 //!    first. One panel alone takes each strip to its end, so that the blocks are read as one stream.
 //!
 //! Cost per 32 k, 16 columns and row: 8 dot products, 1 conversion, 1 multiplication, 1 fused step.
 
 mod codes;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
 mod rounding;
 mod tile;
 
@@ -85,6 +88,9 @@ struct Job<'a> {
     p: Product<'a>,
     layout: Layout,
     x: Rounded,
+    /// Whether pairs of products are added in 16 bits.
+    #[cfg(target_arch = "x86_64")]
+    pairs: bool,
     /// Strips of a task.
     width: usize,
     /// Tasks, and panels, of the jobs before this one.
@@ -114,18 +120,30 @@ pub unsafe fn products_int8(all: &[Product]) {
     let level = isa::level();
     let parts = all.iter().flat_map(|p| (0..p.m).step_by(ROWS).map(move |first| part(p, first, ROWS.min(p.m - first))));
     let parts: Vec<Product> = parts.filter(|p| p.m > 0 && p.w.n > 0).collect();
-    let rooms = Rooms::of(&parts.iter().map(Rounded::size).collect::<Vec<_>>());
+    let digits = |p: &Product| digits(level, p.w.format);
+    let rooms = Rooms::of(&parts.iter().map(|p| Rounded::size(p, digits(p))).collect::<Vec<_>>());
     let (mut tasks, mut panels) = (0, 0);
     let mut jobs = Vec::with_capacity(parts.len());
     let all_strips: usize = parts.iter().map(|p| p.w.n.div_ceil(LANES)).sum();
     for (i, p) in parts.into_iter().enumerate() {
         assert!(has_int8(p.w.format), "no eight-bit activations for {:?}", p.w.format);
         // Without a place of its own it gets one when a task rounds it.
-        let x = Rounded::new(&p, p.m.div_ceil(most_rows(level)), rooms.place(i).unwrap_or(std::ptr::null_mut()));
+        let place = rooms.place(i).unwrap_or(std::ptr::null_mut());
+        let x = Rounded::new(&p, p.m.div_ceil(most_rows(level)), digits(&p), place);
         let even = all_strips / (4 * par::threads()) / TASK * TASK;
         let width = if p.m == 1 { even.clamp(TASK, LONG_TASK) } else { TASK };
         let (layout, next) = (Layout::of(&p.w), std::ptr::null());
-        jobs.push(Job { layout, x, width, before: tasks, panels_before: panels, next, p });
+        jobs.push(Job {
+            layout,
+            x,
+            #[cfg(target_arch = "x86_64")]
+            pairs: pairs::takes(level),
+            width,
+            before: tasks,
+            panels_before: panels,
+            next,
+            p,
+        });
         tasks += p.w.n.div_ceil(LANES).div_ceil(width);
         panels += x.panels;
     }
@@ -151,13 +169,22 @@ pub unsafe fn products_int8(all: &[Product]) {
         if rooms.place(index).is_some() {
             return run(job);
         }
-        let at = |room| Job { x: Rounded::new(&job.p, job.x.panels, room), ..*job };
+        let at = |room| Job { x: job.x.at_place(&job.p, room), ..*job };
         let fill = |room| {
             let job = at(room);
             (0..job.x.panels).for_each(|panel| pack(&job, panel));
         };
         rooms.with(index, fill, |room| run(&at(room)));
     });
+}
+
+/// Bytes of an activation.
+fn digits(_level: Level, _format: Format) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if pairs::takes(_level) {
+        return pairs::digits(_format.bits);
+    }
+    1
 }
 
 /// Some of a product's rows.
@@ -223,7 +250,7 @@ impl Job<'_> {
                 None => std::ptr::null(),
             };
             let strips = &blocks[at..];
-            tile::one_row(level, OneRow { p, layout: *l, strips, x: &self.x, totals: &mut totals, next });
+            self.one_row(level, OneRow { p, layout: *l, strips, x: &self.x, totals: &mut totals, next });
             // SAFETY: the kernel's totals; the output is the caller's.
             unsafe { p.store(0, first + at, totals.as_ptr(), nv * LANES) };
         }
@@ -261,7 +288,7 @@ impl Job<'_> {
             for panel in 0..x.panels {
                 let (start, rows) = x.rows(panel);
                 let totals = totals.wrapping_add((part * p.m + start) * width);
-                tile::tile(level, p, nv, rows, Tile { x: x.from(panel, at * group), totals, ..tile });
+                self.tile(level, nv, rows, Tile { x: x.from(panel, at * group), totals, ..tile });
             }
         }
         for part in 0..parts {
@@ -271,5 +298,23 @@ impl Job<'_> {
                 unsafe { p.store(m, first + part * nv, at, width) };
             }
         }
+    }
+
+    fn one_row(&self, level: Level, row: OneRow) {
+        #[cfg(target_arch = "x86_64")]
+        if self.pairs {
+            // SAFETY: the level in force is one that the machine has.
+            return unsafe { pairs::one_row(row) };
+        }
+        tile::one_row(level, row);
+    }
+
+    fn tile(&self, level: Level, nv: usize, rows: usize, t: Tile) {
+        #[cfg(target_arch = "x86_64")]
+        if self.pairs {
+            // SAFETY: the level in force is one that the machine has.
+            return unsafe { pairs::tile(self.p.w.format, rows, &t) };
+        }
+        tile::tile(level, &self.p, nv, rows, t);
     }
 }

@@ -1,7 +1,7 @@
 //! Activations as bytes: panels of rows, 16 k at a time.
 //!
 //! ```text
-//! [panel][k / 16][row] 16 bytes          in the order of `codes::place`
+//! [panel][k / 16][row] 16 bytes          in the order of `codes::place`; or twice as many, the low digits and the high ones
 //! [panel][k / run][row] f32              scales of runs
 //! [panel][group][row] f32                with biases: the groups' sums
 //! or [panel][k / run][row] i32           for E2M1: where a run's sum starts
@@ -12,6 +12,7 @@
 use super::codes;
 use super::span;
 use crate::dtype::Dtype;
+use crate::isa::Level;
 use crate::quant::product::Product;
 use crate::quant::{Codes, Format};
 use crate::simd::{self, Kernel, LANES, Simd};
@@ -35,6 +36,8 @@ pub(super) struct Rounded {
     pub(super) span: usize,
     /// Whether codes have an offset.
     offset: bool,
+    /// Bytes of an activation: 1, or 2 where they are written in two digits (`pairs.rs`).
+    digits: usize,
     /// Panels of rows.
     pub(super) panels: usize,
 }
@@ -57,17 +60,22 @@ pub(super) struct Operands {
 
 impl Rounded {
     /// Numbers that a product's activations take.
-    pub(super) fn size(p: &Product) -> usize {
-        p.m * (p.w.k / 4 + 2 * (p.w.k / span(p.w.format)))
+    pub(super) fn size(p: &Product, digits: usize) -> usize {
+        p.m * (digits * (p.w.k / 4) + 2 * (p.w.k / span(p.w.format)))
     }
 
     /// The activations of a product in [`Rounded::size`] numbers at `at`.
-    pub(super) fn new(p: &Product, panels: usize, at: *mut f32) -> Rounded {
+    pub(super) fn new(p: &Product, panels: usize, digits: usize, at: *mut f32) -> Rounded {
         let Format { group, codes, .. } = p.w.format;
         let (m, k, span) = (p.m, p.w.k, span(p.w.format));
-        let d = at.wrapping_add(m * k / 4);
+        let d = at.wrapping_add(digits * (m * k / 4));
         let sums = d.wrapping_add(m * (k / span));
-        Rounded { q: at.cast(), d, sums, m, k, group, span, offset: codes == Codes::E2m1, panels }
+        Rounded { q: at.cast(), d, sums, m, k, group, span, offset: codes == Codes::E2m1, digits, panels }
+    }
+
+    /// The same of that product at another place.
+    pub(super) fn at_place(&self, p: &Product, at: *mut f32) -> Rounded {
+        Rounded::new(p, self.panels, self.digits, at)
     }
 
     /// Start and number of a panel's rows: as even as can be.
@@ -84,7 +92,7 @@ impl Rounded {
         let at = |per: usize| start * (self.k / per) + k / per * rows;
         let (sums, starts) = (self.sums.wrapping_add(at(self.group)), self.sums.wrapping_add(at(self.span)));
         Operands {
-            q: self.q.wrapping_add(at(PIECE) * WORDS),
+            q: self.q.wrapping_add(at(PIECE) * WORDS * self.digits),
             d: self.d.wrapping_add(at(self.span)),
             sums: if self.offset { std::ptr::null() } else { sums },
             starts: if self.offset { starts.cast() } else { std::ptr::null() },
@@ -132,10 +140,10 @@ impl Pack<'_> {
                 let from = from.wrapping_add(at);
                 // Gathered rows lie anywhere.
                 simd::prefetch_far(next.wrapping_add(at), count * span * p.dtype.size());
-                let to_q = to.q.cast_mut().wrapping_add((first * PIECES * rows + r) * WORDS);
+                let to_q = to.q.cast_mut().wrapping_add((first * PIECES * rows + r) * WORDS * x.digits);
+                let (to_q, step) = (to_q.cast(), rows * PIECE * x.digits);
                 // SAFETY: the row has these runs' elements, and a place of its own.
-                let (sums, d) =
-                    unsafe { round::<S, PIECES>(s, p.dtype, from, count, order, to_q.cast(), rows * PIECE) };
+                let (sums, d) = unsafe { round::<S, PIECES>(s, p.dtype, from, count, order, to_q, step, x.digits) };
                 for i in 0..count {
                     let run = first + i;
                     // SAFETY: as above.
@@ -169,6 +177,7 @@ fn order<S: Simd>(s: S, bits: usize) -> S::I {
 ///
 /// # Safety
 /// `from` is valid for `count` runs of so many pieces, `to` has room for the pieces.
+#[allow(clippy::too_many_arguments, reason = "everything is in registers")]
 #[inline(always)]
 unsafe fn round<S: Simd, const PIECES: usize>(
     s: S,
@@ -178,6 +187,7 @@ unsafe fn round<S: Simd, const PIECES: usize>(
     order: S::I,
     to: *mut i8,
     step: usize,
+    digits: usize,
 ) -> ([f32; LANES], [f32; LANES]) {
     let run = |i: usize| from.wrapping_add(i * PIECES * PIECE * dtype.size());
     let mut most = [s.splat(0.0); LANES];
@@ -223,8 +233,18 @@ unsafe fn round<S: Simd, const PIECES: usize>(
         let mut sum = s.splat_i(0);
         for piece in 0..PIECES {
             let q = s.to_i32(s.lookup16(s.mul(x[piece], s.splat(inverse[i])), order));
-            // SAFETY: the caller's promise.
-            unsafe { s.store_bytes(to.wrapping_add((i * PIECES + piece) * step), q) };
+            let to = to.wrapping_add((i * PIECES + piece) * step);
+            if S::LEVEL == Level::Avx2 && digits == 2 {
+                let high = s.sar(s.add_i(q, s.splat_i(8)), 4);
+                // SAFETY: the caller's promise; the place of a row has both.
+                unsafe {
+                    s.store_bytes(to, s.sub_i(q, s.shl(high, 4)));
+                    s.store_bytes(to.wrapping_add(PIECE), high);
+                }
+            } else {
+                // SAFETY: the caller's promise.
+                unsafe { s.store_bytes(to, q) };
+            }
             sum = s.add_i(sum, q);
         }
         sums[i] = s.from_bits(sum);

@@ -108,7 +108,7 @@ fn enter<K: DotKernel>(level: Level, low: bool, kernel: K) {
 /// Whether `VPDPBUSD` may be used: always, but in a test of what is used instead.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn vnni() -> bool {
+pub(super) fn vnni() -> bool {
     #[cfg(test)]
     if super::NO_VNNI.load(std::sync::atomic::Ordering::Relaxed) {
         return false;
