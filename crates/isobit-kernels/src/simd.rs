@@ -524,6 +524,15 @@ pub(crate) fn dispatch_avx512<K: Kernel>(kernel: K) -> K::Out {
     unsafe { avx512::enter(kernel) }
 }
 
+/// Runs a kernel that exists for AVX2 only: it is compiled for that level alone.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn dispatch_avx2<K: Kernel>(kernel: K) -> K::Out {
+    assert!(isa::detected_cached() >= Level::Avx2, "the level was chosen by what the machine has");
+    // SAFETY: the machine has the features.
+    unsafe { avx2::enter(kernel) }
+}
+
 /// A kernel of plain loops, which gains nothing from 512 bits: compiled for two levels only, to keep the library small.
 #[inline]
 pub(crate) fn dispatch_plain<K: Kernel>(kernel: K) -> K::Out {

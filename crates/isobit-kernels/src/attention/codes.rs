@@ -13,7 +13,11 @@
 
 mod bytes;
 pub(super) mod direct;
+#[cfg(target_arch = "x86_64")]
+mod fields;
 mod floats;
+#[cfg(target_arch = "x86_64")]
+mod halves;
 #[cfg(test)]
 mod tests;
 pub(super) mod values;
@@ -115,7 +119,6 @@ macro_rules! with_bits {
         }
     };
 }
-pub(super) use with_bits;
 
 impl Source for QuantizedOperand<'_> {
     type Element = f32;

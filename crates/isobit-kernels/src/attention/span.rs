@@ -6,7 +6,7 @@ use super::ahead::Ahead;
 use super::block::{Block, FEW, Part, State};
 use super::codes::direct::{self, Interleave, Scores};
 use super::codes::values::{Sums, in_pairs};
-use super::codes::{Codes, QuantizedOperand, direct_rows, with_bits};
+use super::codes::{Codes, QuantizedOperand, direct_rows};
 use super::pack::PackQuery;
 use super::scratch::Scratch;
 use super::source::Source;
@@ -226,7 +226,7 @@ impl<'a, T: FloatLanes, K: Source> Rows<'a, T, K> {
         let ahead = v.lines(at, rows, s.value_dim);
         let codes = Codes { from: k, at, rows, dim: s.head_dim };
         let (state, q, room, floats) = (state!(self, direct), &*self.turned, &mut *self.room, &mut *self.floats);
-        with_bits!(k.format.bits, level, Scores { codes, q, state, room, floats, ahead });
+        Scores { codes, q, state, room, floats, ahead }.at(level);
         if !others.is_empty() {
             self.attend(Part::Scores, others.clone(), self.floats.as_ptr(), 0, Ahead::NONE);
         }

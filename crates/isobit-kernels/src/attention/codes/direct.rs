@@ -4,16 +4,22 @@
 //! words by column; for each element d: x = its code * scale + bias of 64 rows;  s[r] = fma(q[r][d], x, s[r]);  softmax
 //! ```
 //!
-//! `BITS` is 4, or 8 for all codes that are bytes, or have become bytes. This is the first half; the second is [`values`](super::values). Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the
+//! Elements come from words by column ([`Words`]) or, with AVX2, from halves of words ([`Halves`]). This is the first half; the second is [`values`](super::values). Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the
 //! last ones are zeros, and what becomes of them is not looked at. So queries, weights and accumulators have [`padded`] rows.
 
 use super::Codes;
-use super::words::Keys;
+#[cfg(target_arch = "x86_64")]
+use super::halves;
+use super::words;
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::attention::block::State;
 use crate::isa::Level;
-use crate::simd::{Kernel, LANES, Simd};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::avx2::{Avx2, F2};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::dispatch_avx2;
+use crate::simd::{Kernel, LANES, Simd, dispatch_at};
 
 /// The rows that `rows` of them take.
 pub(in crate::attention) fn padded(rows: usize) -> usize {
@@ -101,7 +107,7 @@ fn interleave<S: Simd, const R: usize>(s: S, dim: usize, from: &[f32], to: &mut 
 }
 
 /// The scores of some rows with a block of keys, and their softmax.
-pub(in crate::attention) struct Scores<'a, const BITS: usize> {
+pub(in crate::attention) struct Scores<'a> {
     pub codes: Codes<'a>,
     /// Scaled queries, interleaved.
     pub q: &'a [f32],
@@ -114,14 +120,108 @@ pub(in crate::attention) struct Scores<'a, const BITS: usize> {
     pub ahead: Ahead,
 }
 
-impl<const BITS: usize> Kernel for Scores<'_, BITS> {
+impl Scores<'_> {
+    pub fn at(self, level: Level) {
+        #[cfg(target_arch = "x86_64")]
+        if level == Level::Avx2 {
+            // Words of four and eight bits are as good: their codes lie alike in all of them.
+            match self.codes.bits() {
+                2 => return dispatch_avx2(Halves::<2>(self)),
+                3 => return dispatch_avx2(Halves::<3>(self)),
+                5 => return dispatch_avx2(Halves::<5>(self)),
+                6 => return dispatch_avx2(Halves::<6>(self)),
+                _ => {}
+            }
+        }
+        match self.codes.bits() {
+            4 => dispatch_at(level, Words::<4>(self)),
+            _ => dispatch_at(level, Words::<8>(self)),
+        }
+    }
+}
+
+/// [`Scores`] from words by column; `BITS` is 4, or 8 for all codes that are bytes, or have become bytes.
+struct Words<'a, const BITS: usize>(Scores<'a>);
+
+impl<const BITS: usize> Kernel for Words<'_, BITS> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
+        let keys = words::Keys::read(s, &self.0.codes, self.0.room, &mut self.0.ahead);
+        // SAFETY: the keys have just been read.
+        unsafe { self.0.tiles(s, ByWords::<BITS>(keys)) };
+    }
+}
+
+/// [`Scores`] from halves of words by column, with AVX2.
+#[cfg(target_arch = "x86_64")]
+struct Halves<'a, const BITS: usize>(Scores<'a>);
+
+#[cfg(target_arch = "x86_64")]
+impl<const BITS: usize> Kernel for Halves<'_, BITS> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, _: S) {
+        if S::LEVEL == Level::Avx2 {
+            // SAFETY: the level is the proof of the instructions.
+            let s = unsafe { Avx2::new() };
+            let keys = halves::Keys::read(s, &self.0.codes, self.0.room, &mut self.0.ahead);
+            // SAFETY: the keys have just been read.
+            unsafe { self.0.tiles(s, ByHalves::<BITS>(keys)) };
+        }
+    }
+}
+
+/// A block of keys that was read.
+trait Keys<S: Simd>: Copy {
+    /// Whether codes have four bits.
+    const FOUR: bool;
+    /// Whether elements come from halves of words.
+    const HALVES: bool = false;
+    /// Calls `f` with the elements `d` of `16 V` rows from row `first` on, `d` ascending.
+    ///
+    /// # Safety
+    /// Their room is as it was read; `first` is a multiple of 16, and `first + 16 V` at most 64.
+    unsafe fn decode<const V: usize>(&self, s: S, first: usize, f: impl FnMut(usize, [S::F; V]));
+}
+
+#[derive(Clone, Copy)]
+struct ByWords<const BITS: usize>(words::Keys);
+
+impl<S: Simd, const BITS: usize> Keys<S> for ByWords<BITS> {
+    const FOUR: bool = BITS == 4;
+    #[inline(always)]
+    unsafe fn decode<const V: usize>(&self, s: S, first: usize, f: impl FnMut(usize, [S::F; V])) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.decode::<S, BITS, V>(s, first, f) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+struct ByHalves<const BITS: usize>(halves::Keys);
+
+#[cfg(target_arch = "x86_64")]
+impl<const BITS: usize> Keys<Avx2> for ByHalves<BITS> {
+    const FOUR: bool = BITS == 4;
+    const HALVES: bool = true;
+    #[inline(always)]
+    unsafe fn decode<const V: usize>(&self, s: Avx2, first: usize, f: impl FnMut(usize, [F2; V])) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.decode::<BITS, V>(s, first, f) }
+    }
+}
+
+impl Scores<'_> {
+    /// All rows.
+    ///
+    /// # Safety
+    /// The keys' room is as it was read.
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, K: Keys<S>>(&mut self, s: S, keys: K) {
         let rows = self.state.keep.len();
         self.state.check();
         assert!(self.q.len() >= padded(rows) * self.codes.dim && self.state.p.len() >= padded(rows) * BLOCK);
-        let keys = Keys::read(s, &self.codes, self.room, &mut self.ahead);
         assert!(!leaves_floats(S::LEVEL, 4) || self.floats.len() >= self.codes.dim * BLOCK);
         let (wide, scalar) = (S::LEVEL == Level::Avx512, S::LEVEL == Level::Scalar);
         let mut t = 0;
@@ -133,16 +233,18 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
             unsafe {
                 match r {
                     _ if used == 0 => {}
-                    1 if wide => self.scores::<S, 1, 4>(s, keys, t, used),
-                    1 if !scalar => self.scores::<S, 1, 2>(s, keys, t, used),
-                    1 => self.scores::<S, 1, 1>(s, keys, t, used),
-                    2 if wide => self.scores::<S, 2, 4>(s, keys, t, used),
-                    2 => self.scores::<S, 2, 1>(s, keys, t, used),
-                    4 if wide && BITS == 4 => self.scores::<S, 4, 4>(s, keys, t, used),
-                    4 if wide => self.scores::<S, 4, 2>(s, keys, t, used),
-                    4 if !scalar => self.scores::<S, 4, 1>(s, keys, t, used),
-                    6 if wide => self.scores::<S, 6, 2>(s, keys, t, used),
-                    _ if wide => self.scores::<S, 8, 2>(s, keys, t, used),
+                    1 if wide => self.scores::<S, K, 1, 4>(s, keys, t, used),
+                    1 if !scalar => self.scores::<S, K, 1, 2>(s, keys, t, used),
+                    1 => self.scores::<S, K, 1, 1>(s, keys, t, used),
+                    2 if wide => self.scores::<S, K, 2, 4>(s, keys, t, used),
+                    // Fewer sums would wait for one another.
+                    2 if K::HALVES => self.scores::<S, K, 2, 2>(s, keys, t, used),
+                    2 => self.scores::<S, K, 2, 1>(s, keys, t, used),
+                    4 if wide && K::FOUR => self.scores::<S, K, 4, 4>(s, keys, t, used),
+                    4 if wide => self.scores::<S, K, 4, 2>(s, keys, t, used),
+                    4 if !scalar => self.scores::<S, K, 4, 1>(s, keys, t, used),
+                    6 if wide => self.scores::<S, K, 6, 2>(s, keys, t, used),
+                    _ if wide => self.scores::<S, K, 8, 2>(s, keys, t, used),
                     _ => {}
                 }
                 let (mut t, end) = (t, if used > 0 { t + n } else { t });
@@ -158,15 +260,18 @@ impl<const BITS: usize> Kernel for Scores<'_, BITS> {
             t += n;
         }
     }
-}
-
-impl<const BITS: usize> Scores<'_, BITS> {
     /// The tile of rows from row `t` on with the first `used` keys, `V` vectors of them at a time.
     ///
     /// # Safety
     /// The keys' room is as it was read; queries and weights have all rows of the tile.
     #[inline(always)]
-    unsafe fn scores<S: Simd, const R: usize, const V: usize>(&mut self, s: S, keys: Keys, t: usize, used: usize) {
+    unsafe fn scores<S: Simd, K: Keys<S>, const R: usize, const V: usize>(
+        &mut self,
+        s: S,
+        keys: K,
+        t: usize,
+        used: usize,
+    ) {
         // SAFETY: the caller's promise.
         unsafe {
             let q = self.q.as_ptr().add(t * self.codes.dim);
@@ -174,7 +279,7 @@ impl<const BITS: usize> Scores<'_, BITS> {
             let floats = self.floats.as_mut_ptr();
             for first in (0..used).step_by(V * LANES) {
                 let mut sum = [[s.splat(0.0); V]; R];
-                keys.decode::<S, BITS, V>(
+                keys.decode::<V>(
                     s,
                     first,
                     #[inline(always)]

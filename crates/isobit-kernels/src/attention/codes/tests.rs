@@ -1,6 +1,7 @@
 //! Attention to codes against attention to the floats that they stand for: the same bits.
 
-use super::words::{Way, reach_of_bytes, way};
+use super::Codes as Rows;
+use super::words::{Way, reach_of_bytes, way, way_of};
 use crate::attention::tests::{Case, Layout, Sample, bits, random};
 use crate::attention::{AttentionInputs, Mask, Operand, QuantizedAttentionElement, attention, attention_quantized};
 use crate::isa;
@@ -287,4 +288,89 @@ fn what_a_range_is_quantized_to_takes_the_short_way() {
             }
         }
     }
+}
+
+struct WayOfHalves<'a>(&'a Rows<'a>, [usize; 2], &'a [f32], &'a [f32]);
+
+impl Kernel for WayOfHalves<'_> {
+    type Out = [Way; 2];
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> [Way; 2] {
+        let WayOfHalves(codes, reach, scales, biases) = self;
+        assert!(scales.len() == biases.len() && scales.len() == codes.rows * codes.groups());
+        let (a, b, n) = (scales.as_ptr(), biases.as_ptr(), scales.len());
+        // SAFETY: the numbers are there, a multiple of sixteen.
+        unsafe { [way_of(s, codes, reach, a, b, n), way(s, codes.from.format, reach, a, b, n)] }
+    }
+}
+
+#[test]
+fn the_way_of_numbers_of_sixteen_bits_is_that_of_floats() {
+    let (rows, groups, mut seed) = (64, 2, 1u64);
+    let mut next = || {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as u32
+    };
+    let (mut exact, mut steps) = (0, 0);
+    for kind in [Scales::Bf16, Scales::F16] {
+        let bf16 = kind == Scales::Bf16;
+        let (one, place) = if bf16 { (0x3f80u16, 7) } else { (0x3c00, 10) };
+        let wide = |x: u16| if bf16 { bf16::from_bits(x).to_f32() } else { f16::from_bits(x).to_f32() };
+        let infinity = if bf16 { 0x7f80 } else { 0x7c00 };
+        let (least, most) = if bf16 { (0x179a, 0x6754) } else { (0x0400, infinity - 1) };
+        let edges = [
+            0,
+            0x8000,
+            1,
+            (1 << place) - 1,
+            1 << place,
+            least - 1,
+            least,
+            least + 1,
+            most - 1,
+            most,
+            most + 1,
+            infinity - 1,
+            infinity,
+            infinity | 0x8000,
+            infinity + 1,
+            0x7fff,
+            0xffff,
+            one,
+            one | 0x8000,
+        ];
+        for round in 0..6000 {
+            // Ordinary numbers with ratios about what a reach allows, and one out of the ordinary.
+            let spread = next() % 40;
+            let mut numbers = [vec![0u16; rows * groups], vec![0u16; rows * groups]];
+            for i in 0..rows * groups {
+                let scale = one - ((next() % 4 + 4) << place) as u16 + (next() % (1 << place)) as u16;
+                let ratio = (next() % (spread + 1)) as i32 - (next() % 8) as i32;
+                let bias = i32::from(scale) + (ratio << place) + (next() % (1 << place)) as i32;
+                numbers[0][i] = scale | (next() as u16 & 0x8000);
+                numbers[1][i] = bias.clamp(0, i32::from(infinity) - 1) as u16 | (next() as u16 & 0x8000);
+            }
+            if round % 3 != 0 {
+                let number = if round % 3 == 1 { edges[next() as usize % edges.len()] } else { next() as u16 };
+                let (which, at) = (next() as usize % 2, next() as usize % (rows * groups));
+                numbers[which][at] = number;
+            }
+            let bytes = numbers.each_ref().map(|n| n.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>());
+            let floats = numbers.each_ref().map(|n| n.iter().map(|&x| wide(x)).collect::<Vec<f32>>());
+            let format = Format { bits: 4, group: 32, codes: Codes::Unsigned, scales: kind };
+            let part = |data| Operand { data, offset: 0, strides: [0, 0, 2 * groups as isize] };
+            let codes = Operand { data: &[0u32][..], offset: 0, strides: [0; 3] };
+            let from =
+                crate::attention::QuantizedOperand { format, codes, scales: part(&bytes[0]), biases: part(&bytes[1]) };
+            let codes = Rows { from: &from, at: [0; 3], rows, dim: 32 * groups };
+            for reach in [[8, 12], [8, 16], [8, 8], [10, 10], [11, 11], [13, 13], [16, 16]] {
+                for level in isa::available() {
+                    let [of, floats] = dispatch_at(level, WayOfHalves(&codes, reach, &floats[0], &floats[1]));
+                    assert!(of == floats, "{kind:?}, {reach:?}, round {round}, {}", level.name());
+                    if of == Way::Exact { exact += 1 } else { steps += 1 }
+                }
+            }
+        }
+    }
+    assert!(exact > 1000 && steps > 1000, "{exact} {steps}");
 }

@@ -12,12 +12,16 @@
 use super::Codes;
 use super::bytes::{self, Bytes};
 use super::direct::{leaves_floats, padded, tile};
+#[cfg(target_arch = "x86_64")]
+use super::fields::{self, Eighths, Fields};
 use super::words::{Sixteen, Way, by_row, bytes_room, element, reach_of_bytes, room, way_of};
 use crate::attention::BLOCK;
 use crate::attention::ahead::Ahead;
 use crate::attention::block::State;
 use crate::isa::Level;
 use crate::quant::Scales;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::avx2::Avx2;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of working memory for [`Sums`].
@@ -45,7 +49,7 @@ pub(in crate::attention) fn in_pairs(level: Level, bits: usize) -> bool {
 }
 
 /// How a row's codes become elements.
-trait Kind<S: Simd>: Copy {
+pub(super) trait Kind<S: Simd>: Copy {
     /// Numbers that come with a scale.
     const ADDS: usize;
     /// Vectors at a time, at most.
@@ -58,6 +62,11 @@ trait Kind<S: Simd>: Copy {
     #[inline(always)]
     fn behind(v: usize) -> usize {
         Self::at(v)
+    }
+    /// The kind for vectors from this one on.
+    #[inline(always)]
+    fn from_vector(self, _vector: usize) -> Self {
+        self
     }
     /// # Safety
     /// There is a scale and what comes with it.
@@ -253,8 +262,11 @@ impl Kernel for Sums<'_> {
             by_row(s, &codes, &codes.from.scales, scales, 1.0);
             by_row(s, &codes, &codes.from.biases, biases, 0.0);
             macro_rules! all {
-                ($kind:expr, $from:expr, $stride:expr, $adds:expr) => {
-                    self.all(s, Block { kind: $kind, from: $from, stride: $stride, scales, adds: $adds, groups, group })
+                ($s:expr, $kind:expr, $from:expr, $stride:expr, $adds:expr) => {
+                    self.all(
+                        $s,
+                        Block { kind: $kind, from: $from, stride: $stride, scales, adds: $adds, groups, group },
+                    )
                 };
             }
             let used = (codes.rows * groups).next_multiple_of(LANES);
@@ -263,8 +275,8 @@ impl Kernel for Sums<'_> {
                 macro_rules! tables {
                     ($form:expr, $t:expr, $from:expr, $stride:expr) => {
                         match short {
-                            true => all!(Tables::<S, $form, $t, true>::new(s, bits), $from, $stride, biases),
-                            false => all!(Tables::<S, $form, $t, false>::new(s, bits), $from, $stride, biases),
+                            true => all!(s, Tables::<S, $form, $t, true>::new(s, bits), $from, $stride, biases),
+                            false => all!(s, Tables::<S, $form, $t, false>::new(s, bits), $from, $stride, biases),
                         }
                     };
                 }
@@ -279,16 +291,45 @@ impl Kernel for Sums<'_> {
                     _ => tables!(BYTES, 2, spread, spread_stride),
                 };
             }
+            #[cfg(target_arch = "x86_64")]
+            if S::LEVEL == Level::Avx2 && bits != 4 && (dim.is_multiple_of(32) || matches!(bits, 2 | 3 | 8)) {
+                // The level is the proof of the instructions.
+                let s = Avx2::new();
+                macro_rules! kinds {
+                    ($way:expr, $of:ident::<$bits:literal>, $adds:expr) => {
+                        match $way {
+                            true => all!(s, $of::<$bits, true>::new(s), from, stride, $adds),
+                            false => all!(s, $of::<$bits, false>::new(s), from, stride, biases.cast_const()),
+                        }
+                    };
+                }
+                if bits <= 3 {
+                    let short = are_short(s, &codes, scales, used);
+                    return match bits {
+                        2 => kinds!(short, Eighths::<2>, biases.cast_const()),
+                        _ => kinds!(short, Eighths::<3>, biases.cast_const()),
+                    };
+                }
+                let exact = way_of(s, &codes, [fields::place(bits); 2], scales, biases, used) == Way::Exact;
+                if exact {
+                    over(s, fields::base(bits), (scales, biases), used, adds);
+                }
+                return match bits {
+                    5 => kinds!(exact, Fields::<5>, adds.cast_const()),
+                    6 => kinds!(exact, Fields::<6>, adds.cast_const()),
+                    _ => kinds!(exact, Fields::<8>, adds.cast_const()),
+                };
+            }
             if bits == 4 && S::LEVEL != Level::Scalar && S::LEVEL != Level::Avx512 {
                 let kind = Sixteen::new(s);
                 match way_of(s, &codes, Sixteen::<S>::REACH, scales, biases, used) {
                     Way::Exact => {
                         sixteen_adds::<S, true>(s, (scales, biases), used, adds);
-                        all!(Sixteens::<S, true>(kind), from, stride, adds.cast_const())
+                        all!(s, Sixteens::<S, true>(kind), from, stride, adds.cast_const())
                     }
                     Way::Steps => {
                         sixteen_adds::<S, false>(s, (scales, biases), used, adds);
-                        all!(Sixteens::<S, false>(kind), from, stride, adds.cast_const())
+                        all!(s, Sixteens::<S, false>(kind), from, stride, adds.cast_const())
                     }
                 }
                 return;
@@ -301,13 +342,10 @@ impl Kernel for Sums<'_> {
             let kind = Bytes::new(s, bits);
             match way_of(s, &codes, reach_of_bytes(bits), scales, biases, used) {
                 Way::Exact => {
-                    let under = s.splat(kind.base);
-                    for i in (0..used).step_by(LANES) {
-                        s.store(adds.add(i), s.fnma(s.load(scales.add(i)), under, s.load(biases.add(i))));
-                    }
-                    all!(Whole::<S, true>(kind), from, stride, adds.cast_const())
+                    over(s, kind.base, (scales, biases), used, adds);
+                    all!(s, Whole::<S, true>(kind), from, stride, adds.cast_const())
                 }
-                Way::Steps => all!(Whole::<S, false>(kind), from, stride, biases.cast_const()),
+                Way::Steps => all!(s, Whole::<S, false>(kind), from, stride, biases.cast_const()),
             }
         }
     }
@@ -325,6 +363,19 @@ unsafe fn are_short<S: Simd>(s: S, codes: &Codes, scales: *const f32, used: usiz
         short = s.and_m(short, s.le(s.abs(unsafe { s.load(scales.add(i)) }), most));
     }
     matches!(codes.kind(), Scales::Bf16 | Scales::F16) && s.all(short)
+}
+
+/// What is added to products of scales with numbers over a power of two.
+///
+/// # Safety
+/// There are `used` scales and biases, a multiple of sixteen, and room for as many numbers.
+#[inline(always)]
+unsafe fn over<S: Simd>(s: S, base: f32, (scales, biases): (*const f32, *const f32), used: usize, to: *mut f32) {
+    let base = s.splat(base);
+    for i in (0..used).step_by(LANES) {
+        // SAFETY: the caller's promise.
+        unsafe { s.store(to.add(i), s.fnma(s.load(scales.add(i)), base, s.load(biases.add(i)))) };
+    }
 }
 
 /// What [`Sixteen::element`] adds, for each group of each row: two numbers, those of even and of odd lanes.
@@ -386,6 +437,8 @@ impl Sums<'_> {
         let most = match S::LEVEL {
             Level::Avx512 => [8, 8, 8, 4, 4, 2, 2, 2, 2][R],
             Level::Scalar => 1,
+            // Few rows have too few sums for the latency of adding to them.
+            Level::Avx2 => [2, if K::ADDS == 1 { 4 } else { 2 }, 2, 1, 1, 1, 1, 1, 1][R],
             _ => [2, 2, if K::ADDS == 1 { 2 } else { 1 }, 1, 1, 1, 1, 1, 1][R],
         };
         // Vectors of one group after one another.
@@ -416,11 +469,12 @@ impl Sums<'_> {
     unsafe fn part<S: Simd, K: Kind<S>, const R: usize, const N: usize, const PER: usize>(
         &mut self,
         s: S,
-        block: Block<K>,
+        mut block: Block<K>,
         w: usize,
         t: usize,
         n: usize,
     ) -> usize {
+        block.kind = block.kind.from_vector(w);
         let mut ahead = self.ahead;
         let lines = 4 * ahead.count().div_ceil(BLOCK);
         let keep = &self.state.keep[t..t + n];
