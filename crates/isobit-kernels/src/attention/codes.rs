@@ -9,7 +9,8 @@
 //! 2. Otherwise a block of keys becomes 64 columns of f32 and a block of values 64 rows ([`floats`]), which all rows use.
 //!
 //! Scales and biases of a block are widened together, before ([`words`]). Keys of other widths than four and eight
-//! bits become bytes first, a block at a time, and so do values where a width asks for it ([`bytes`]).
+//! bits become bytes first, a block at a time, and so do values where a width asks for it ([`bytes`]). With AVX2 neither does
+//! for a few rows (`halves`, `fields`).
 
 mod bytes;
 pub(super) mod direct;

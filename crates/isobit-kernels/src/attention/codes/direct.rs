@@ -4,7 +4,8 @@
 //! words by column; for each element d: x = its code * scale + bias of 64 rows;  s[r] = fma(q[r][d], x, s[r]);  softmax
 //! ```
 //!
-//! Elements come from words by column ([`Words`]) or, with AVX2, from halves of words ([`Halves`]). This is the first half; the second is [`values`](super::values). Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the
+//! Elements come from words by column ([`Words`]) or, with AVX2 and other widths than four and eight bits, from halves of words.
+//! This is the first half; the second is [`values`](super::values). Tiles have 1, 2, 4, 6 or 8 rows; where there are fewer, the
 //! last ones are zeros, and what becomes of them is not looked at. So queries, weights and accumulators have [`padded`] rows.
 
 use super::Codes;
@@ -121,6 +122,7 @@ pub(in crate::attention) struct Scores<'a> {
 }
 
 impl Scores<'_> {
+    /// Runs them at a level.
     pub fn at(self, level: Level) {
         #[cfg(target_arch = "x86_64")]
         if level == Level::Avx2 {
@@ -260,6 +262,7 @@ impl Scores<'_> {
             t += n;
         }
     }
+
     /// The tile of rows from row `t` on with the first `used` keys, `V` vectors of them at a time.
     ///
     /// # Safety

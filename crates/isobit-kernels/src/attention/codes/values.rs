@@ -7,7 +7,8 @@
 //! What a code becomes an element by is a [`Kind`]. With AVX-512 and up to five bits it is a table of the 16 or 32 elements that
 //! a row's group has at most ([`Tables`]), which holds whatever scale and bias are: a row's codes lie in a byte of each
 //! lane ([`spread`](super::bytes::spread)), and a lookup does not see what else is in the lane. Otherwise codes are put into
-//! the mantissas of powers of two, from bytes ([`Whole`]) or, with 4 bits, from words ([`Sixteens`]), in the [`Way`] that scales and biases allow.
+//! the mantissas of powers of two, from bytes ([`Whole`]) or, with 4 bits, from words ([`Sixteens`]), in the [`Way`] that scales and
+//! biases allow. With AVX2 other widths than 4 bits have kinds of their own, without bytes in between (`fields`).
 
 use super::Codes;
 use super::bytes::{self, Bytes};
