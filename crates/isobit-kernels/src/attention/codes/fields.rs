@@ -5,8 +5,8 @@
 
 use super::values::Kind;
 use super::words::element;
+use crate::simd::Simd;
 use crate::simd::avx2::{Avx2, F2};
-use crate::simd::{LANES, Simd};
 use std::arch::x86_64::*;
 
 /// Lookups of the elements of all eight codes of a group, or of all four twice. With `SHORT` scales have so few bits that products
@@ -168,7 +168,7 @@ impl<const BITS: usize, const EXACT: bool> Kind<Avx2> for Fields<BITS, EXACT> {
     }
     #[inline(always)]
     unsafe fn elements(&self, s: Avx2, from: *const u8, v: usize, &[scale, add]: &[F2; 2]) -> F2 {
-        const { assert!(BITS == 5 || BITS == 6 || BITS == 8 && LANES == 16) }
+        const { assert!(BITS == 5 || BITS == 6 || BITS == 8) }
         // SAFETY: the caller's promise: sixteen bytes with these codes.
         let number = unsafe {
             let all = _mm256_broadcastsi128_si256(_mm_loadu_si128(from.cast()));
