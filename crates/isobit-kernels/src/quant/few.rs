@@ -537,12 +537,35 @@ unsafe fn step<const R: usize, const V: usize, const OTHER: bool, const KIND: us
     macro_rules! shapes {
         ($load:ident) => {
             match (R, V) {
-                (1, 8) => wide!($load; s0 0, s1 2, s2 4, s3 6; x0 0; (s0 0: a0 0 0 x0) (s0 1: a1 0 1 x0) (s1 0: a2 0 2 x0) (s1 1: a3 0 3 x0) (s2 0: a4 0 4 x0) (s2 1: a5 0 5 x0) (s3 0: a6 0 6 x0) (s3 1: a7 0 7 x0)),
-                (2, 4) => wide!($load; s0 0, s1 2; x0 0, x1 1; (s0 0: a0 0 0 x0, b0 1 0 x1) (s0 1: a1 0 1 x0, b1 1 1 x1) (s1 0: a2 0 2 x0, b2 1 2 x1) (s1 1: a3 0 3 x0, b3 1 3 x1)),
-                (3, 3) => tall!($load; q0 p0 0, q1 p1 1, q2 p2 2; (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2) (2: c0 0 q0, c1 1 q1, c2 2 q2)),
-                (4, 3) => tall!($load; q0 p0 0, q1 p1 1, q2 p2 2; (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2) (2: c0 0 q0, c1 1 q1, c2 2 q2) (3: d0 0 q0, d1 1 q1, d2 2 q2)),
-                (5, 2) => tall!($load; q0 p0 0, q1 p1 1; (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1) (4: e0 0 q0, e1 1 q1)),
-                (6, 2) => tall!($load; q0 p0 0, q1 p1 1; (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1) (4: e0 0 q0, e1 1 q1) (5: f0 0 q0, f1 1 q1)),
+                (1, 8) => wide!(
+                    $load; s0 0, s1 2, s2 4, s3 6; x0 0;
+                    (s0 0: a0 0 0 x0) (s0 1: a1 0 1 x0) (s1 0: a2 0 2 x0) (s1 1: a3 0 3 x0) (s2 0: a4 0 4 x0)
+                    (s2 1: a5 0 5 x0) (s3 0: a6 0 6 x0) (s3 1: a7 0 7 x0)
+                ),
+                (2, 4) => wide!(
+                    $load; s0 0, s1 2; x0 0, x1 1;
+                    (s0 0: a0 0 0 x0, b0 1 0 x1) (s0 1: a1 0 1 x0, b1 1 1 x1) (s1 0: a2 0 2 x0, b2 1 2 x1)
+                    (s1 1: a3 0 3 x0, b3 1 3 x1)
+                ),
+                (3, 3) => tall!(
+                    $load; q0 p0 0, q1 p1 1, q2 p2 2;
+                    (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2) (2: c0 0 q0, c1 1 q1, c2 2 q2)
+                ),
+                (4, 3) => tall!(
+                    $load; q0 p0 0, q1 p1 1, q2 p2 2;
+                    (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2) (2: c0 0 q0, c1 1 q1, c2 2 q2)
+                    (3: d0 0 q0, d1 1 q1, d2 2 q2)
+                ),
+                (5, 2) => tall!(
+                    $load; q0 p0 0, q1 p1 1;
+                    (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1)
+                    (4: e0 0 q0, e1 1 q1)
+                ),
+                (6, 2) => tall!(
+                    $load; q0 p0 0, q1 p1 1;
+                    (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1)
+                    (4: e0 0 q0, e1 1 q1) (5: f0 0 q0, f1 1 q1)
+                ),
                 _ => unreachable!("no tile of {R} rows and {V} vectors"),
             }
         };
