@@ -640,22 +640,32 @@ unsafe fn step_of_floats<const R: usize, const V: usize>(from: *const f32, x: *c
     unsafe {
         match (R, V) {
             (2, 4) => {
-                tall!(q0 p0 0, q1 p1 1, q2 p2 2, q3 p3 3; (0: a0 0 q0, a1 1 q1, a2 2 q2, a3 3 q3) (1: b0 0 q0, b1 1 q1, b2 2 q2, b3 3 q3))
+                tall!(q0 p0 0, q1 p1 1, q2 p2 2, q3 p3 3;
+                    (0: a0 0 q0, a1 1 q1, a2 2 q2, a3 3 q3)
+                    (1: b0 0 q0, b1 1 q1, b2 2 q2, b3 3 q3))
             }
             (3, 3) => {
-                tall!(q0 p0 0, q1 p1 1, q2 p2 2; (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2) (2: c0 0 q0, c1 1 q1, c2 2 q2))
+                tall!(q0 p0 0, q1 p1 1, q2 p2 2;
+                    (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2)
+                    (2: c0 0 q0, c1 1 q1, c2 2 q2))
             }
             (4, 3) => {
-                tall!(q0 p0 0, q1 p1 1, q2 p2 2; (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2) (2: c0 0 q0, c1 1 q1, c2 2 q2) (3: d0 0 q0, d1 1 q1, d2 2 q2))
+                tall!(q0 p0 0, q1 p1 1, q2 p2 2;
+                    (0: a0 0 q0, a1 1 q1, a2 2 q2) (1: b0 0 q0, b1 1 q1, b2 2 q2)
+                    (2: c0 0 q0, c1 1 q1, c2 2 q2) (3: d0 0 q0, d1 1 q1, d2 2 q2))
             }
             (4, 2) => {
                 tall!(q0 p0 0, q1 p1 1; (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1))
             }
             (5, 2) => {
-                tall!(q0 p0 0, q1 p1 1; (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1) (4: e0 0 q0, e1 1 q1))
+                tall!(q0 p0 0, q1 p1 1;
+                    (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1)
+                    (3: d0 0 q0, d1 1 q1) (4: e0 0 q0, e1 1 q1))
             }
             (6, 2) => {
-                tall!(q0 p0 0, q1 p1 1; (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1) (3: d0 0 q0, d1 1 q1) (4: e0 0 q0, e1 1 q1) (5: f0 0 q0, f1 1 q1))
+                tall!(q0 p0 0, q1 p1 1;
+                    (0: a0 0 q0, a1 1 q1) (1: b0 0 q0, b1 1 q1) (2: c0 0 q0, c1 1 q1)
+                    (3: d0 0 q0, d1 1 q1) (4: e0 0 q0, e1 1 q1) (5: f0 0 q0, f1 1 q1))
             }
             _ => unreachable!("no tile of {R} rows and {V} vectors"),
         }
