@@ -81,7 +81,7 @@ impl Keys {
         first: usize,
         mut f: impl FnMut(usize, [F2; V]),
     ) {
-        // SAFETY (whole function): the caller's promise; the level is the proof of the instructions.
+        // SAFETY: the level is the proof of the instructions.
         let (mask, tops) = unsafe { (_mm256_set1_epi16(-1 << place(BITS)), tops(BITS)) };
         let mut at = self.halves.wrapping_add(first);
         for g in 0..self.groups {

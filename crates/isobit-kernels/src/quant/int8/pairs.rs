@@ -72,21 +72,23 @@ fn weight(digit: usize) -> __m256i {
 pub(super) unsafe fn tile(format: Format, rows: usize, t: &Tile) {
     macro_rules! rows {
         ($($r:literal)*) => {
-            // SAFETY: the caller's promise.
             match (format.codes, format.bits, span(format), rows) {
                 $(
-                    (Codes::E2m1, _, 16, $r) => unsafe { of_rows::<$r, 4, { fits(4, true) }, 1>(t) },
-                    (Codes::E2m1, _, _, $r) => unsafe { of_rows::<$r, 8, { fits(4, true) }, 1>(t) },
-                    (_, 2..=4, _, $r) => unsafe { of_rows::<$r, 8, { fits(4, false) }, 1>(t) },
-                    (_, 5, _, $r) => unsafe { of_rows::<$r, 8, { fits(5, false) }, 1>(t) },
-                    (_, 6, _, $r) => unsafe { of_rows::<$r, 8, { fits(6, false) }, 1>(t) },
-                    (_, _, _, $r) => unsafe { of_rows::<$r, 8, { fits(8, false) }, 2>(t) },
+                    (Codes::E2m1, _, 16, $r) => of_rows::<$r, 4, { fits(4, true) }, 1>(t),
+                    (Codes::E2m1, _, _, $r) => of_rows::<$r, 8, { fits(4, true) }, 1>(t),
+                    (_, 2..=4, _, $r) => of_rows::<$r, 8, { fits(4, false) }, 1>(t),
+                    (_, 5, _, $r) => of_rows::<$r, 8, { fits(5, false) }, 1>(t),
+                    (_, 6, _, $r) => of_rows::<$r, 8, { fits(6, false) }, 1>(t),
+                    (_, _, _, $r) => of_rows::<$r, 8, { fits(8, false) }, 2>(t),
                 )*
                 _ => unreachable!("no tile of {rows} rows"),
             }
         };
     }
-    rows! { 1 2 3 4 5 6 }
+    // SAFETY: the caller's promise.
+    unsafe {
+        rows! { 1 2 3 4 5 6 }
+    }
 }
 
 /// `R` rows times one strip: runs of `QUADS` vectors of codes, `FIT` of which are added in 16 bits.
@@ -206,6 +208,7 @@ unsafe fn fold<const R: usize, const FIT: usize, const DIGITS: usize>(
 pub(super) unsafe fn one_row(row: OneRow) {
     struct Take<'a>(OneRow<'a>);
     impl Take<'_> {
+        #[allow(clippy::extra_unused_type_parameters, reason = "the macro names the level")]
         #[inline(always)]
         fn of<S: Simd, const BITS: usize, const E2M1: bool, const QUADS: usize>(self) {
             // SAFETY: the promise of `one_row`.
