@@ -23,6 +23,8 @@ use crate::isa::Level;
 use crate::quant::Scales;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::dispatch_avx2;
 use crate::simd::{Kernel, LANES, Simd};
 
 /// Elements of working memory for [`Sums`].
@@ -243,6 +245,25 @@ impl<K> Block<K> {
     }
 }
 
+/// One kind with AVX2, in a function of its own: compilers take long for one function of all of them.
+#[cfg(target_arch = "x86_64")]
+struct Alone<'a, K> {
+    sums: Sums<'a>,
+    block: Block<K>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<K: Kind<Avx2>> Kernel for Alone<'_, K> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, _: S) {
+        if S::LEVEL == Level::Avx2 {
+            // SAFETY: the level is the proof of the instructions; the sums were checked, and the block was made, before.
+            unsafe { self.sums.all(Avx2::new(), self.block) }
+        }
+    }
+}
+
 impl Kernel for Sums<'_> {
     type Out = ();
     #[inline(always)]
@@ -263,11 +284,8 @@ impl Kernel for Sums<'_> {
             by_row(s, &codes, &codes.from.scales, scales, 1.0);
             by_row(s, &codes, &codes.from.biases, biases, 0.0);
             macro_rules! all {
-                ($s:expr, $kind:expr, $from:expr, $stride:expr, $adds:expr) => {
-                    self.all(
-                        $s,
-                        Block { kind: $kind, from: $from, stride: $stride, scales, adds: $adds, groups, group },
-                    )
+                ($kind:expr, $from:expr, $stride:expr, $adds:expr) => {
+                    self.all(s, Block { kind: $kind, from: $from, stride: $stride, scales, adds: $adds, groups, group })
                 };
             }
             let used = (codes.rows * groups).next_multiple_of(LANES);
@@ -276,8 +294,8 @@ impl Kernel for Sums<'_> {
                 macro_rules! tables {
                     ($form:expr, $t:expr, $from:expr, $stride:expr) => {
                         match short {
-                            true => all!(s, Tables::<S, $form, $t, true>::new(s, bits), $from, $stride, biases),
-                            false => all!(s, Tables::<S, $form, $t, false>::new(s, bits), $from, $stride, biases),
+                            true => all!(Tables::<S, $form, $t, true>::new(s, bits), $from, $stride, biases),
+                            false => all!(Tables::<S, $form, $t, false>::new(s, bits), $from, $stride, biases),
                         }
                     };
                 }
@@ -299,9 +317,15 @@ impl Kernel for Sums<'_> {
                 macro_rules! kinds {
                     ($way:expr, $of:ident::<$bits:literal>, $adds:expr) => {
                         match $way {
-                            true => all!(s, $of::<$bits, true>::new(s), from, stride, $adds),
-                            false => all!(s, $of::<$bits, false>::new(s), from, stride, biases.cast_const()),
+                            true => kinds!($of::<$bits, true>::new(s), $adds),
+                            false => kinds!($of::<$bits, false>::new(s), biases.cast_const()),
                         }
+                    };
+                    ($kind:expr, $adds:expr) => {
+                        dispatch_avx2(Alone {
+                            block: Block { kind: $kind, from, stride, scales, adds: $adds, groups, group },
+                            sums: self,
+                        })
                     };
                 }
                 if bits <= 3 {
@@ -326,11 +350,11 @@ impl Kernel for Sums<'_> {
                 match way_of(s, &codes, Sixteen::<S>::REACH, scales, biases, used) {
                     Way::Exact => {
                         sixteen_adds::<S, true>(s, (scales, biases), used, adds);
-                        all!(s, Sixteens::<S, true>(kind), from, stride, adds.cast_const())
+                        all!(Sixteens::<S, true>(kind), from, stride, adds.cast_const())
                     }
                     Way::Steps => {
                         sixteen_adds::<S, false>(s, (scales, biases), used, adds);
-                        all!(s, Sixteens::<S, false>(kind), from, stride, adds.cast_const())
+                        all!(Sixteens::<S, false>(kind), from, stride, adds.cast_const())
                     }
                 }
                 return;
@@ -344,9 +368,9 @@ impl Kernel for Sums<'_> {
             match way_of(s, &codes, reach_of_bytes(bits), scales, biases, used) {
                 Way::Exact => {
                     over(s, kind.base, (scales, biases), used, adds);
-                    all!(s, Whole::<S, true>(kind), from, stride, adds.cast_const())
+                    all!(Whole::<S, true>(kind), from, stride, adds.cast_const())
                 }
-                Way::Steps => all!(s, Whole::<S, false>(kind), from, stride, biases.cast_const()),
+                Way::Steps => all!(Whole::<S, false>(kind), from, stride, biases.cast_const()),
             }
         }
     }
