@@ -209,8 +209,7 @@ impl Pack<'_> {
     }
 
     /// The panel of `first` rows, after it that of `second` rows (if there are any), and their sums, which run with the rows
-    /// in lanes. If `scaled`, elements
-    /// are multiplied by [`Pack::factors`]; returns false if one of them does not stay exact.
+    /// in lanes. If `scaled`, elements are multiplied by [`Pack::factors`]; returns false if one of them does not stay exact.
     #[inline(always)]
     unsafe fn transposed<S: Simd>(&self, s: S, (start, first): (usize, usize), second: usize, scaled: bool) -> bool {
         let (p, rows) = (self.p, first + second);
