@@ -1,4 +1,5 @@
-//! 1 to 12 rows with AVX2: tiles of rows and of halves of strips (vectors of 8 columns) whose sums are in registers.
+//! 1 to 12 rows with AVX2: tiles of rows and of halves of strips (vectors of 8 columns) whose sums are in registers. More rows
+//! use the tiles whose codes are floats.
 //!
 //! ```text
 //! per at most 128 k (or a group; 256 with one or two rows), vectors of a tile at a time:
@@ -100,6 +101,23 @@ struct Chunk<'a> {
 }
 
 impl Few<'_> {
+    /// Adds groups whose codes are floats already, `[k][16]`, to the totals of all panels: for more rows than these kernels
+    /// take. Scales and biases are `[group][scale, bias][16]`; strips and room are not used.
+    ///
+    /// # Safety
+    /// The machine has AVX2, FMA and F16C; panels have 4 to 6 rows; activations have been packed, and not divided; floats,
+    /// scales and biases of the groups exist, and totals.
+    pub(super) unsafe fn panels(&self, groups: Range<usize>, panels: usize, codes: *const f32, ends: *const f32) {
+        for panel in 0..panels {
+            let (start, rows) = self.x.rows(panel);
+            let (floats_at, stride, width) = (codes.cast_mut(), LANES, LANES);
+            let groups = groups.clone();
+            let chunk = Chunk { few: self, groups, start, first: 0, far: 0, floats: floats_at, stride, ends, width };
+            // SAFETY: the caller's promise.
+            unsafe { floats(&chunk, rows, 2) };
+        }
+    }
+
     /// Computes the totals of `m` rows.
     ///
     /// # Safety

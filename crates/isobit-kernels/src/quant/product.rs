@@ -355,7 +355,7 @@ impl Job<'_> {
         }
         let parts = count.div_ceil(self.nv);
         let totals = Scratch::take::<f32>(parts * p.m * width);
-        if l.blocks() == 0 || takes_few(level, p.m) {
+        if l.blocks() == 0 || level == Level::Avx2 {
             // Sums of nothing; otherwise the first group writes every total, but where they are zeros to begin with.
             // SAFETY: the scratch has that many elements.
             unsafe { std::ptr::write_bytes(totals.ptr::<f32>(), 0, parts * p.m * width) };
@@ -386,26 +386,32 @@ impl Job<'_> {
     unsafe fn few(&self, _strips: &[*const i32], _next: *const i32, _totals: *mut f32) {
         #[cfg(target_arch = "x86_64")]
         {
-            use super::few::{Few, room};
-            let p = &self.p;
-            let room = Scratch::take::<f32>(room(p.m, p.w.format.group));
-            let few = Few {
-                format: p.w.format,
-                biases: !p.w.biases.is_null(),
-                other: p.dtype == Dtype::BF16,
-                layout: self.layout,
-                strips: _strips,
-                next: if _next.is_null() { 0 } else { _next as isize - _strips[0] as isize },
-                x: self.x,
-                room: room.ptr(),
-                totals: _totals,
-            };
+            let room = Scratch::take::<f32>(super::few::room(self.p.m, self.p.w.format.group));
+            let next = if _next.is_null() { 0 } else { _next as isize - _strips[0] as isize };
+            let few = super::few::Few { strips: _strips, next, room: room.ptr(), ..self.tiles_of_avx2(_totals) };
             // SAFETY: the caller's promise; the level in force is one that the machine has.
-            unsafe { few.run(p.m) };
+            unsafe { few.run(self.p.m) };
         }
     }
 
-    /// All rows times `parts` times `nv` strips: totals `[part][row][nv * 16]`.
+    /// What few.rs needs for tiles of floats with these totals, `[row][strip][16]`.
+    #[cfg(target_arch = "x86_64")]
+    fn tiles_of_avx2(&self, totals: *mut f32) -> super::few::Few<'_> {
+        let p = &self.p;
+        super::few::Few {
+            format: p.w.format,
+            biases: !p.w.biases.is_null(),
+            other: p.dtype == Dtype::BF16,
+            layout: self.layout,
+            strips: &[],
+            next: 0,
+            x: self.x,
+            room: std::ptr::null_mut(),
+            totals,
+        }
+    }
+
+    /// All rows times `parts` times `nv` strips: totals `[part][row][nv * 16]`, with AVX2 zeros before.
     ///
     /// # Safety
     /// `blocks` are strips' blocks, `totals` has room.
@@ -419,7 +425,8 @@ impl Job<'_> {
     ) {
         let (p, l) = (&self.p, &self.layout);
         let (group, width) = (p.w.format.group, self.nv * LANES);
-        let span = if self.head > 0 { block::SPAN } else { group.max(CODES) };
+        // With AVX2 all of a panel's activations at once: parts of panels would lie apart, and nobody would fetch them ahead.
+        let span = if self.head > 0 || level == Level::Avx2 { block::SPAN } else { group.max(CODES) };
         // Codes and, behind them, each group's scales and biases.
         let codes = Scratch::take::<f32>((span + 2 * (span / group)) * width);
         let ends = codes.ptr::<f32>().wrapping_add(span * width);
@@ -450,6 +457,12 @@ impl Job<'_> {
                 self.fill(level, strips, groups.clone(), to, ends, far);
             }
             if self.others == 0 {
+                continue;
+            }
+            #[cfg(target_arch = "x86_64")]
+            if level == Level::Avx2 {
+                // SAFETY: these are the tiles' operands and totals; the level in force is one that the machine has.
+                unsafe { self.tiles_of_avx2(totals).panels(groups, self.others, to, ends) };
                 continue;
             }
             // The panels of one row more come first.

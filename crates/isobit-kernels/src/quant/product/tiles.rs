@@ -58,11 +58,12 @@ impl Tiles<'_> {
     }
 }
 
-/// Whether a level has tiles of so many strips and rows.
+/// Whether a level has tiles of so many strips and rows; those of AVX2 are few.rs's.
 const fn exists(level: Level, nv: usize, rows: usize) -> bool {
     match level {
         Level::Avx512 => nv == 2 && rows > 4,
-        Level::Avx2 | Level::Neon => nv == 1 && rows > 2 || nv == 2 && rows == 2,
+        Level::Avx2 => false,
+        Level::Neon => nv == 1 && rows > 2 || nv == 2 && rows == 2,
         Level::Scalar => nv == 1 && rows <= 4,
     }
 }
@@ -70,6 +71,9 @@ const fn exists(level: Level, nv: usize, rows: usize) -> bool {
 /// Whether a level makes floats for tiles of so many strips before it multiplies: where there are few rows straight from words,
 /// these leave them.
 pub(super) const fn fills(level: Level, nv: usize) -> bool {
+    if matches!(level, Level::Avx2) {
+        return nv == 1;
+    }
     let mut rows = if matches!(level, Level::Avx512) { 8 } else { 1 };
     while rows < 8 {
         if exists(level, nv, rows) {
