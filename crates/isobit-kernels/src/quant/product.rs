@@ -7,7 +7,7 @@
 //!              while those of the next block are asked for
 //!   1 to 12 rows with AVX2: few.rs
 //!   few rows:  the same with several accumulators per strip (AVX-512)
-//!   more rows: per 128 k (or a group): codes to floats [k][lane]; per panel of rows and group:
+//!   more rows: per 128 k (or a group; 256 with AVX2): codes to floats [k][lane]; per panel of rows and group:
 //!              acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc)
 //!              with AVX-512 the first panel's rows go as few rows do, per 256 k, and leave the floats behind
 //!   per group: total = fma(acc, scale, total); total = fma(sum of x, bias, total)
@@ -16,8 +16,8 @@
 //!
 //! 1. For bfloat16 activations the odd element of a pair is stored before the even one in x, and the codes of a pair are
 //!    taken in that order: then the same loop runs in the contract's order, under flush-to-zero.
-//! 2. The floats of 32 columns and 128 k (256 with AVX-512) stay in the first-level cache while the rows go by; the rows of
-//!    256 k and the totals of up to 256 columns stay in the second.
+//! 2. The floats of 32 columns and 128 k (256 with AVX-512, and of 16 columns with AVX2) stay in the first-level cache while the
+//!    rows go by; the rows of 256 k and the totals of up to 256 columns stay in the second.
 //! 3. With AVX-512 tiles have 7 rows rather than 13, and their totals stay in registers beside the sums: a group's end that
 //!    loads totals from memory takes three times as long as its fused steps (measured: 92 % of the peak with, 96 % without).
 //! 4. One row takes four strips at a time: with eight there are not enough registers, and the compiler spills. A line of the

@@ -1,4 +1,5 @@
-//! Many rows, a tile of outputs at a time: sums of floats that were decoded before, or, for a few rows, straight from words.
+//! Many rows, a tile of outputs at a time: sums of floats that were decoded before, or, for a few rows, straight from words. With
+//! AVX2 both are in few.rs.
 //!
 //! ```text
 //! tiles (codes as floats):   per panel, per group:  acc[row][strip] = 0; for k: acc = fma(x[k][row], code, acc); end
