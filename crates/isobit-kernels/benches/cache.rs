@@ -19,6 +19,8 @@ use isobit_kernels::{isa, par};
 use std::time::Instant;
 
 const HEADS: usize = 8;
+/// Arguments.
+const NAMES: [&str; 5] = ["heads", "keys", "queries", "bits", "turns"];
 
 /// Uniform in -1..1.
 fn random(n: usize, seed: u64) -> Vec<f32> {
@@ -116,7 +118,9 @@ fn inputs<'a, T, K>(q: &'a [T], k: K, v: K, keys: usize, dim: usize, queries: us
     AttentionInputs { shape, q, k, v, scale: 1.0 / (dim as f64).sqrt(), mask: Mask::None, sinks: None }
 }
 
+/// What `NAME=1,2,3` among the arguments says.
 fn list(name: &str, otherwise: &[usize]) -> Vec<usize> {
+    assert!(NAMES.contains(&name));
     let given = std::env::args().find_map(|a| a.strip_prefix(name).and_then(|a| a.strip_prefix('=')).map(String::from));
     match given {
         Some(given) => given.split(',').map(|n| n.parse().expect("numbers, and commas between them")).collect(),
@@ -140,14 +144,20 @@ fn time(mut f: impl FnMut(usize)) -> f64 {
 }
 
 fn main() {
+    // Cargo adds `--bench`.
+    for arg in std::env::args().skip(1).filter(|arg| arg != "--bench") {
+        let known = arg.split_once('=').is_some_and(|(name, _)| NAMES.contains(&name));
+        assert!(known, "expected NAME=NUMBER,NUMBER with one of {NAMES:?}, got {arg:?}");
+    }
     par::set_threads(1);
     let turns = list("turns", &[15])[0];
     let (heads, queries) = (list("heads", &[64, 96, 128]), list("queries", &[1, 2, 4, 8]));
     println!("{} level, one thread; median ratios of {turns} turns to a bfloat16 cache\n", isa::level().name());
     for &keys in &list("keys", &[4096]) {
+        let columns: String = queries.iter().map(|n| format!(" {n} |")).collect();
         println!(
-            "| {keys} keys: heads of, bits, groups of | {} |",
-            queries.iter().map(|q| format!("{q} |")).collect::<String>()
+            "| {keys} keys: heads of, bits, groups of; queries: |{columns}\n|---|{}",
+            "---|".repeat(queries.len())
         );
         for &dim in &heads {
             row(keys, dim, &queries, turns);
@@ -211,15 +221,15 @@ fn row(keys: usize, dim: usize, queries: &[usize], turns: usize) {
                 .iter()
                 .map(|(k, v)| (Stored::of(k, keys, dim, bits, group), Stored::of(v, keys, dim, bits, group)))
                 .collect();
+            let (k, v) = &stored[0];
+            let (kf, vf) = (k.floats(), v.floats());
             let mut line = format!("| {dim}, {bits}, {group} |");
             for &n in queries {
                 let q = &q_bf16[..HEADS * n * dim];
                 let mut out = vec![bf16::ZERO; HEADS * n * dim];
-                let (k, v) = &stored[0];
                 attention_quantized(&inputs(q, k.operand(), v.operand(), keys, dim, n), &mut out);
                 let wide: Vec<f32> = q.iter().map(|x| x.to_f32()).collect();
                 let mut right = vec![0f32; out.len()];
-                let (kf, vf) = (k.floats(), v.floats());
                 attention(&inputs(&wide, rows(&kf, keys, dim), rows(&vf, keys, dim), keys, dim, n), &mut right, None);
                 let same = out.iter().zip(&right).all(|(a, &b)| a.to_bits() == bf16::from_f32(b).to_bits());
                 assert!(same, "{bits} bits, groups of {group}, heads of {dim}, {n} queries: other bits than of floats");
