@@ -177,7 +177,7 @@ fn float(dtype: Dtype, bits: u32) -> f64 {
 fn quant_products_match_float64() {
     for (i, format) in FORMATS.into_iter().enumerate() {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
-            for (m, n) in [(1, 37), (3, 5), (9, 16), (1, 1)] {
+            for (m, n) in [(1, 37), (3, 5), (9, 16), (1, 1), (13, 35), (40, 18)] {
                 let k = 3 * format.group;
                 let w = Matrix::random(format, n, k, 11 + i as u64);
                 let (x, values) = activations(dtype, m * k, 3);
