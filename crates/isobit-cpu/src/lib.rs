@@ -178,6 +178,7 @@ impl Backend for Cpu {
             Prim::NormVjp(p) => norm::norm_vjp(self, p, inputs, outs),
             Prim::RmsNorm(p) => norm::rms_norm(self, p, inputs, outs),
             Prim::Rope(p) => rope::rope(self, p, inputs, outs),
+            Prim::Quantize(p) => quant::quantize(self, p, inputs, outs),
             Prim::QuantizedSdpa(p) => attention::quantized_sdpa(self, p, inputs, outs),
             Prim::Sdpa(p) => attention::sdpa(self, p, inputs, outs),
             Prim::SdpaVjp(p) => attention::sdpa_vjp(self, p, inputs, outs),

@@ -11,10 +11,12 @@
 //! A row has the same bits in any company, so grouping changes speed alone.
 
 use crate::elementwise::{self, Op};
+use crate::layout::dtype_of;
 use crate::room::Room;
 use half::{bf16, f16};
-use isobit_core::backend::{Backend, Inputs, Ran};
+use isobit_core::backend::{Backend, Inputs, Outputs, Ran};
 use isobit_core::ops::gather_qmm::GatherQmm;
+use isobit_core::ops::quantize::Quantize;
 use isobit_core::ops::quantized_matmul::QuantizedMatmul;
 use isobit_core::quant::{Format, Mode};
 use isobit_core::{Dtype, Error, Result, Spec, Tensor};
@@ -33,6 +35,23 @@ pub fn pack_bits(cpu: &dyn Backend, bits: usize, mut inputs: Inputs, outs: &[Spe
     // SAFETY: both tensors are dense, and `infer` has checked that rows fill whole words.
     unsafe { quant::pack_bits(bits, x.as_ptr(), out.as_mut_ptr(), rows, n) };
     Ok(Ran::Done(smallvec![out]))
+}
+
+/// Floats to affine codes, scales and biases.
+pub fn quantize(cpu: &dyn Backend, p: &Quantize, mut inputs: Inputs, outs: &[Spec]) -> Result<Ran> {
+    if inputs[0].dtype() == Dtype::F64 {
+        return Ok(Ran::Decompose(inputs));
+    }
+    let x = cpu.contiguous(inputs.swap_remove(0))?;
+    let found = outs.iter().map(|s| Tensor::alloc(&s.shape, s.dtype)).collect::<Result<Outputs>>()?;
+    let (bits, group) = (p.format().bits(), p.format().group_size());
+    let [codes, scales, biases] = [0, 1, 2].map(|i| found[i].as_mut_byte_ptr());
+    let call = quant::Affine { bits, group, groups: x.size() / group, codes: codes.cast(), scales, biases };
+    // SAFETY: dense tensors; `infer` has checked that groups divide rows, and the outputs are fresh and have a place for each.
+    if !unsafe { quant::quantize(dtype_of(x.dtype()), x.as_byte_ptr(), call) } {
+        return Err(Error::dtype("quantize", format!("no quantization of {}", x.dtype())));
+    }
+    Ok(Ran::Done(found))
 }
 
 /// Words to codes.

@@ -17,6 +17,7 @@ mod dense;
 mod few;
 mod int8;
 mod product;
+mod quantize;
 mod rooms;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use codes::{pack_bits, unpack_bits};
 pub use dense::{Dense, DenseElement, dense};
 pub use int8::{has_int8, product_int8, products_int8};
 pub use product::{Product, product, products};
+pub use quantize::{Affine, quantize};
 
 /// What a code stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

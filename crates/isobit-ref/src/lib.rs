@@ -56,6 +56,7 @@ impl Backend for Reference {
             Prim::Custom(c) => return c.0.run(inputs, outs).map(Ran::Done),
             Prim::LayerNorm(_)
             | Prim::NormVjp(_)
+            | Prim::Quantize(_)
             | Prim::QuantizedSdpa(_)
             | Prim::RmsNorm(_)
             | Prim::Rope(_)
@@ -179,6 +180,7 @@ impl Reference {
             | Prim::Identity(_)
             | Prim::LayerNorm(_)
             | Prim::NormVjp(_)
+            | Prim::Quantize(_)
             | Prim::QuantizedSdpa(_)
             | Prim::RmsNorm(_)
             | Prim::Rope(_)

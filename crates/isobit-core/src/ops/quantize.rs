@@ -1,10 +1,16 @@
-//! Quantization and back, and 8-bit floats: compositions, so that they have every rule.
+//! Quantization and back, and 8-bit floats: compositions, so that they have every rule. Affine quantization is also one
+//! primitive, which a backend may have a kernel for: a cache of keys and values quantizes for every token.
 
 use super::constant;
-use crate::array::Array;
+use super::rms_norm::compute_dtype;
+use crate::array::{Array, apply_multi};
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
+use crate::prim::adaptors::Fused;
+use crate::prim::{Batched, Case, Cases, Domain, Specs, Vmap};
 use crate::quant::{Format, Mode};
+use crate::spec::Spec;
+use smallvec::smallvec;
 
 /// A quantized array.
 #[derive(Clone, Debug)]
@@ -65,13 +71,35 @@ pub(crate) fn quantize_by(op: &'static str, w: &Array, format: Format, global: O
     if !w.dtype().is_float() || w.dtype() == Dtype::F64 {
         return Err(Error::dtype(op, format!("expected float32, float16 or bfloat16, got {}", w.dtype())));
     }
-    let groups = groups(op, w, format)?;
-    let (codes, scales, biases) = match format.mode() {
-        Mode::Affine => affine(&groups, format.bits(), w.dtype())?,
-        _ => microscaled(&groups, format.mode(), per_group(global)?.as_ref())?,
-    };
-    let codes = super::flatten(&codes, w.ndim() as isize - 1, -1)?;
-    Ok(Quantized { codes: super::pack_bits(&super::stop_gradient(&codes)?, format.bits())?, scales, biases })
+    check_groups(op, w.spec(), format)?;
+    if format.mode() == Mode::Affine {
+        let mut parts = apply_multi(Quantize { format }, &[w])?.into_iter();
+        return match (parts.next(), parts.next(), parts.next()) {
+            (Some(codes), Some(scales), biases @ Some(_)) => Ok(Quantized { codes, scales, biases }),
+            _ => Err(Error::runtime(op, "expected three outputs")),
+        };
+    }
+    let (codes, scales, _) =
+        microscaled(&groups(op, w, format, Dtype::F32)?, format.mode(), per_group(global)?.as_ref())?;
+    Ok(Quantized { codes: packed(&codes, w.ndim(), format)?, scales, biases: None })
+}
+
+/// Checks that groups divide the last of at least two axes.
+fn check_groups(op: &'static str, w: &Spec, format: Format) -> Result<()> {
+    if w.ndim() < 2 {
+        return Err(Error::value(op, format!("expected at least two axes, got shape {:?}", w.shape)));
+    }
+    let (k, group) = (w.shape[w.ndim() - 1], format.group_size());
+    if !k.is_multiple_of(group) {
+        return Err(Error::value(op, format!("expected a last axis that is a multiple of {group}, got {k}")));
+    }
+    Ok(())
+}
+
+/// Codes `[..., groups, group]` of an array of so many axes as words, without a gradient.
+fn packed(codes: &Array, axes: usize, format: Format) -> Result<Array> {
+    let codes = super::flatten(codes, axes as isize - 1, -1)?;
+    super::pack_bits(&super::stop_gradient(&codes)?, format.bits())
 }
 
 /// The values that `w` has once it is quantized in a format without biases, in `dtype`. The global scale of which the
@@ -84,7 +112,7 @@ pub(crate) fn rounded(
     apply: bool,
     dtype: Dtype,
 ) -> Result<Array> {
-    let groups = groups(op, w, format)?;
+    let groups = groups(op, w, format, Dtype::F32)?;
     let global = per_group(global)?;
     let (codes, scales, _) = microscaled(&groups, format.mode(), global.as_ref())?;
     let scale = scale_value(&super::expand_dims(&scales, -1)?, format.mode(), global.as_ref().filter(|_| apply))?;
@@ -92,16 +120,11 @@ pub(crate) fn rounded(
     super::stop_gradient(&super::flatten(&value, w.ndim() as isize - 1, -1)?)
 }
 
-/// The array in float32 as `[..., groups, group]`.
-fn groups(op: &'static str, w: &Array, format: Format) -> Result<Array> {
-    if w.ndim() < 2 {
-        return Err(Error::value(op, format!("expected at least two axes, got shape {:?}", w.shape())));
-    }
+/// The array in that dtype as `[..., groups, group]`.
+fn groups(op: &'static str, w: &Array, format: Format, dtype: Dtype) -> Result<Array> {
+    check_groups(op, w.spec(), format)?;
     let (k, group) = (w.shape()[w.ndim() - 1], format.group_size());
-    if !k.is_multiple_of(group) {
-        return Err(Error::value(op, format!("expected a last axis that is a multiple of {group}, got {k}")));
-    }
-    super::unflatten(&super::astype(w, Dtype::F32)?, -1, &[(k / group) as isize, group as isize])
+    super::unflatten(&super::astype(w, dtype)?, -1, &[(k / group) as isize, group as isize])
 }
 
 /// A global scale that is one number, without axes.
@@ -116,8 +139,74 @@ fn per_group(global: Option<&Array>) -> Result<Option<Array>> {
 
 type Parts = (Array, Array, Option<Array>);
 
+/// The primitive of [`quantize`] in an affine format: codes in words, scales, biases. It takes float64 too, and computes in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Quantize {
+    format: Format,
+}
+
+impl Quantize {
+    /// The format, which is affine.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+}
+
+impl Fused for Quantize {
+    const NAME: &'static str = "quantize";
+
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        let w = match inputs {
+            [w] if self.format.mode() == Mode::Affine => w,
+            _ => return Err(Error::value(Self::NAME, format!("expected 1 input and affine, got {}", inputs.len()))),
+        };
+        super::require_float(Self::NAME, w.dtype)?;
+        check_groups(Self::NAME, w, self.format)?;
+        let last = w.ndim() - 1;
+        let k = w.shape[last];
+        let of = |n: usize, dtype: Dtype| {
+            let mut shape = w.shape.clone();
+            shape[last] = n;
+            Spec { shape, dtype }
+        };
+        let numbers = of(k / self.format.group_size(), w.dtype);
+        Ok(smallvec![of(self.format.words(k), Dtype::U32), numbers.clone(), numbers])
+    }
+
+    fn decompose(&self, inputs: &[Array]) -> Result<Vec<Array>> {
+        let w = &inputs[0];
+        let groups = groups(Self::NAME, w, self.format, compute_dtype(w.dtype()))?;
+        let (codes, scales, biases) = affine(&groups, self.format.bits(), w.dtype())?;
+        Ok([packed(&codes, w.ndim(), self.format)?, scales].into_iter().chain(biases).collect())
+    }
+
+    fn vmap(&self, cx: &Vmap<'_>) -> Result<Batched> {
+        Ok(apply_multi(self.clone(), &[&cx.front(0)?])?.into_iter().map(|a| (a, Some(0))).collect())
+    }
+
+    fn cases() -> Cases {
+        let case = |bits, group, shape: &[usize]| {
+            let format = Format::new(Mode::Affine, Some(group), Some(bits)).ok()?;
+            Some(Case::new(Quantize { format }).input(shape, Domain::Real(-2.0, 2.0)).exact())
+        };
+        let all = [
+            case(4, 64, &[3, 64]),
+            case(2, 32, &[2, 96]),
+            case(3, 32, &[1, 64]),
+            case(5, 128, &[2, 128]),
+            case(6, 32, &[2, 2, 32]),
+            case(8, 64, &[2, 128]),
+            case(4, 32, &[0, 32]),
+            case(8, 32, &[3, 0]),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+crate::primitive_via!(Fused, Quantize);
+
 fn affine(w: &Array, bits: usize, dtype: Dtype) -> Result<Parts> {
-    let c = |x: f64| Array::scalar(x, Dtype::F32);
+    let c = |x: f64| constant(w, x);
     let top = c(((1u32 << bits) - 1).into());
     let (low, high) = (super::min(w, -1isize, true)?, super::max(w, -1isize, true)?);
     let scale = super::maximum(&super::divide(&super::subtract(&high, &low)?, &top)?, &c(1e-7))?;

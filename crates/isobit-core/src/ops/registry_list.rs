@@ -96,6 +96,7 @@ primitives! {
     fused: {
         layer_norm::LayerNorm,
         norm_vjp::NormVjp,
+        quantize::Quantize,
         quantized_sdpa::QuantizedSdpa,
         rms_norm::RmsNorm,
         rope::Rope,

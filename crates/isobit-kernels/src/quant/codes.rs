@@ -1,6 +1,7 @@
 //! Codes of a few bits in 32-bit words, one stream of bits per row.
 
 use crate::par;
+use std::mem::MaybeUninit;
 
 /// Rows of codes that one task takes, in bytes.
 const TASK: usize = 64 << 10;
@@ -34,22 +35,28 @@ pub unsafe fn pack_bits(bits: usize, codes: *const u8, words: *mut u32, rows: us
         let (from, to) = unsafe {
             (
                 std::slice::from_raw_parts(codes.add(row * n), n),
-                std::slice::from_raw_parts_mut(words.add(row * width).cast::<std::mem::MaybeUninit<u32>>(), width),
+                std::slice::from_raw_parts_mut(words.add(row * width).cast::<MaybeUninit<u32>>(), width),
             )
         };
-        let mask = (1u64 << bits) - 1;
-        let (mut held, mut count, mut at) = (0u64, 0, 0);
-        for &c in from {
-            held |= (u64::from(c) & mask) << count;
-            count += bits;
-            if count >= 32 {
-                to[at].write(held as u32);
-                at += 1;
-                held >>= 32;
-                count -= 32;
-            }
-        }
+        pack(bits, from, to);
     });
+}
+
+/// Packs codes (their low `bits` bits) that fill whole words.
+#[inline(always)]
+pub(super) fn pack(bits: usize, codes: &[u8], words: &mut [MaybeUninit<u32>]) {
+    let mask = (1u64 << bits) - 1;
+    let (mut held, mut count, mut at) = (0u64, 0, 0);
+    for &c in codes {
+        held |= (u64::from(c) & mask) << count;
+        count += bits;
+        if count >= 32 {
+            words[at].write(held as u32);
+            at += 1;
+            held >>= 32;
+            count -= 32;
+        }
+    }
 }
 
 /// Unpacks `rows` rows of `width` words into `width * 32 / bits` codes each.
@@ -65,7 +72,7 @@ pub unsafe fn unpack_bits(bits: usize, words: *const u32, codes: *mut u8, rows: 
         let (from, to) = unsafe {
             (
                 std::slice::from_raw_parts(words.add(row * width), width),
-                std::slice::from_raw_parts_mut(codes.add(row * n).cast::<std::mem::MaybeUninit<u8>>(), n),
+                std::slice::from_raw_parts_mut(codes.add(row * n).cast::<MaybeUninit<u8>>(), n),
             )
         };
         let mask = (1u64 << bits) - 1;
