@@ -337,5 +337,5 @@ fn run<T: FloatLanes, K: Source>(x: &AttentionInputs<T, K>, out: &mut [T], lse: 
     });
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;

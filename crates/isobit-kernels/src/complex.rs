@@ -8,7 +8,7 @@
 //! Branch cuts and signed zeros are those of C99's Annex G: on a cut the sign of the zero says which side is meant.
 
 pub mod lines;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 use libm::{asinh, atan2, cos, cosh, exp, log, log1p, sin, sinh};

@@ -18,7 +18,7 @@ use crate::reduce::{Origin, Target};
 use crate::simd;
 
 mod block;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 /// An axis of both views: its length, and the strides in elements.

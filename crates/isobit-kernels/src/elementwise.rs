@@ -30,7 +30,7 @@ mod double;
 mod integer;
 mod movement;
 mod single;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 pub use cast::{cast, cast_operand};

@@ -4,6 +4,10 @@
 //! transform. Every function gives the same bits at every [`isa::Level`] and for every thread count
 //! (`docs/numerics.md` states the orders).
 
+#[cfg(feature = "self-test")]
+#[macro_use]
+pub mod self_test;
+
 pub mod attention;
 pub mod complex;
 pub mod copy;
@@ -26,6 +30,6 @@ pub mod sort;
 
 mod disjoint;
 mod float_lanes;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod test_settings;
 mod transpose16;

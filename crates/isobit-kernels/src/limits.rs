@@ -113,9 +113,9 @@ pub fn read_gbs(data: &[f32]) -> f64 {
     (part * threads * 4) as f64 / seconds / 1e9
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
-    #[test]
+    self_test!(rates_are_rates);
     fn rates_are_rates() {
         let data = vec![1.0f32; 1 << 16];
         for rate in [super::fma_rate(2000), super::read_gbs(&data)] {

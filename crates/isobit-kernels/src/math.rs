@@ -14,7 +14,7 @@ mod hyperbolic;
 mod inverse;
 mod log;
 mod pow;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 mod trig;
 

@@ -345,14 +345,14 @@ fn wait_for_epoch(index: usize, seen: u64, gaps: &mut Gaps) -> u64 {
     now
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
     /// Tests that change the number of threads run one at a time.
     static SERIAL: Mutex<()> = Mutex::new(());
 
-    #[test]
+    self_test!(every_task_runs_once);
     fn every_task_runs_once() {
         let _serial = lock(&SERIAL);
         for n in [1, 2, 3, 7, 2, 1, 4, 11] {
@@ -371,7 +371,7 @@ mod tests {
         set_threads(2);
     }
 
-    #[test]
+    self_test!(nested_and_concurrent_runs);
     fn nested_and_concurrent_runs() {
         let _serial = lock(&SERIAL);
         set_threads(3);
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(total.load(SeqCst), 4 * 200 * 35);
     }
 
-    #[test]
+    self_test!(panics_reach_the_caller_and_the_pool_survives);
     fn panics_reach_the_caller_and_the_pool_survives() {
         let _serial = lock(&SERIAL);
         set_threads(3);
@@ -413,7 +413,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(sleeping_workers_wake);
     fn sleeping_workers_wake() {
         let _serial = lock(&SERIAL);
         set_threads(4);
@@ -428,7 +428,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(workers_wait_awake_only_while_jobs_come_quickly);
     fn workers_wait_awake_only_while_jobs_come_quickly() {
         let mut gaps = Gaps::default();
         assert_eq!(gaps.limit(), SPIN);
@@ -442,7 +442,7 @@ mod tests {
         assert_eq!(gaps.limit(), SPIN);
     }
 
-    #[test]
+    self_test!(slices_cover_the_tasks);
     fn slices_cover_the_tasks() {
         for (tasks, slices) in [(1, 1), (7, 2), (8, 8), (9, 8), (1000, 3)] {
             let starts: Vec<usize> = (0..=slices).map(|s| slice_start(tasks, s, slices)).collect();
@@ -451,7 +451,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(chunks_cover_the_range);
     fn chunks_cover_the_range() {
         let seen = Mutex::new(Vec::new());
         for_chunks(10, 4, |a, b| lock(&seen).push((a, b)));

@@ -19,7 +19,7 @@ mod int8;
 mod product;
 mod quantize;
 mod rooms;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 pub use block::Packed;

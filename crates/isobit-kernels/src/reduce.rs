@@ -19,7 +19,7 @@ use std::fmt;
 mod columns;
 mod plain;
 pub(crate) mod rows;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 pub(crate) use plain::{double_row_max, double_row_sum};

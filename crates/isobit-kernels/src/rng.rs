@@ -156,7 +156,7 @@ fn pairs_avx2(key: (u32, u32), counter: (u32, u32), a: &mut [[u8; 4]], b: &mut [
     pairs(key, counter, a, b)
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
@@ -186,14 +186,14 @@ mod tests {
         out.as_chunks::<4>().0.iter().map(|&b| u32::from_le_bytes(b)).collect()
     }
 
-    #[test]
+    self_test!(known_answers_of_the_paper);
     fn known_answers_of_the_paper() {
         assert_eq!(threefry2x32((0, 0), (0, 0)), (0x6b20_0159, 0x99ba_4efe));
         assert_eq!(threefry2x32((!0, !0), (!0, !0)), (0x1cb9_96fc, 0xbb00_2be7));
         assert_eq!(threefry2x32((0x1319_8a2e, 0x0370_7344), (0x243f_6a88, 0x85a3_08d3)), (0xc492_3a9c, 0x483d_f7a0));
     }
 
-    #[test]
+    self_test!(same_bits_as_mlx);
     fn same_bits_as_mlx() {
         // Printed by MLX 0.32.4: mx.random.key, mx.random.split (n = 2, 3, 5) and a vmapped split.
         let key = key_from_seed(42);
@@ -218,7 +218,7 @@ mod tests {
         );
     }
 
-    #[test]
+    self_test!(an_odd_number_of_words_as_in_mlx);
     fn an_odd_number_of_words_as_in_mlx() {
         // mx.random.uniform(shape=(5,), key=mx.random.key(42)) of MLX 0.32.4, as bits: min(w / (2^32 - 1), below 1).
         let got: Vec<u32> = words(&key_from_seed(42), 5)
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(got, [1060820329, 1063158653, 1044981518, 1045769890, 1044322926]);
     }
 
-    #[test]
+    self_test!(every_size_level_and_thread_count_gives_the_layout);
     fn every_size_level_and_thread_count_gives_the_layout() {
         let _guard = crate::test_settings::lock();
         let keys: Vec<u32> = (0..14u32).map(|i| i.wrapping_mul(0x9E37_79B9)).collect();

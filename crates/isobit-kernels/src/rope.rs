@@ -312,5 +312,5 @@ impl RopeElement for f64 {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;

@@ -192,5 +192,5 @@ fn drive<T: Send + Sync, K: LineScan<T>>(kernel: K, src: &[T], dst: &mut [T], sp
     });
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;

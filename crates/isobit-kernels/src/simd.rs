@@ -21,7 +21,7 @@ pub(crate) mod fused;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 pub mod scalar;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 /// Lanes of a vector at every level.

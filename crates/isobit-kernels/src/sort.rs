@@ -245,5 +245,5 @@ fn argsort_row<T: SortKey>(row: &[T], out: &mut [u32]) {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;

@@ -225,7 +225,7 @@ mod x86 {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
     use crate::simd::{Kernel, dispatch_at};
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(rows_become_columns_at_every_level);
     fn rows_become_columns_at_every_level() {
         for level in crate::isa::available() {
             let t = dispatch_at(level, Run);
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(copies_from_misaligned_rows);
     fn copies_from_misaligned_rows() {
         let stride = 71;
         let bytes: Vec<u8> = (0..16 * stride).map(|i| (i * 37 % 251) as u8).collect();

@@ -52,8 +52,17 @@ fn ulp(args: &[&str]) -> Result<(), String> {
         let is_stride = arg.parse::<u32>().is_ok_and(|n| n > 0);
         env.push((if is_stride { "ISOBIT_SWEEP" } else { "ISOBIT_FUNCTION" }, *arg));
     }
-    let test =
-        ["test", "--quiet", "--package", "isobit-kernels", "--lib", "--", "--nocapture", "math::tests::every_float"];
+    let test = [
+        "test",
+        "--quiet",
+        "--package",
+        "isobit-kernels",
+        "--test",
+        "unit",
+        "--",
+        "--nocapture",
+        "math::tests::every_float",
+    ];
     step("errors of the float32 functions", &env, &test)
 }
 

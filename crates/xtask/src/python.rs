@@ -36,7 +36,9 @@ pub fn build() -> Result<PathBuf, String> {
     let packages = packages();
     // The whole workspace, so that dependencies have the features that the tests built them with: with those of this package
     // alone cargo builds the kernels once more.
-    step("the Python package, built", &[], &["build", "--quiet", "--workspace", "--lib"])?;
+    let features = ["--features", "isobit-kernels/self-test"];
+    let build = [&["build", "--quiet", "--workspace", "--lib"][..], &features].concat();
+    step("the Python package, built", &[], &build)?;
     let package = packages.join("isobit");
     if package.exists() {
         std::fs::remove_dir_all(&package).map_err(|e| format!("{}: {e}", package.display()))?;

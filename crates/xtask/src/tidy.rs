@@ -70,7 +70,8 @@ fn check(name: &str, text: &str, found: &mut Vec<String>) {
 
 /// Lines before the unit tests, without comments.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let end = text.find("#[cfg(test)]").unwrap_or(text.len());
+    let tests = ["#[cfg(test)]", "#[cfg(feature = \"self-test\")]\nmod tests {"];
+    let end = tests.iter().filter_map(|head| text.find(head)).min().unwrap_or(text.len());
     text[..end].lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with("//"))
 }
 

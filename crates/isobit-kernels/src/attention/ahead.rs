@@ -87,11 +87,11 @@ fn prefetch<const NEAR: bool>(_at: *const u8) {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
-    #[test]
+    self_test!(every_line_once);
     fn every_line_once() {
         let data = vec![0f32; 4096];
         // Three rows of 40 elements, 100 apart: lines at bytes 0, 64, 128 of each.

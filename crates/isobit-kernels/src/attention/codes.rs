@@ -19,7 +19,7 @@ mod fields;
 mod floats;
 #[cfg(target_arch = "x86_64")]
 mod halves;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 pub(super) mod values;
 mod words;

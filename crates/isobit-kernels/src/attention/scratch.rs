@@ -26,7 +26,7 @@ impl Scratch {
         if self.buffer.len() < total {
             self.buffer = vec![0.0; total];
         }
-        #[cfg(any(test, debug_assertions))]
+        #[cfg(debug_assertions)]
         self.buffer.fill(f32::NAN);
         let skip = self.buffer.as_ptr().align_offset(64);
         let mut rest = &mut self.buffer[skip..];

@@ -253,7 +253,7 @@ fn case_all<T: Sample>(case: &Case, what: &str) {
     });
 }
 
-#[test]
+self_test!(every_shape_follows_the_order);
 fn every_shape_follows_the_order() {
     let _guard = test_settings::lock();
     for (heads, len, dim) in [
@@ -274,7 +274,7 @@ fn every_shape_follows_the_order() {
     }
 }
 
-#[test]
+self_test!(sinks_and_masks_follow_the_order);
 fn sinks_and_masks_follow_the_order() {
     let _guard = test_settings::lock();
     let mut case = Case::new(2, [4, 2], [9, 580], [24, 24]);
@@ -316,7 +316,7 @@ fn sinks_and_masks_follow_the_order() {
     });
 }
 
-#[test]
+self_test!(equal_masks_of_different_kinds_give_equal_bits);
 fn equal_masks_of_different_kinds_give_equal_bits() {
     let case = Case::new(1, [4, 2], [70, 150], [32, 32]);
     let (q, k) = (case.shape.q_len, case.shape.k_len);
@@ -365,7 +365,7 @@ fn slice(case: &Case, from: usize, to: usize, keys: usize) -> Case {
     }
 }
 
-#[test]
+self_test!(chunked_prefill_and_decode_give_the_bits_of_one_prefill);
 fn chunked_prefill_and_decode_give_the_bits_of_one_prefill() {
     let _guard = test_settings::lock();
     let n = 600;
@@ -400,7 +400,7 @@ fn chunked_prefill_and_decode_give_the_bits_of_one_prefill() {
     }
 }
 
-#[test]
+self_test!(grouped_heads_are_repeated_heads_and_batches_are_single_calls);
 fn grouped_heads_are_repeated_heads_and_batches_are_single_calls() {
     for kv in [4, 2, 1] {
         let case = Case::new(3, [4, kv], [11, 90], [24, 16]);
@@ -427,7 +427,7 @@ fn grouped_heads_are_repeated_heads_and_batches_are_single_calls() {
     }
 }
 
-#[test]
+self_test!(nothing_behind_a_mask_shows);
 fn nothing_behind_a_mask_shows() {
     let _guard = test_settings::lock();
     let clean = Case::new(1, [2, 1], [20, 90], [24, 40]);
@@ -456,7 +456,7 @@ fn nothing_behind_a_mask_shows() {
     }
 }
 
-#[test]
+self_test!(rows_that_see_nothing_are_zero);
 fn rows_that_see_nothing_are_zero() {
     let mut case = Case::new(1, [2, 1], [6, 4], [8, 8]);
     let (out, lse) = case.run::<f32>(Layout::Contiguous, Mask::Causal);
@@ -472,7 +472,7 @@ fn rows_that_see_nothing_are_zero() {
     assert_eq!((lse[0], lse[6]), (3.0, -2.0));
 }
 
-#[test]
+self_test!(empty_sizes);
 fn empty_sizes() {
     for (len, dim) in [([0, 5], [4, 4]), ([5, 0], [4, 4]), ([3, 3], [0, 4]), ([3, 3], [4, 0])] {
         let case = Case::new(1, [2, 1], len, dim);
@@ -481,7 +481,7 @@ fn empty_sizes() {
     }
 }
 
-#[test]
+self_test!(a_nan_or_infinite_score_gives_nan);
 fn a_nan_or_infinite_score_gives_nan() {
     for bad in [f32::NAN, f32::INFINITY] {
         let mut case = Case::new(1, [1, 1], [3, 70], [4, 4]);
@@ -531,7 +531,7 @@ fn close<T: Sample>(case: &Case, unit: f64) {
     }
 }
 
-#[test]
+self_test!(close_to_the_definition);
 fn close_to_the_definition() {
     for len in [[70, 70], [3, 1200]] {
         let case = Case::new(1, [4, 2], len, [64, 32]);
@@ -541,7 +541,7 @@ fn close_to_the_definition() {
     }
 }
 
-#[test]
+self_test!(f64_agrees_with_f32_far_closer_than_f32_can_and_is_row_stable);
 fn f64_agrees_with_f32_far_closer_than_f32_can_and_is_row_stable() {
     let case = Case::new(1, [4, 2], [9, 130], [16, 8]);
     let wide = |x: &Dense| x.data.iter().map(|&x| x as f64).collect::<Vec<_>>();
@@ -577,8 +577,7 @@ fn f64_agrees_with_f32_far_closer_than_f32_can_and_is_row_stable() {
     }
 }
 
-#[test]
-#[should_panic(expected = "the keys reach")]
+self_test!(operands_outside_their_slices_are_refused, panics "the keys reach");
 fn operands_outside_their_slices_are_refused() {
     let data = vec![0f32; 64];
     let o = |len: isize| Operand { data: &data, offset: 0, strides: [0, 0, len] };

@@ -470,5 +470,5 @@ impl<'a, T: FloatLanes> Work<'a, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;

@@ -18,7 +18,7 @@ fn assert_close(got: Complex, want: Complex, what: &str) {
     }
 }
 
-#[test]
+self_test!(inverse_functions_undo_the_functions_near_and_far);
 fn inverse_functions_undo_the_functions_near_and_far() {
     type F = fn(Complex) -> Complex;
     let pairs: [(&str, F, F); 8] = [
@@ -43,7 +43,7 @@ fn inverse_functions_undo_the_functions_near_and_far() {
     }
 }
 
-#[test]
+self_test!(the_sign_of_a_zero_chooses_the_side_of_a_cut);
 fn the_sign_of_a_zero_chooses_the_side_of_a_cut() {
     let root = 3f64.sqrt();
     let a = libm::log(2.0 + root);
@@ -61,7 +61,7 @@ fn the_sign_of_a_zero_chooses_the_side_of_a_cut() {
     assert_close(z(-0.0, 2.0).asinh(), z(-a, PI / 2.0), "asinh");
 }
 
-#[test]
+self_test!(nothing_overflows_or_cancels_on_the_way);
 fn nothing_overflows_or_cancels_on_the_way() {
     let (big, tiny) = (f64::from(f32::MAX), f64::from(f32::from_bits(1)));
     assert_close(z(big, big) / z(big, big), z(1.0, 0.0), "quotient of the largest");
@@ -77,7 +77,7 @@ fn nothing_overflows_or_cancels_on_the_way() {
     assert!((z(700.0, 2.0).log_add_exp(z(700.0, 2.0)).re - 700.0 - LN_2).abs() < 1e-12);
 }
 
-#[test]
+self_test!(infinities_zeros_and_nans);
 fn infinities_zeros_and_nans() {
     let inf = f64::INFINITY;
     assert_eq!(z(inf, 0.0).exp(), z(inf, 0.0));
@@ -93,7 +93,7 @@ fn infinities_zeros_and_nans() {
     assert_eq!(Complex::ZERO.sign(), Complex::ZERO);
 }
 
-#[test]
+self_test!(numbers_are_ordered_by_real_then_imaginary_part);
 fn numbers_are_ordered_by_real_then_imaginary_part() {
     let rising =
         [[-INF, 1.0], [-2.0, 3.0], [-0.0, -1.0], [0.0, 0.5], [-0.0, 0.75], [1.0, -5.0], [1.0, INF], [INF, 0.0]];
@@ -111,7 +111,7 @@ fn numbers_are_ordered_by_real_then_imaginary_part() {
     assert_eq!(maximum([1.0, 2.0], [1.0, 3.0]), [1.0, 3.0]);
 }
 
-#[test]
+self_test!(lines_are_reduced_and_scanned_one_element_after_the_other);
 fn lines_are_reduced_and_scanned_one_element_after_the_other() {
     use crate::reduce::ReduceOp;
     use crate::scan::{ScanOp, ScanSpec};

@@ -64,7 +64,7 @@ const CASES: &[Case] = &[
     (&[100, 40, 60], 0, &[2400, 1, 40], 0, &[2400, 60, 1]),
 ];
 
-#[test]
+self_test!(every_pattern_size_level_and_thread_count);
 fn every_pattern_size_level_and_thread_count() {
     let _lock = lock();
     for &(shape, s0, ss, d0, ds) in CASES {
@@ -89,7 +89,7 @@ fn every_pattern_size_level_and_thread_count() {
     }
 }
 
-#[test]
+self_test!(large_copies_stream);
 fn large_copies_stream() {
     let _lock = lock();
     // Over the streaming threshold: flat with a misaligned end, and transposed with aligned and unaligned rows.
@@ -121,7 +121,7 @@ fn large_copies_stream() {
     }
 }
 
-#[test]
+self_test!(gathered_ranges);
 fn gathered_ranges() {
     let shape = [4usize, 6, 5];
     let strides = [1isize, 20, -4];

@@ -223,7 +223,7 @@ fn run_unary(op: UnaryOp, dtype: Dtype, src: &[u8], n: usize) -> Result<Vec<u8>,
     Ok(bytes[..n * size].to_vec())
 }
 
-#[test]
+self_test!(unary_values);
 fn unary_values() {
     let _lock = lock();
     let n = 500;
@@ -422,7 +422,7 @@ fn run_binary(op: BinaryOp, dtype: Dtype, a: &[u8], b: &[u8], n: usize, kind: us
     Ok(bytes[..n * size].to_vec())
 }
 
-#[test]
+self_test!(binary_values);
 fn binary_values() {
     let _lock = lock();
     let n = 23 * 23 + 40;
@@ -487,7 +487,7 @@ fn canonical(dtype: Dtype, bytes: &[u8]) -> Vec<u64> {
         .collect()
 }
 
-#[test]
+self_test!(bits_do_not_depend_on_level_threads_or_length);
 fn bits_do_not_depend_on_level_threads_or_length() {
     let _lock = lock();
     let lengths = (0..=70).chain([127, 128, 129, 255, 256, 257, 1000, 1023, 1024, 1025, 2049]);
@@ -524,7 +524,7 @@ fn bits_do_not_depend_on_level_threads_or_length() {
     }
 }
 
-#[test]
+self_test!(large_outputs_threads_and_streaming);
 fn large_outputs_threads_and_streaming() {
     let _lock = lock();
     // Over the streaming threshold, with a misaligned start and a ragged end.
@@ -557,7 +557,7 @@ fn large_outputs_threads_and_streaming() {
     });
 }
 
-#[test]
+self_test!(fill_and_select);
 fn fill_and_select() {
     let _lock = lock();
     each(|how| {
@@ -656,7 +656,7 @@ fn exact_cast(from: Value, to: Dtype) -> Value {
     }
 }
 
-#[test]
+self_test!(casts_are_exact_or_rounded_once);
 fn casts_are_exact_or_rounded_once() {
     let _lock = lock();
     for from in Dtype::ALL {
@@ -707,7 +707,7 @@ fn casts_are_exact_or_rounded_once() {
     }
 }
 
-#[test]
+self_test!(views_are_read_in_row_major_order);
 fn views_are_read_in_row_major_order() {
     let _lock = lock();
     let (rows, columns) = (70usize, 45usize);

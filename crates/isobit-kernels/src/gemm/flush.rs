@@ -110,7 +110,7 @@ pub(crate) fn flush(x: f32) -> f32 {
 
 /// `a * b + c`, fused, with subnormal operands read as zeros and tiny results flushed, as SSE does it: a result is tiny
 /// if, rounded to 24 bits with an unbounded exponent, it lies below the least normal number.
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
     let (a, b, c) = (flush(a), flush(b), flush(c));
     let r = a.mul_add(b, c);
@@ -118,7 +118,7 @@ pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
 }
 
 /// The rare case of [`fma`]: the rounded result `r` is zero, subnormal or the least normal number.
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 fn fma_tiny(a: f32, b: f32, c: f32, r: f32) -> f32 {
     // Both operands of the sum are exact in f64, and so is the sum's rounding error (Knuth's two-sum).
     let (p, c) = (f64::from(a) * f64::from(b), f64::from(c));
@@ -142,12 +142,12 @@ pub(crate) fn add(a: f32, b: f32) -> f32 {
     flush(flush(a) + flush(b))
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(feature = "self-test", target_arch = "x86_64"))]
 mod tests {
     use super::*;
 
+    self_test!(gemm_flush_fma_matches_hardware);
     /// The twin against the hardware's mode, on operands that crowd the least normal number.
-    #[test]
     fn gemm_flush_fma_matches_hardware() {
         if !is_x86_feature_detected!("fma") {
             return;

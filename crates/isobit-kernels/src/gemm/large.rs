@@ -157,11 +157,11 @@ impl<S: Scheme> Run<'_, S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::grid;
 
-    #[test]
+    self_test!(every_thread_has_a_task);
     fn every_thread_has_a_task() {
         assert_eq!(grid(74, 32, 1), (1, 1));
         for threads in [2, 3, 4, 7, 16, 64] {

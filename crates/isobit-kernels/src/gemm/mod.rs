@@ -22,7 +22,7 @@ mod packed;
 mod scheme;
 pub(crate) mod scratch;
 mod store;
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests;
 
 use crate::{isa, par};

@@ -243,22 +243,22 @@ macro_rules! for_each_type {
         mod $name {
             use super::*;
 
-            #[test]
+            self_test!(gemm_f32);
             fn gemm_f32() {
                 $body::<f32>();
             }
 
-            #[test]
+            self_test!(gemm_f64);
             fn gemm_f64() {
                 $body::<f64>();
             }
 
-            #[test]
+            self_test!(gemm_f16);
             fn gemm_f16() {
                 $body::<f16>();
             }
 
-            #[test]
+            self_test!(gemm_bf16);
             fn gemm_bf16() {
                 $body::<bf16>();
             }
@@ -481,29 +481,30 @@ fn tiny<T: Case>(exponents: std::ops::Range<i32>) {
     }
 }
 
-#[test]
+self_test!(gemm_bf16_subnormals);
 fn gemm_bf16_subnormals() {
     for range in [-70..-55, -66..-62, -64..-60, -80..-40] {
         tiny::<bf16>(range);
     }
 }
 
-#[test]
+self_test!(gemm_f16_subnormals);
 fn gemm_f16_subnormals() {
     for range in [-24..-10, -20..-14, -13..-11] {
         tiny::<f16>(range);
     }
 }
 
-#[test]
+self_test!(gemm_f32_subnormals);
 fn gemm_f32_subnormals() {
     for range in [-78..-66, -70..-60] {
         tiny::<f32>(range);
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+self_test!(gemm_bf16_dot_equals_fma);
 /// Both bf16 kernels of the AVX-512 level, whichever the machine prefers.
-#[test]
 #[cfg(target_arch = "x86_64")]
 fn gemm_bf16_dot_equals_fma() {
     let _settings = settings();

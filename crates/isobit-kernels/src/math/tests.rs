@@ -155,7 +155,7 @@ fn step() -> usize {
     std::env::var("ISOBIT_SWEEP").ok().and_then(|s| s.parse().ok()).unwrap_or(usual)
 }
 
-#[test]
+self_test!(error_bounds);
 fn error_bounds() {
     let x = patterns(step());
     let only = std::env::var("ISOBIT_FUNCTION").ok();
@@ -184,9 +184,9 @@ fn error_bounds() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
+self_test!(every_float);
 /// Every `ISOBIT_SWEEP`-th float, of all functions or of `ISOBIT_FUNCTION`. All of them take minutes for each function, so
 /// that is for `cargo xtask ulp`; by itself this test takes few.
-#[test]
 fn every_float() {
     let stride = std::env::var("ISOBIT_SWEEP").ok().and_then(|s| s.parse().ok()).unwrap_or(262_147);
     let only = std::env::var("ISOBIT_FUNCTION").ok();
@@ -211,7 +211,7 @@ fn every_float() {
     }
 }
 
-#[test]
+self_test!(every_level_has_the_same_bits);
 fn every_level_has_the_same_bits() {
     let x = patterns(step() * 7);
     for &(f, _, _) in FUNCTIONS {
@@ -228,7 +228,7 @@ fn every_level_has_the_same_bits() {
     }
 }
 
-#[test]
+self_test!(lanes_and_tails_do_not_matter);
 fn lanes_and_tails_do_not_matter() {
     let x: Vec<f32> = (0..67).map(|i| ((i * 37 % 67) as f32 - 30.0) * if i % 9 == 4 { 1e6 } else { 0.11 }).collect();
     for level in isa::available() {
@@ -322,7 +322,7 @@ fn binary_cases(pow: bool) -> (Vec<f32>, Vec<f32>) {
     (a, b)
 }
 
-#[test]
+self_test!(two_argument_functions);
 fn two_argument_functions() {
     for is_pow in [true, false] {
         let (a, b) = binary_cases(is_pow);

@@ -228,13 +228,13 @@ unsafe fn typed<T: FloatLanes>(
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
     use crate::test_settings;
 
+    self_test!(matches_the_formula);
     /// Against the formula in f64, and with the same bits at every level and number of threads.
-    #[test]
     fn matches_the_formula() {
         let _lock = test_settings::lock();
         let eps = 1e-3;

@@ -47,7 +47,7 @@ use rounding::{Pack, Rounded};
 use tile::{OneRow, Tile};
 
 /// Set by a test of what machines without `VPDPBUSD` use.
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 pub(super) static NO_VNNI: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 /// Strips of a task of more than one row.

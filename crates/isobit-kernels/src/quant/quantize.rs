@@ -111,7 +111,7 @@ impl<T: FloatLanes> Kernel for Groups<'_, T> {
         let words = group * bits / 32;
         let top = ((1u32 << bits) - 1) as f32;
         for g in self.first..self.first + self.count {
-            // SAFETY (whole loop): the group's elements and places are there.
+            // SAFETY: the group's elements and places are there.
             unsafe {
                 let from = self.from.add(g * group);
                 let (low, high) = ends(s, from, group);
@@ -163,7 +163,7 @@ fn scale_and_bias(low: f32, high: f32, top: f32) -> (f32, f32) {
     if whole == 0.0 { (scale, 0.0) } else { (edge / whole, edge) }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
     use crate::quant::unpack_bits;
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(quant_groups_are_quantized_as_defined);
     fn quant_groups_are_quantized_as_defined() {
         for level in isa::available() {
             for bits in [2, 3, 4, 5, 6, 8] {
@@ -269,7 +269,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(quant_other_elements_are_refused);
     fn quant_other_elements_are_refused() {
         let mut out = [0u32; 8];
         let at = out.as_mut_ptr();

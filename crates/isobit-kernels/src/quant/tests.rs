@@ -17,7 +17,7 @@ fn noise(seed: u64) -> impl FnMut() -> u64 {
     }
 }
 
-#[test]
+self_test!(quant_codes_round_trip);
 fn quant_codes_round_trip() {
     for bits in 1..=8usize {
         let (rows, n) = (3, 96);
@@ -173,7 +173,7 @@ fn float(dtype: Dtype, bits: u32) -> f64 {
     })
 }
 
-#[test]
+self_test!(quant_products_match_float64);
 fn quant_products_match_float64() {
     for (i, format) in FORMATS.into_iter().enumerate() {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16] {
@@ -203,7 +203,7 @@ fn quant_products_match_float64() {
     }
 }
 
-#[test]
+self_test!(quant_bits_depend_on_the_row_alone);
 fn quant_bits_depend_on_the_row_alone() {
     let _settings = lock();
     for (i, format) in FORMATS.into_iter().enumerate() {
@@ -227,8 +227,8 @@ fn quant_bits_depend_on_the_row_alone() {
     }
 }
 
+self_test!(quant_nan_codes_reach_their_column);
 /// A code that is NaN makes the numbers of its row NaN, and no other.
-#[test]
 fn quant_nan_codes_reach_their_column() {
     let _settings = lock();
     let format = Format { bits: 8, group: 32, codes: Codes::E4m3, scales: Scales::E8m0 };
@@ -250,8 +250,8 @@ fn quant_nan_codes_reach_their_column() {
     }
 }
 
+self_test!(quant_subnormals_are_alike_at_every_level);
 /// Activations that are subnormal or close to it: bfloat16 flushes them, at every level alike; the others keep them.
-#[test]
 fn quant_subnormals_are_alike_at_every_level() {
     let _settings = lock();
     let k = 128;
@@ -338,7 +338,7 @@ fn number(dtype: Dtype, bytes: &[u8]) -> f32 {
     float(dtype, bytes.iter().rev().fold(0, |v, &b| v << 8 | u32::from(b))) as f32
 }
 
-#[test]
+self_test!(int8_products_have_the_bits_of_their_definition);
 fn int8_products_have_the_bits_of_their_definition() {
     let _settings = lock();
     for (i, format) in FORMATS.into_iter().filter(|f| has_int8(*f)).enumerate() {
@@ -445,12 +445,12 @@ fn products_of_listed_rows_are_those_of_the_rows((one, several): Ways) {
     }
 }
 
-#[test]
+self_test!(quant_products_of_listed_rows);
 fn quant_products_of_listed_rows() {
     products_of_listed_rows_are_those_of_the_rows((product, products));
 }
 
-#[test]
+self_test!(int8_products_of_listed_rows);
 fn int8_products_of_listed_rows() {
     products_of_listed_rows_are_those_of_the_rows((product_int8, products_int8));
 }

@@ -68,7 +68,7 @@ const FOLDS: [(ReduceOp, f32, Combine); 4] = [
     (ReduceOp::Min, f32::INFINITY, |a, b| if a < b { a } else { b }),
 ];
 
-#[test]
+self_test!(rows_follow_the_canonical_order);
 fn rows_follow_the_canonical_order() {
     let _lock = lock();
     for (op, start, f) in FOLDS {
@@ -92,7 +92,7 @@ fn rows_follow_the_canonical_order() {
     }
 }
 
-#[test]
+self_test!(columns_follow_the_canonical_order);
 fn columns_follow_the_canonical_order() {
     let _lock = lock();
     for (op, start, f) in FOLDS {
@@ -123,7 +123,7 @@ fn columns_follow_the_canonical_order() {
     }
 }
 
-#[test]
+self_test!(sixteen_bit_floats_round_once);
 fn sixteen_bit_floats_round_once() {
     let _lock = lock();
     for (n, inner) in [(1000, 1), (65_537, 1), (300, 37)] {
@@ -146,7 +146,7 @@ fn sixteen_bit_floats_round_once() {
     }
 }
 
-#[test]
+self_test!(sums_are_accurate);
 fn sums_are_accurate() {
     let _lock = lock();
     // Each accumulator sees at most n / 64 (rows) or 256 + n / 256 (columns) additions.
@@ -172,7 +172,7 @@ fn sums_are_accurate() {
     }
 }
 
-#[test]
+self_test!(nan_and_infinities);
 fn nan_and_infinities() {
     let _lock = lock();
     for inner in [1usize, 3] {
@@ -201,7 +201,7 @@ fn nan_and_infinities() {
     }
 }
 
-#[test]
+self_test!(arguments_are_the_first_among_equals);
 fn arguments_are_the_first_among_equals() {
     let _lock = lock();
     for (n, inner) in [(1usize, 1usize), (17, 1), (130, 1), (70_000, 1), (5, 4), (300, 600)] {
@@ -235,7 +235,7 @@ fn arguments_are_the_first_among_equals() {
     }
 }
 
-#[test]
+self_test!(integers_wrap_and_widen);
 fn integers_wrap_and_widen() {
     let _lock = lock();
     for (outer, n, inner) in [(3usize, 1000usize, 1usize), (1, 200_000, 1), (2, 300, 700)] {
@@ -268,7 +268,7 @@ fn integers_wrap_and_widen() {
     assert!(refused.is_err());
 }
 
-#[test]
+self_test!(any_and_all);
 fn any_and_all() {
     let _lock = lock();
     for (outer, n, inner) in [(1usize, 1usize, 1usize), (4, 33, 1), (1, 200_000, 1), (2, 70, 90)] {
@@ -303,7 +303,7 @@ fn any_and_all() {
     }
 }
 
-#[test]
+self_test!(doubles);
 fn doubles() {
     let _lock = lock();
     for (outer, n, inner) in [(3usize, 130usize, 1usize), (1, 70_000, 1), (2, 300, 30)] {
@@ -330,8 +330,8 @@ fn doubles() {
     }
 }
 
+self_test!(softmax_rows);
 /// The parts of a norm or softmax that the contract leaves to the canonical sum, with the same operations in plain code.
-#[test]
 fn softmax_rows() {
     let _lock = lock();
     for n in LENGTHS.iter().copied().chain([65_536, 65_537, 150_000]) {
@@ -368,7 +368,7 @@ fn softmax_rows() {
     }
 }
 
-#[test]
+self_test!(norms);
 fn norms() {
     let _lock = lock();
     for n in LENGTHS.iter().copied().chain([4096, 65_537]) {

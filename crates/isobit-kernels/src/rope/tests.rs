@@ -108,7 +108,7 @@ fn check<T: Sample>(spec: &RopeSpec, what: &str) {
     }
 }
 
-#[test]
+self_test!(every_layout_follows_the_formulas);
 fn every_layout_follows_the_formulas() {
     let _guard = test_settings::lock();
     let freqs: Vec<f32> = random(64, 4).iter().map(|x| 1.0 + 50.0 * x.abs()).collect();
@@ -162,7 +162,7 @@ fn spec(len: usize, offsets: &[i64]) -> RopeSpec<'_> {
     }
 }
 
-#[test]
+self_test!(threads_do_not_show_and_one_position_at_a_time_is_the_same);
 fn threads_do_not_show_and_one_position_at_a_time_is_the_same() {
     let _guard = test_settings::lock();
     let (len, d) = (300, 128);
@@ -185,7 +185,7 @@ fn threads_do_not_show_and_one_position_at_a_time_is_the_same() {
     }
 }
 
-#[test]
+self_test!(f64_turns_there_and_back);
 fn f64_turns_there_and_back() {
     let x: Vec<f64> = random(4 * 9 * 128, 8).into_iter().map(|x| x as f64).collect();
     let strides = [0, 9 * 128, 128];
@@ -199,7 +199,7 @@ fn f64_turns_there_and_back() {
     }
 }
 
-#[test]
+self_test!(nothing_to_turn);
 fn nothing_to_turn() {
     rope::<f32>(&spec(0, &[0]), Operand { data: &[], offset: 0, strides: [0; 3] }, &mut []);
 }

@@ -142,7 +142,7 @@ impl<T: RecurrenceElement> Kernel for Call<'_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
@@ -165,7 +165,7 @@ mod tests {
         out
     }
 
-    #[test]
+    self_test!(every_level_thread_count_and_shape_gives_the_chain);
     fn every_level_thread_count_and_shape_gives_the_chain() {
         let _guard = crate::test_settings::lock();
         for (outer, n, inner) in [(1, 1, 1), (3, 7, 1), (70, 33, 1), (2, 300, 5), (2, 9, 300), (1, 1000, 1)] {

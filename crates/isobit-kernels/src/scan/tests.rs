@@ -151,7 +151,7 @@ fn check_floats(outer: usize, n: usize, inner: usize) {
     check::<bf16>(outer, n, inner, each_level);
 }
 
-#[test]
+self_test!(every_shape_follows_the_order_at_every_level);
 fn every_shape_follows_the_order_at_every_level() {
     let _guard = test_settings::lock();
     for n in [1, 2, 3, 15, 16, 17, 31, 63, 64, 65, 80, 81, 255, 256, 257, 300, 511, 512, 513, 1000] {
@@ -182,7 +182,7 @@ fn log_sum_exp(a: f32, b: f32) -> f32 {
     }
 }
 
-#[test]
+self_test!(log_sum_exp_follows_the_order_and_the_definition);
 fn log_sum_exp_follows_the_order_and_the_definition() {
     let _guard = test_settings::lock();
     for (n, inner) in [(1, 1), (17, 1), (70, 1), (300, 1), (CHUNK + 40, 1), (77, 3)] {
@@ -232,7 +232,7 @@ fn log_sum_exp_follows_the_order_and_the_definition() {
     assert!(out[0].is_sign_negative() && out[3].is_nan());
 }
 
-#[test]
+self_test!(long_lines_are_cut_into_chunks_the_same_for_all_threads);
 fn long_lines_are_cut_into_chunks_the_same_for_all_threads() {
     let _guard = test_settings::lock();
     check::<f32>(1, 2 * CHUNK + 77, 1, each);
@@ -243,7 +243,7 @@ fn long_lines_are_cut_into_chunks_the_same_for_all_threads() {
     check::<i32>(1, 2 * CHUNK + 5, 1, each);
 }
 
-#[test]
+self_test!(integers_wrap);
 fn integers_wrap() {
     for (outer, n, inner) in [(1, 1, 1), (2, 77, 1), (2, 40, 3), (1, 19, 35)] {
         check::<i8>(outer, n, inner, as_it_is);
@@ -257,13 +257,13 @@ fn integers_wrap() {
     }
 }
 
-#[test]
+self_test!(nothing_to_scan);
 fn nothing_to_scan() {
     scan::<f32>(ScanOp::Sum, &[], &mut [], ScanSpec { n: 0, inner: 4, inclusive: true, reverse: false });
     scan::<i64>(ScanOp::Max, &[], &mut [], ScanSpec { n: 5, inner: 0, inclusive: false, reverse: true });
 }
 
-#[test]
+self_test!(error_stays_far_below_that_of_one_running_sum);
 fn error_stays_far_below_that_of_one_running_sum() {
     // 0.1 a million times: bound n / 16 roundings of at most half an ulp of the result, doubled for the carries.
     let n = 1_000_000;

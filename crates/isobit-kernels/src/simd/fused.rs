@@ -233,7 +233,7 @@ pub(crate) fn fused<K: Kind>(a: &[f32; LANES], b: &[f32; LANES], c: &[f32; LANES
     out
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
     use crate::gemm::flush;
@@ -290,7 +290,7 @@ mod tests {
         std::env::var("ISOBIT_TEST_ROUNDS").ok().and_then(|s| s.parse().ok()).unwrap_or(60_000)
     }
 
-    #[test]
+    self_test!(any_product_rounds_once);
     fn any_product_rounds_once() {
         let mut r = Random(7);
         for _ in 0..rounds() {
@@ -307,7 +307,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(ties_that_a_first_rounding_makes_are_none);
     fn ties_that_a_first_rounding_makes_are_none() {
         // (1 + u) (1 - u) is a hair less than 1; half a last place of c, it is a hair from the middle between two floats, and
         // double precision rounds it there.
@@ -331,7 +331,7 @@ mod tests {
         assert!(met > rounds(), "few cases met");
     }
 
-    #[test]
+    self_test!(products_of_short_numbers_round_once);
     fn products_of_short_numbers_round_once() {
         let mut r = Random(3);
         for _ in 0..rounds() {

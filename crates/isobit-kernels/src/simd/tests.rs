@@ -171,7 +171,7 @@ impl Kernel for Everything {
     }
 }
 
-#[test]
+self_test!(every_operation_matches_the_scalar_level);
 fn every_operation_matches_the_scalar_level() {
     let v = samples();
     let n = v.len();
@@ -219,7 +219,7 @@ impl Kernel for Convert<'_> {
     }
 }
 
-#[test]
+self_test!(sixteen_bit_conversions);
 fn sixteen_bit_conversions() {
     // Every half pattern, and floats around every half and bfloat16 pattern and its rounding boundary.
     let halves: Vec<u16> = (0..=u16::MAX).collect();
@@ -271,7 +271,7 @@ impl Kernel for Partial<'_> {
     }
 }
 
-#[test]
+self_test!(partial_loads_and_stores_touch_their_lanes_only);
 fn partial_loads_and_stores_touch_their_lanes_only() {
     for level in isa::available() {
         for n in 0..=LANES {

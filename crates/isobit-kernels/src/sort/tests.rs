@@ -118,7 +118,7 @@ fn check_all(rows: usize, n: usize, what: &str) {
     check::<f64>(rows, n, what);
 }
 
-#[test]
+self_test!(every_dtype_and_length_matches_the_definition);
 fn every_dtype_and_length_matches_the_definition() {
     for n in (0..40).chain([63, 64, 65, 66, 383, 384, 385, 1000, WIDE - 1, WIDE, WIDE + 1]) {
         check_all(if n > 1000 { 1 } else { 3 }, n, "");
@@ -127,7 +127,7 @@ fn every_dtype_and_length_matches_the_definition() {
 
 const WIDE: usize = 8192;
 
-#[test]
+self_test!(long_rows_and_many_rows_over_threads);
 fn long_rows_and_many_rows_over_threads() {
     let _guard = test_settings::lock();
     let before = par::threads();
@@ -143,8 +143,8 @@ fn long_rows_and_many_rows_over_threads() {
     par::set_threads(before);
 }
 
+self_test!(patterns_at_every_level);
 /// Rows that are hard on pivots: in order, in reverse, up and down, few values, one value and an outlier.
-#[test]
 fn patterns_at_every_level() {
     fn check_sort<T: Less>(row: &[T], what: &str) {
         let mut out = vec![row[0]; row.len()];
@@ -188,7 +188,7 @@ fn patterns_at_every_level() {
     });
 }
 
-#[test]
+self_test!(zeros_keep_their_order_and_nans_come_last);
 fn zeros_keep_their_order_and_nans_come_last() {
     let src = [0.0f32, -f32::NAN, -0.0, f32::INFINITY, f32::NAN, -1.0, 0.0];
     let (mut out, mut index) = ([f32::NAN; 7], [9u32; 7]);
@@ -198,7 +198,7 @@ fn zeros_keep_their_order_and_nans_come_last() {
     assert_eq!(out.map(f32::to_bits), index.map(|i| src[i as usize].to_bits()));
 }
 
-#[test]
+self_test!(digits_that_all_share_are_skipped);
 fn digits_that_all_share_are_skipped() {
     // Sorted already in all but one digit, and constant rows: the passes that move nothing must leave the right buffer.
     for shift in [0, 8, 11, 16, 22, 24] {

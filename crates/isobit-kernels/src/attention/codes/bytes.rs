@@ -434,7 +434,7 @@ mod x86 {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
@@ -455,9 +455,10 @@ mod tests {
         (bytes, codes)
     }
 
+    #[cfg(target_arch = "x86_64")]
+    self_test!(spread_codes_are_where_lookups_read_them);
     /// All that the machine has must agree, also what a better one of its kind makes unnecessary.
     #[cfg(target_arch = "x86_64")]
-    #[test]
     fn spread_codes_are_where_lookups_read_them() {
         if crate::isa::detected() != Level::Avx512 {
             return;
@@ -486,7 +487,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(codes_become_bytes_at_every_level);
     fn codes_become_bytes_at_every_level() {
         for level in crate::isa::available() {
             for bits in [2, 3, 5, 6] {
@@ -506,7 +507,7 @@ mod tests {
         }
     }
 
-    #[test]
+    self_test!(columns_of_words_become_columns_of_bytes);
     fn columns_of_words_become_columns_of_bytes() {
         if !has_columns(crate::isa::detected()) {
             return;

@@ -165,7 +165,7 @@ fn check_with<T: Sample + QuantizedAttentionElement>(
     }
 }
 
-#[test]
+self_test!(codes_give_the_bits_of_the_floats_that_they_stand_for);
 fn codes_give_the_bits_of_the_floats_that_they_stand_for() {
     let _guard = test_settings::lock();
     for (format, dims) in [
@@ -191,7 +191,7 @@ fn codes_give_the_bits_of_the_floats_that_they_stand_for() {
     check::<bf16>(&case, (8, 64), Scales::Bf16);
 }
 
-#[test]
+self_test!(every_tile_of_rows_and_every_width_of_values);
 fn every_tile_of_rows_and_every_width_of_values() {
     let _guard = test_settings::lock();
     let rows: &[usize] = if test_settings::sampled() { &[2, 5, 9] } else { &[1, 2, 3, 4, 5, 6, 7, 8, 9] };
@@ -216,7 +216,7 @@ fn every_tile_of_rows_and_every_width_of_values() {
     }
 }
 
-#[test]
+self_test!(every_width_group_and_head);
 fn every_width_group_and_head() {
     let _guard = test_settings::lock();
     let mut seed = 0;
@@ -240,7 +240,7 @@ fn every_width_group_and_head() {
     }
 }
 
-#[test]
+self_test!(scales_of_any_size);
 fn scales_of_any_size() {
     let _guard = test_settings::lock();
     for (format, dims) in [((4, 64), [64, 64]), ((4, 32), [64, 32]), ((8, 32), [64, 96]), ((3, 32), [32, 64])] {
@@ -264,7 +264,7 @@ impl Kernel for WayOf<'_> {
     }
 }
 
-#[test]
+self_test!(what_a_range_is_quantized_to_takes_the_short_way);
 fn what_a_range_is_quantized_to_takes_the_short_way() {
     let _guard = test_settings::lock();
     for bits in [2, 3, 4, 5, 6, 8] {
@@ -304,7 +304,7 @@ impl Kernel for WayOfHalves<'_> {
     }
 }
 
-#[test]
+self_test!(the_way_of_numbers_of_sixteen_bits_is_that_of_floats);
 fn the_way_of_numbers_of_sixteen_bits_is_that_of_floats() {
     let (rows, groups, mut seed) = (64, 2, 1u64);
     let mut next = || {

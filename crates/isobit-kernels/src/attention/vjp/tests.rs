@@ -207,7 +207,7 @@ fn case_all<T: Sample + AttentionVjpElement>(case: &Case, what: &str) {
     });
 }
 
-#[test]
+self_test!(every_shape_follows_the_order);
 fn every_shape_follows_the_order() {
     let _guard = test_settings::lock();
     for (heads, len, dim) in [
@@ -233,7 +233,7 @@ fn every_shape_follows_the_order() {
     case_all::<f32>(&Case::new(1, [2, 1], [3, 0], [4, 4]), "no keys");
 }
 
-#[test]
+self_test!(sinks_and_masks_follow_the_order);
 fn sinks_and_masks_follow_the_order() {
     let _guard = test_settings::lock();
     let mut case = Case::new(2, [4, 2], [9, 580], [24, 24]);
@@ -271,8 +271,8 @@ fn sinks_and_masks_follow_the_order() {
     });
 }
 
+self_test!(masked_keys_and_other_rows_do_not_show);
 /// A NaN or an infinity that a row does not see stays out of its results, and a row's results do not depend on the others.
-#[test]
 fn masked_keys_and_other_rows_do_not_show() {
     let _guard = test_settings::lock();
     let mut case = Case::new(1, [2, 1], [70, 150], [32, 48]);
@@ -309,7 +309,7 @@ fn masked_keys_and_other_rows_do_not_show() {
     }
 }
 
-#[test]
+self_test!(bits_transpose);
 fn bits_transpose() {
     let mut x: [u64; 64] = std::array::from_fn(|i| (i as u64 + 3).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let before = x;

@@ -175,11 +175,11 @@ impl Fill<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
-    #[test]
+    self_test!(the_table_holds_twice_the_values);
     fn the_table_holds_twice_the_values() {
         for code in 0..16 {
             let byte = TABLE[code / 4] >> (code % 4 * 8) & 0xff;

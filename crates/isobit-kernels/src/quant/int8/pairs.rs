@@ -315,11 +315,11 @@ unsafe fn of_one<const BITS: usize, const E2M1: bool, const QUADS: usize, const 
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "self-test")]
 mod tests {
     use super::*;
 
-    #[test]
+    self_test!(sums_fit_in_16_bits);
     fn sums_fit_in_16_bits() {
         let digit = |q: i32| ((q + 8) >> 4, q - 16 * ((q + 8) >> 4));
         assert!((-127..=127).map(digit).all(|(high, low)| (-8..=8).contains(&high) && (-8..=7).contains(&low)));

@@ -109,7 +109,7 @@ fn enter<K: DotKernel>(level: Level, low: bool, kernel: K) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn vnni() -> bool {
-    #[cfg(test)]
+    #[cfg(feature = "self-test")]
     if super::NO_VNNI.load(std::sync::atomic::Ordering::Relaxed) {
         return false;
     }
